@@ -1,0 +1,145 @@
+"""A policy as one immutable compiled object: conditions are functions, reasons and keys are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from runplane_mcp.core.conditions import Check, Converter, but_not, compile_condition, today_of
+from runplane_mcp.core.decision import Bucket, Decision, Outcome, Reason
+from runplane_mcp.core.facts import UNKNOWN, Facts, FactValue
+from runplane_mcp.core.hours import Calendar
+from runplane_mcp.core.limits import CompiledLimit, limit_key
+from runplane_mcp.core.policy import ActionInfo, Limit, Policy, Rule
+from runplane_mcp.core.policy_catalog import check_catalog
+from runplane_mcp.core.policy_problems import Problems
+from runplane_mcp.core.risk import Scorer
+from runplane_mcp.core.sentences import in_words, limit_bounds, limit_sentence, rule_sentence
+from runplane_mcp.core.standing import Standing, broken, standing
+
+#: Known only inside a decision, after every look-up.
+_ALWAYS_PENDING: Final = frozenset({"risk", "risk_level"})
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """`check` is the whole rule: its condition and not its exception. `named` are the facts its condition names."""
+
+    rule: Rule
+    check: Check
+    reason: Reason
+    named: frozenset[str]
+    restricting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """One policy, ready to decide. `version` is SHA-256 of its text in hex."""
+
+    policy: Policy
+    version: str
+    rules: tuple[CompiledRule, ...]
+    limits: tuple[CompiledLimit, ...]
+    standing: Standing
+    converter: Converter
+    scorer: Scorer
+
+    @property
+    def text(self) -> str:
+        return self.policy.text
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.policy.calendar
+
+    @property
+    def repeat_window(self) -> int:
+        """Seconds within which the same money going out twice needs a person."""
+        return self.policy.repeat_window
+
+    def matching(self, facts: Facts, today: date | None) -> list[tuple[CompiledLimit, Bucket]]:
+        """The limits whose condition is true or unknown, with what this request would count into."""
+        return [(each, each.bucket(facts)) for each in self.limits if each.check(facts, today)]
+
+    def buckets(self, facts: Facts) -> tuple[Bucket, ...]:
+        """What this request counts into: one for each limit whose condition is true or unknown, in the file's order."""
+        return tuple(bucket for _, bucket in self.matching(facts, today_of(facts)))
+
+    def early_block(self, facts: Facts, pending: frozenset[str]) -> Decision | None:
+        """A block that no look-up can change, or None. `pending`: the facts that are not looked up yet. A rule counts only
+        where it is true without them, and an exception only where it is false without them."""
+        try:
+            return self._early_block(facts, pending | _ALWAYS_PENDING)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was not decided must not run
+            return broken(self.version, error)
+
+    def _early_block(self, facts: Facts, pending: frozenset[str]) -> Decision | None:
+        # Not looked up is unknown, not absent: an absent fact would make an exception false and its rule definite.
+        seen: dict[str, FactValue] = {**facts, **dict.fromkeys(pending, UNKNOWN)}
+        today = today_of(seen)
+        reasons = [reason for reason in self.standing.of_operation(seen) if reason.outcome is Outcome.BLOCK]
+        for each in self.rules:
+            if each.rule.then is Outcome.BLOCK and each.check(seen, today) == 2:
+                reasons.append(each.reason)
+        if not reasons:
+            return None
+        known = {name: value for name, value in facts.items() if name not in pending}
+        buckets = tuple(
+            each.bucket(known)
+            for each in self.limits
+            if each.check(seen, today) == 2 and pending.isdisjoint((each.limit.of, *each.limit.needs))
+        )
+        risk = self.scorer.score(known, 0, today)
+        return Decision(Outcome.BLOCK, tuple(reasons), risk, (), None, buckets, (), self.version)
+
+
+def compile_policy(policy: Policy, *, actions: Mapping[str, ActionInfo]) -> CompiledPolicy:
+    """`policy` compiled. `actions` is the catalog's; PolicyInvalid where the policy names what it does not have."""
+    problems = Problems(policy.file)
+    check_catalog(policy, actions, problems)
+    problems.raise_any()
+    converter = Converter(policy.rates)
+    return CompiledPolicy(
+        policy=policy,
+        version=policy.version,
+        rules=tuple(_compile_rule(rule, policy, converter) for rule in policy.rules),
+        limits=tuple(_compile_limit(limit, policy, converter) for limit in policy.limits),
+        standing=standing(policy),
+        converter=converter,
+        scorer=Scorer(converter, policy.risk_levels),
+    )
+
+
+def _compile_rule(rule: Rule, policy: Policy, converter: Converter) -> CompiledRule:
+    restricting = rule.then is not Outcome.ALLOW
+    check = compile_condition(rule.when, converter, trusting=not restricting)
+    if rule.unless:
+        check = but_not(check, compile_condition(rule.unless, converter, trusting=True))
+    reason = Reason(
+        source="rule",
+        id=rule.id,
+        outcome=rule.then,
+        why=rule.why or rule_sentence(rule, policy.currency),
+        tell_agent=rule.tell_agent,
+        need=rule.approval.need if rule.approval else None,
+        expires_in=rule.approval.expires_in if rule.approval else None,
+    )
+    return CompiledRule(rule, check, reason, frozenset(test.fact.name for test in rule.when), restricting)
+
+
+def _compile_limit(limit: Limit, policy: Policy, converter: Converter) -> CompiledLimit:
+    why = limit.why or limit_sentence(limit, policy.currency)
+    need, expires_in = limit.approval.need, limit.approval.expires_in
+    asking = Reason("limit", limit.id, Outcome.REQUIRE_APPROVAL, why, limit.tell_agent, need, expires_in)
+    block = Reason("limit", limit.id, Outcome.BLOCK, why, limit.tell_agent)
+    return CompiledLimit(
+        limit=limit,
+        check=compile_condition(limit.when, converter, trusting=False),
+        key=limit_key(limit, policy.currency),
+        reason=block if limit.then is Outcome.BLOCK else asking,
+        asking=asking,
+        bounds=limit_bounds(limit, policy.currency),
+        in_words=in_words(policy.currency),
+    )

@@ -1,0 +1,115 @@
+"""Facts × compiled policy → decision. Everything that applies votes, the strictest wins, order never matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from runplane_mcp.core.compile import CompiledPolicy
+from runplane_mcp.core.conditions import today_of
+from runplane_mcp.core.decision import Bucket, Decision, LimitState, Need, Outcome, Reason, Risk, Usage
+from runplane_mcp.core.facts import Facts
+from runplane_mcp.core.standing import broken, hindrances, unknown_amounts
+
+_ORDER: Final = {Outcome.BLOCK: 0, Outcome.REQUIRE_APPROVAL: 1, Outcome.ALLOW: 2}
+
+
+def decide(
+    policy: CompiledPolicy,
+    facts: Facts,
+    usages: Mapping[Bucket, Usage] | Sequence[Usage],
+    *,
+    without_risk: bool = False,
+) -> Decision:
+    """What `policy` says about a request with these facts. `usages` says how full each of `policy.buckets(facts)` is
+    before it, by bucket or in the same order. `without_risk` is for the execution of what people have already approved:
+    the risk is computed and rules may test it, but its level does not vote again.
+
+    Never raises: whatever goes wrong blocks, code `policy.error`.
+    """
+    try:
+        return _decide(policy, facts, usages, without_risk=without_risk)
+    except Exception as error:  # noqa: BLE001 - whatever it is, what was not decided must not run
+        return broken(policy.version, error)
+
+
+def _decide(
+    policy: CompiledPolicy, facts: Facts, usages: Mapping[Bucket, Usage] | Sequence[Usage], *, without_risk: bool
+) -> Decision:
+    today = today_of(facts)
+    matching = policy.matching(facts, today)
+    buckets = tuple(bucket for _, bucket in matching)
+    known = [usages[bucket] for bucket in buckets] if isinstance(usages, Mapping) else usages
+
+    reasons: list[Reason] = []
+    states: list[LimitState] = []
+    # strict: a limit whose usage was forgotten would otherwise count as empty.
+    for (limit, bucket), usage in zip(matching, known, strict=True):
+        state, vote = limit.measure(bucket, usage, policy.converter, today)
+        states.append(state)
+        if vote is not None:
+            reasons.append(vote)
+    risk = policy.scorer.score(facts, _fullest(states), today)
+
+    unknown = unknown_amounts(facts, policy.converter, today)
+    covered = _apply_rules(policy, facts, risk, unknown, reasons)
+    reasons += policy.standing.votes(
+        facts, risk, amount_unknown="amount" in unknown, covered=covered, without_risk=without_risk
+    )
+    reasons.sort(key=lambda reason: (_ORDER[reason.outcome], reason.source, reason.id))
+    outcome = reasons[0].outcome
+    asking = [reason for reason in reasons if reason.outcome is outcome is Outcome.REQUIRE_APPROVAL]
+    return Decision(
+        outcome=outcome,
+        reasons=tuple(reasons),
+        risk=risk,
+        requirement=requirement_of(asking),
+        expires_in=min((reason.expires_in for reason in asking if reason.expires_in is not None), default=None),
+        buckets=buckets,
+        limits=tuple(states),
+        policy_version=policy.version,
+    )
+
+
+def _apply_rules(
+    policy: CompiledPolicy, facts: Facts, risk: Risk, unknown: frozenset[str], reasons: list[Reason]
+) -> bool:
+    """Adds the reason of each rule that applies; returns whether an `allow` rule covers the request."""
+    seen = {**facts, "risk": risk.score, "risk_level": risk.level.value}
+    today = today_of(facts)
+    danger: frozenset[str] | None = None
+    covered = False
+    for each in policy.rules:
+        verdict = each.check(seen, today)
+        if each.restricting:
+            if verdict:
+                reasons.append(each.reason)
+        elif verdict == 2:
+            if danger is None:
+                danger = hindrances(facts, risk, unknown)
+            # Whoever names the score has named the level.
+            named = each.named | {"risk_level"} if "risk" in each.named else each.named
+            if danger <= named:
+                reasons.append(each.reason)
+                covered = True
+    return covered
+
+
+def _fullest(states: Iterable[LimitState]) -> int | None:
+    """Percent of the fullest limit, None where the share of one is unknown."""
+    fullest = 0
+    for state in states:
+        if state.share is None:
+            return None
+        fullest = max(fullest, state.share)
+    return fullest
+
+
+def requirement_of(reasons: Iterable[Reason]) -> tuple[Need, ...]:
+    """Every approval that is needed, once: of two that differ only in the number of people, the larger."""
+    people: dict[frozenset[str], int] = {}
+    for reason in reasons:
+        if reason.need is not None:
+            groups = reason.need.groups
+            people[groups] = max(reason.need.people, people.get(groups, 0))
+    return tuple(Need(groups, people[groups]) for groups in sorted(people, key=sorted))

@@ -1,0 +1,127 @@
+"""What a decision says: the outcome, everything that voted for it, the risk, and who must say yes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runplane_mcp.core.money import Money
+
+
+class Outcome(StrEnum):
+    """Ordered: the strictest of all that apply wins."""
+
+    ALLOW = "allow"
+    REQUIRE_APPROVAL = "require_approval"
+    BLOCK = "block"
+
+    @property
+    def strictness(self) -> int:
+        return (Outcome.ALLOW, Outcome.REQUIRE_APPROVAL, Outcome.BLOCK).index(self)
+
+
+class RiskLevel(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFactor:
+    """One thing that raised the risk. `floor` raises the level instead of adding points, where a number could hide
+    danger."""
+
+    name: str
+    points: int
+    sentence: str
+    floor: RiskLevel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    score: int
+    level: RiskLevel
+    factors: tuple[RiskFactor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One approval that is needed: `people` different people, each in any of `groups`."""
+
+    groups: frozenset[str]
+    people: int = 1
+
+    def sentence(self) -> str:
+        who = " or ".join(sorted(self.groups))
+        return who if self.people == 1 else f"{self.people} people of {who}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error. `id` names the rule or limit."""
+
+    source: str
+    id: str
+    outcome: Outcome
+    why: str
+    tell_agent: str | None = None
+    need: Need | None = None
+    expires_in: int | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One rolling sum that this request counts into.
+
+    `key` is SHA-256 of the limit's when, per and of, so that a new id, maximum or window keeps the history. `bucket` is
+    the canonical text of the values of `per`. `money` is None when it is unknown (then `unknown_amount`) or not summed.
+    """
+
+    limit_id: str
+    key: str
+    bucket: str
+    window: int  # seconds
+    money: Money | None
+    unknown_amount: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full a bucket is before this request. Totals are minor units per currency. `waiting_*` are the part of it that
+    still waits for people."""
+
+    count: int = 0
+    totals: Mapping[str, int] = field(default_factory=dict)
+    waiting_count: int = 0
+    waiting_totals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """How full a limit was when a request was decided, for cards and explanations."""
+
+    limit_id: str
+    sentence: str
+    exceeded: bool
+    share: int | None  # percent of the fuller of total and count after this request, None when unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The pure result of deciding. `requirement`: every one of them must be met. `expires_in` is seconds."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    risk: Risk
+    requirement: tuple[Need, ...]
+    expires_in: int | None
+    buckets: tuple[Bucket, ...]
+    limits: tuple[LimitState, ...]
+    policy_version: str
+
+    @property
+    def decisive(self) -> tuple[Reason, ...]:
+        """The reasons that made the outcome what it is."""
+        return tuple(reason for reason in self.reasons if reason.outcome is self.outcome)

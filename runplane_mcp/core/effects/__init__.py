@@ -1,0 +1,81 @@
+"""What an operation with these parameters would really do: which reads tell, and the effect they show.
+
+One file per kind of operation. All are pure and total: whatever Stripe answers, what cannot be read is *unknown*, which
+works against the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from runplane_mcp.core.catalog import EFFECT_FACTS, Classified, EffectKind
+from runplane_mcp.core.effect import Effect, LookedUp, Read
+from runplane_mcp.core.effects import credit_note, customer, objects, payout, plain, refund, subscription, transfer
+from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.request import Precondition
+from runplane_mcp.core.wire import Value, WireRequest, encode
+from runplane_mcp.errors import InternalError
+
+#: Look-ups happen in at most this many stages, those of one stage at once.
+MOST_STAGES: Final = 3
+
+_Reads: TypeAlias = Callable[[Classified, LookedUp], tuple[Read, ...]]
+_Effect: TypeAlias = Callable[[Classified, LookedUp], Effect]
+_KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
+    EffectKind.READ: (plain.reads, plain.read_effect),
+    EffectKind.REFUND: (refund.reads, refund.effect_of),
+    EffectKind.PAYOUT: (payout.reads, payout.effect_of),
+    EffectKind.TRANSFER: (transfer.reads, transfer.effect_of),
+    EffectKind.CREDIT_NOTE: (credit_note.reads, credit_note.effect_of),
+    EffectKind.SUBSCRIPTION_CANCEL: (subscription.reads, subscription.effect_of),
+    EffectKind.SUBSCRIPTION_UPDATE: (subscription.reads, subscription.effect_of),
+    EffectKind.CUSTOMER_DELETE: (customer.reads, customer.effect_of),
+    EffectKind.UNJUDGED: (plain.reads, plain.unjudged_effect),
+}
+
+
+def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
+    """The next stage of look-ups, after what was looked up so far; empty when no more are needed."""
+    return _KINDS[classified.effect][0](classified, looked)
+
+
+def effect_of(classified: Classified, looked: LookedUp) -> Effect:
+    """The effect as far as the look-ups tell. Its facts are exactly those that these parameters have: what a look-up did
+    not tell is UNKNOWN, and nothing is ever left out because of a look-up."""
+    effect = _KINDS[classified.effect][1](classified, looked)
+    facts = {name: effect.facts.get(name, UNKNOWN) for name in sorted(classified.facts & EFFECT_FACTS)}
+    return replace(effect, facts=facts, incomplete=objects.told_nothing(looked))
+
+
+def unknown_effect(classified: Classified) -> Effect:
+    """What is left to say when nothing could be found out."""
+    return Effect(
+        sentence=f"Run {classified.operation.operation_id}; what it would do could not be found out.",
+        facts=dict.fromkeys(sorted(classified.facts & EFFECT_FACTS), UNKNOWN),
+        undo="Nobody can say whether it can be undone.",
+        incomplete=True,
+    )
+
+
+def effective(classified: Classified, effect: Effect, request_id: str) -> WireRequest:
+    """What runs: the parameters as asked, what was filled in, and our request id in the metadata where the operation
+    takes metadata. InternalError `internal.fill` rather than replace anything the agent gave."""
+    parameters: dict[str, Value] = dict(classified.parameters)
+    for name, value in effect.fill.items():
+        if name in parameters:
+            raise InternalError("internal.fill", f"`{name}` was given and is not to be filled in.")
+        parameters[name] = value
+    if classified.operation.takes_metadata:
+        held = parameters.get("metadata", {})
+        if not isinstance(held, Mapping):
+            raise InternalError("internal.fill", "The metadata is no object.")
+        parameters["metadata"] = {**held, "runplane_request": request_id}
+    return encode(classified.operation.method, classified.operation.path, parameters)
+
+
+def broken(preconditions: Iterable[Precondition], effect: Effect) -> tuple[Precondition, ...]:
+    """Of what was true when people looked, what a fresh look no longer shows. Ask first whether the look told anything
+    (`effect.incomplete`): a look that failed is no change."""
+    return tuple(each for each in preconditions if not each.holds(effect.observed.get(each.name)))

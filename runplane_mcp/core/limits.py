@@ -1,0 +1,146 @@
+"""Limits: what a request counts into, and whether a rolling sum or count is exceeded. Exact, over several currencies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from runplane_mcp.core.canonical import canonical, digest_of
+from runplane_mcp.core.conditions import Check, Converter, Number
+from runplane_mcp.core.decision import Bucket, LimitState, Outcome, Reason, Usage
+from runplane_mcp.core.facts import NONE, Facts
+from runplane_mcp.core.money import LARGEST_AMOUNT, Money
+from runplane_mcp.core.policy_model import Limit
+
+#: The bucket of a request whose key nobody could find out. It counts as exceeded.
+UNKNOWN_BUCKET: Final = "unknown"
+
+#: JSON of one text. A whole encoder for two words takes longer than all the rest of a limit.
+_quoted: Final = json.encoder.encode_basestring_ascii
+_NOTHING: Final[Mapping[str, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledLimit:
+    """`reason` is what the exceeded limit says, `asking` what it says where it may only ask. `key` names its history, and
+    `bounds` are its maximum in words, `in_words` says amounts of the policy's currency."""
+
+    limit: Limit
+    check: Check
+    key: str
+    reason: Reason
+    asking: Reason
+    bounds: str
+    in_words: Callable[[int], str]
+
+    def bucket(self, facts: Facts) -> Bucket:
+        """What this request would count into, whatever the limit's condition says about it."""
+        limit = self.limit
+        value = facts.get(limit.of, NONE)
+        money = value if type(value) is Money and 0 <= value.amount <= LARGEST_AMOUNT else None
+        unknown = money is None and value is not NONE
+        return Bucket(limit.id, self.key, bucket_text(limit.per, facts), limit.within, money, unknown_amount=unknown)
+
+    def measure(
+        self, bucket: Bucket, usage: Usage, converter: Converter, today: date | None
+    ) -> tuple[LimitState, Reason | None]:
+        """How full the limit is after this request, and its vote where it is exceeded.
+
+        What is unknown of the request itself exceeds a limit. What is unknown of others' requests (a currency without a
+        rate) makes it ask at most, and so do their waiting requests where the limit is shared: nobody may lock others
+        out with requests that nobody approved, or in a currency that nobody listed.
+        """
+        limit = self.limit
+        own: Number | None = 0
+        total: Number = 0
+        complete = True
+        if limit.total is not None:
+            own = None if bucket.unknown_amount else converter.minor(bucket.money, today) if bucket.money else 0
+            total, complete = _sum(usage.totals, _NOTHING, converter, today)
+        count = usage.count + 1
+        share = None
+        if complete and own is not None and bucket.bucket != UNKNOWN_BUCKET:
+            share = self._share(total + own, count)
+            exceeded = share >= 100 and self._exceeded(bucket, own, total, count)
+        else:
+            exceeded = self._exceeded(bucket, own, total, count)
+        vote = None
+        if exceeded:
+            vote = self.reason
+            if limit.then is Outcome.BLOCK and limit.shared and (usage.waiting_count or usage.waiting_totals):
+                rest, _ = _sum(usage.totals, usage.waiting_totals, converter, today)
+                if not self._exceeded(bucket, own, rest, count - usage.waiting_count):
+                    vote = self.asking
+        elif not complete:
+            vote = self.asking
+        return LimitState(limit.id, self._words(total, own, count, complete=complete), vote is not None, share), vote
+
+    def _exceeded(self, bucket: Bucket, own: Number | None, total: Number, count: int) -> bool:
+        limit = self.limit
+        if bucket.bucket == UNKNOWN_BUCKET or (limit.count is not None and count > limit.count):
+            return True
+        return limit.total is not None and (own is None or total + own > limit.total)
+
+    def _share(self, total: Number, count: int) -> int:
+        """Percent of the fuller of the two, rounded down; 100 and more is where it may be exceeded."""
+        limit = self.limit
+        share = int(total * 100 // limit.total) if limit.total is not None else 0
+        return share if limit.count is None else max(share, count * 100 // limit.count)
+
+    def _words(self, total: Number, own: Number | None, count: int, *, complete: bool) -> str:
+        """For people only; nothing is compared with it. Fractions of a cent are rounded up."""
+        requests = "1 request" if count == 1 else f"{count} requests"
+        if self.limit.total is None:
+            return f"{requests}, this one included, of {self.bounds}"
+        unknown = "" if complete and own is not None else " and an unknown amount"
+        money = self.in_words(-int(-(total + (own or 0)) // 1))
+        counted = f" and {requests}" if self.limit.count is not None else ""
+        return f"{money}{unknown}{counted}, this one included, of {self.bounds}"
+
+
+def _sum(
+    totals: Mapping[str, int], without: Mapping[str, int], converter: Converter, today: date | None
+) -> tuple[Number, bool]:
+    """The sum in minor units of the policy's currency, and whether all of it could be converted."""
+    total: Number = 0
+    complete = True
+    for currency, amount in totals.items():
+        left = amount - without[currency] if currency in without else amount
+        if currency == converter.currency:
+            total += left
+        elif left:
+            minor = converter.sum_minor(Money(left, currency), today)
+            if minor is None:
+                complete = False
+            else:
+                total += minor
+    return total, complete
+
+
+def limit_key(limit: Limit, currency: str) -> str:
+    """SHA-256 of the canonical when, per and of: a new id, maximum or window keeps the history."""
+    when = sorted((test.canonical(currency) for test in limit.when), key=canonical)
+    return digest_of({"when": when, "per": list(limit.per), "of": limit.of})
+
+
+def bucket_text(per: tuple[str, ...], facts: Facts) -> str:
+    """The canonical text of the values of `per`: JSON pairs, or `unknown`, which no JSON list can be.
+
+    A guest has no customer: the card's fingerprint stands in, and where there is none all such guests share one bucket.
+    Never skipped, or a refund without customer would count nowhere.
+    """
+    pairs = []
+    for name in per:
+        value = facts.get(name, NONE)
+        if name == "customer" and value is NONE:
+            name, value = "guest", facts.get("guest", NONE)
+        if type(value) is str:
+            pairs.append(f'["{name}",{_quoted(value)}]')
+        elif value is NONE:
+            pairs.append(f'["{name}",null]')
+        else:
+            return UNKNOWN_BUCKET
+    return f"[{','.join(pairs)}]"

@@ -1,0 +1,146 @@
+"""Runs the tests that a policy file carries: single requests and sequences, over the compiled policy itself.
+
+A sequence keeps its own rolling sums as the store does: what is allowed counts at its time, what waits counts as now
+until its question expires, and what is blocked or expired gives its money back and keeps the attempt in the count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from runplane_mcp.core.compile import CompiledPolicy, compile_policy
+from runplane_mcp.core.decide import decide
+from runplane_mcp.core.decision import Bucket, Decision, Outcome, Usage
+from runplane_mcp.core.facts import EVERYWHERE, REGISTRY, FactValue
+from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.policy import ActionInfo, Policy, PolicyTest
+from runplane_mcp.core.request import Kind
+
+#: What a decision computes, and what the clock says: no neutral values.
+_FROM_ELSEWHERE: Final = frozenset({"risk", "risk_level", "hour", "weekday", "date", "business_hours"})
+_OPERATION_UNKNOWN: Final = ActionInfo("unknown", frozenset(), frozenset(), Kind.WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """How one test of the file came out. `expected` and `got` are counts of outcomes in words, `line` is where the test
+    stands, `by` the ids of the rules and limits (or `risk`, `otherwise`, `duplicate`) that applied."""
+
+    __test__: ClassVar[bool] = False  # pytest takes every class named Test… for a test
+
+    it: str
+    passed: bool
+    expected: str
+    got: str
+    line: int
+    by: tuple[str, ...]
+
+
+def run_tests(policy: Policy, actions: Mapping[str, ActionInfo]) -> tuple[TestResult, ...]:
+    """One result for each test of `policy`, in the file's order. PolicyInvalid as `compile_policy`."""
+    compiled = compile_policy(policy, actions=actions)
+    return tuple(_run(compiled, test, actions) for test in policy.tests)
+
+
+def _run(policy: CompiledPolicy, test: PolicyTest, actions: Mapping[str, ActionInfo]) -> TestResult:
+    action = _OPERATION_UNKNOWN if test.action is None else actions[test.action]
+    calendar = policy.calendar
+    start = calendar.neutral_instant(policy.policy.rates.as_of) if test.at is None else calendar.instant(test.at)
+    ledger = _Ledger()
+    outcomes: Counter[Outcome] = Counter()
+    applied: set[str] = set()
+    for number in range(test.times):
+        now = start + number * test.every * 1000
+        facts = given_facts(policy, test, action, now, number, repeats=number - outcomes[Outcome.BLOCK])
+        buckets = policy.buckets(facts)
+        decision = decide(policy, facts, [ledger.usage(bucket, now) for bucket in buckets])
+        ledger.record(decision, now)
+        outcomes[decision.outcome] += 1
+        applied |= {reason.id if reason.source in ("rule", "limit") else reason.source for reason in decision.reasons}
+    counts = {outcome: test.expected.get(outcome, 0) for outcome in Outcome}
+    missing = sorted(set(test.by) - applied)
+    passed = all(outcomes[outcome] == count for outcome, count in counts.items()) and not missing
+    expected = _words(counts, test.times) + (f" by {', '.join(test.by)}" if test.by else "")
+    got = _words(outcomes, test.times) + (f", not by {', '.join(missing)}" if missing else "")
+    return TestResult(test.it, passed, expected, got, test.place.line, tuple(sorted(applied)))
+
+
+def given_facts(
+    policy: CompiledPolicy, test: PolicyTest, action: ActionInfo, now: int, number: int, *, repeats: int
+) -> dict[str, FactValue]:
+    """The facts of request `number` of a test: neutral values where the action has the fact, the clock, what is given."""
+    names = (EVERYWHERE | action.facts) - _FROM_ELSEWHERE
+    facts: dict[str, FactValue] = {name: REGISTRY[name].neutral for name in names}
+    facts["kind"] = action.kind.value
+    facts["action"] = action.groups | {action.name}
+    if "currency" in facts:
+        facts["currency"] = policy.policy.currency
+    facts |= clock_facts(policy, now)
+    facts |= test.given
+    if "agent" in test.given and "principal" not in test.given:
+        facts["principal"] = facts["agent"]  # in production each agent has its own token
+    if test.each_customer:
+        facts |= {name: f"{name}_{number + 1}" for name in ("customer", "object") if name in facts}
+    amount = facts.get("amount")
+    if "amount_on_object" in facts and "amount_on_object" not in test.given and amount is not None:
+        times = 1 if test.each_customer else 1 + repeats
+        facts["amount_on_object"] = (
+            Money(amount.amount * times, amount.currency) if isinstance(amount, Money) else amount
+        )
+    return facts
+
+
+def _words(counts: Mapping[Outcome, int], times: int) -> str:
+    named = [(outcome, counts[outcome]) for outcome in Outcome if counts.get(outcome)]
+    if times == 1:
+        return "".join(outcome.value for outcome, _ in named)
+    return ", ".join(f"{count} {outcome.value}" for outcome, count in named)
+
+
+@dataclass(slots=True)
+class _Row:
+    """One request in one bucket. `waits_until` is None where it does not wait; money is released on expiry."""
+
+    at: int
+    money: Money | None
+    waits_until: int | None
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The rolling sums of one sequence."""
+
+    rows: dict[tuple[str, str], list[_Row]] = field(default_factory=dict)
+
+    def usage(self, bucket: Bucket, now: int) -> Usage:
+        rows = [row for row in self.rows.get((bucket.key, bucket.bucket), ()) if _counts(row, bucket, now)]
+        waiting = [row for row in rows if row.waits_until is not None and row.waits_until > now]
+        holding = [row for row in rows if row.waits_until is None or row.waits_until > now]
+        return Usage(len(rows), _totals(holding), len(waiting), _totals(waiting))
+
+    def record(self, decision: Decision, now: int) -> None:
+        waits = decision.outcome is Outcome.REQUIRE_APPROVAL
+        until = now + (decision.expires_in or 0) * 1000 if waits else None
+        keys = {}
+        for bucket in decision.buckets:
+            money = None if decision.outcome is Outcome.BLOCK else bucket.money
+            keys[bucket.key, bucket.bucket] = _Row(now, money, until)
+        for key, row in keys.items():  # two limits with one key are two windows on the same rows
+            self.rows.setdefault(key, []).append(row)
+
+
+def _counts(row: _Row, bucket: Bucket, now: int) -> bool:
+    """Within the window, or still waiting: what waits counts as now."""
+    return row.at > now - bucket.window * 1000 or (row.waits_until is not None and row.waits_until > now)
+
+
+def _totals(rows: Sequence[_Row]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for row in rows:
+        if row.money is not None:
+            totals[row.money.currency] += row.money.amount
+    return dict(totals)

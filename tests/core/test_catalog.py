@@ -1,0 +1,300 @@
+"""The catalog: every operation in it is judged, and a wire request is classified by its bytes alone.
+
+THREATS row 4 (another way to the same money), row 5 (an operation nobody has heard of), row 6 (exact bytes).
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from runplane_mcp.core.catalog import EFFECT_FACTS, Catalog, Classified, EffectKind, load, read_catalog
+from runplane_mcp.core.facts import GROUPS, REGISTRY
+from runplane_mcp.core.request import Kind
+from runplane_mcp.core.wire import Parameters, WireRequest, encode
+from runplane_mcp.errors import ParameterError
+
+CATALOG = load()
+#: What Stripe says of an operation, without any judgement.
+_NEW: dict[str, object] = {
+    "host": "api",
+    "api_version": "v1",
+    "availability": "ga",
+    "alias_of": None,
+    "params": {},
+    "required": [],
+}
+
+
+def classified(operation_id: str, **parameters: object) -> Classified:
+    operation = CATALOG.by_id(operation_id)
+    assert operation is not None
+    asked: Parameters = parameters  # type: ignore[assignment]
+    CATALOG.check(operation, asked)
+    return CATALOG.classify(encode(operation.method, operation.path, asked))
+
+
+def test_every_operation_is_one_line_that_says_why() -> None:
+    text = files("runplane_mcp.core").joinpath("data/operations.json").read_text()
+    lines = [line for line in text.splitlines() if line.startswith('{"method"')]
+
+    assert len(lines) == len(CATALOG.operations) == len(json.loads(text)["operations"])
+    assert all(operation.judged and operation.reason.endswith(".") for operation in CATALOG.operations)
+
+
+def test_an_id_is_its_method_and_path() -> None:
+    for operation in CATALOG.operations:
+        words = [step.strip("{}") for step in operation.path.split("/") if step != "v1"]
+        camel = "".join(part[:1].upper() + part[1:] for step in words for part in step.split("_"))
+        assert operation.operation_id == operation.method.capitalize() + camel
+
+
+def test_groups_and_facts_are_those_of_the_registry() -> None:
+    for operation in CATALOG.operations:
+        for judged in operation.judgements:
+            assert judged.groups <= set(GROUPS)
+            assert judged.facts <= REGISTRY.keys()
+            assert judged.facts <= operation.facts or judged.effect is not operation.effect
+
+
+def test_every_group_is_there_even_if_nothing_is_in_it_yet() -> None:
+    groups = CATALOG.groups()
+
+    assert tuple(groups) == GROUPS
+    assert groups["refunds"] == ("credit_note.create", "refund.create")
+    assert groups["credits"] == ("credit_note.create", "subscription.cancel")
+    assert groups["deletions"] == ("customer.delete",)
+    assert groups["access"] == ()
+
+
+def test_reads_change_nothing_and_writes_say_what_they_take() -> None:
+    for operation in CATALOG.operations:
+        assert (operation.kind is Kind.READ) == (operation.method == "GET")
+        assert (operation.effect is EffectKind.READ) == (operation.kind is Kind.READ)
+        assert operation.takes_metadata == (operation.kind is Kind.WRITE and "metadata" in operation.params)
+        assert operation.kind is Kind.WRITE or not (operation.groups or operation.money_out)
+
+
+def test_reads_have_no_history() -> None:
+    facts = CATALOG.actions()["balance.retrieve"].facts
+
+    assert "agent" in facts
+    assert "possible_duplicate" not in facts
+    assert not facts & EFFECT_FACTS
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/charges/{charge}/refund", "/v1/charges/{charge}/refunds", "/v1/terminal/refunds"]
+)
+def test_an_alias_is_what_it_aliases(path: str) -> None:
+    """THREATS row 4: Stripe still serves older paths to the same refund."""
+    alias, target = CATALOG.find("POST", path), CATALOG.by_id("PostRefunds")
+
+    assert alias is not None
+    assert target is not None
+    assert (alias.action, alias.groups, alias.facts, alias.effect, alias.money_out, alias.takes_metadata) == (
+        target.action, target.groups, target.facts, target.effect, target.money_out, target.takes_metadata,
+    )  # fmt: skip
+    assert set(alias.params) == set(target.params) - set(alias.path_parameters)
+
+
+def test_an_alias_carries_its_variants_along() -> None:
+    seen = classified(
+        "PostCustomersCustomerSubscriptionsSubscriptionExposedId",
+        customer="cus_1",
+        subscription_exposed_id="sub_1",
+        cancel_at_period_end=True,
+    )
+
+    assert (seen.action, set(seen.groups)) == ("subscription.cancel", {"cancellations"})
+
+
+def test_the_charge_of_a_path_is_the_charge_of_the_body() -> None:
+    seen = classified("PostChargesChargeRefund", charge="ch_1", amount=5)
+
+    assert seen.parameters == {"charge": "ch_1", "amount": "5"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/refunds/"),
+        ("POST", "/v1//refunds"),
+        ("POST", "/V1/refunds"),
+        ("POST", "/v1/Refunds"),
+        ("post", "/v1/refunds"),
+        ("PUT", "/v1/refunds"),
+        ("POST", "/v1/%72efunds"),
+        ("POST", "v1/refunds"),
+        ("POST", "/v1/refunds?amount=1"),
+        ("POST", "/v1/refunds;a=1"),
+        ("POST", "/v1/charges//refund"),
+        ("POST", "/v1/api_keys"),
+        ("POST", "/v2/core/accounts"),
+        ("DELETE", "/v1/refunds"),
+        ("", ""),
+    ],
+)
+def test_what_is_not_in_the_catalog_is_unknown(method: str, path: str) -> None:
+    """THREATS row 5, and spellings of known paths that Stripe or a server between might read leniently."""
+    assert CATALOG.find(method, path) is None
+    with pytest.raises(ParameterError) as caught:
+        CATALOG.classify(WireRequest(method, path))
+    assert caught.value.code == "parameter.operation"
+
+
+def test_what_is_written_out_goes_before_a_parameter() -> None:
+    rows = [
+        {
+            "method": "POST",
+            "path": "/v1/invoices/{invoice}",
+            "operation_id": "PostInvoicesInvoice",
+            "judged": False,
+            **_NEW,
+        },
+        {
+            "method": "POST",
+            "path": "/v1/invoices/create_preview",
+            "operation_id": "PostPreview",
+            "judged": False,
+            **_NEW,
+        },
+    ]
+    catalog = read_catalog(json.dumps({"operations": rows}))
+
+    found = [catalog.find("POST", path) for path in ("/v1/invoices/create_preview", "/v1/invoices/in_1")]
+
+    assert [operation.operation_id for operation in found if operation] == ["PostPreview", "PostInvoicesInvoice"]
+
+
+def test_a_value_in_the_path_can_not_hide_what_the_bytes_are() -> None:
+    """The bytes of one operation's template may be another operation: the bytes decide."""
+    rows = [
+        {"method": "POST", "path": "/v1/a/{id}", "operation_id": "PostAId", "judged": False, **_NEW},
+        {"method": "POST", "path": "/v1/a/danger", "operation_id": "PostADanger", "judged": False, **_NEW},
+    ]
+    catalog = read_catalog(json.dumps({"operations": rows}))
+
+    seen = catalog.classify(encode("POST", "/v1/a/{id}", {"id": "danger"}))
+
+    assert seen.operation.operation_id == "PostADanger"
+
+
+def test_an_operation_that_nobody_judged_counts_as_the_worst() -> None:
+    row = {"method": "POST", "path": "/v1/new", "operation_id": "PostNew", "judged": False, **_NEW}
+    operation = read_catalog(json.dumps({"operations": [row]})).operations[0]
+
+    assert (operation.judged, operation.effect) == (False, EffectKind.UNJUDGED)
+    assert operation.facts >= EFFECT_FACTS
+    assert operation.secret_answer
+    assert operation.money_out
+
+
+@pytest.mark.parametrize("wrong", [{"groups": ["refund"]}, {"facts": ["amout"]}, {"effect": "magic"}, {"kind": "read"}])
+def test_a_judgement_that_names_what_there_is_not_does_not_load(wrong: dict[str, object]) -> None:
+    document = json.loads(files("runplane_mcp.core").joinpath("data/operations.json").read_text())
+    for row in document["operations"]:
+        if row["operation_id"] == "PostSubscriptionsSubscriptionExposedId":
+            row.update(wrong)
+
+    with pytest.raises(ValueError):
+        read_catalog(json.dumps(document))
+
+
+WIDE = {"cancellations", "charges", "discounts", "transfers"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "action", "groups"),
+    [
+        ({"cancel_at_period_end": True}, "subscription.cancel", {"cancellations"}),
+        ({"cancel_at_period_end": True, "metadata": {"a": "b"}}, "subscription.cancel", {"cancellations"}),
+        (
+            {"cancel_at_period_end": True, "cancellation_details": {"comment": "x"}},
+            "subscription.cancel",
+            {"cancellations"},
+        ),
+        ({"cancel_at_period_end": True, "expand": ["customer"]}, "subscription.cancel", {"cancellations"}),
+        ({"cancel_at_period_end": False}, "subscription.update", {"charges"}),
+        ({"metadata": {"a": "b"}}, "subscription.update", set()),
+        ({}, "subscription.update", set()),
+        ({"cancel_at_period_end": True, "items": [{"price": "p"}]}, "subscription.update", WIDE),
+        ({"items": [{"price": "price_cheap"}]}, "subscription.update", WIDE),
+        ({"discounts": [{"coupon": "free"}]}, "subscription.update", WIDE),
+        ({"transfer_data": {"destination": "acct_evil"}}, "subscription.update", WIDE),
+        ({"trial_end": 4102444800}, "subscription.update", WIDE),
+        ({"pause_collection": {"behavior": "void"}}, "subscription.update", WIDE),
+        ({"cancel_at": 1800000000}, "subscription.update", WIDE),
+        ({"description": ""}, "subscription.update", WIDE),
+    ],
+)
+def test_a_subscriptions_change_is_told_apart_only_where_its_parameters_prove_it(
+    parameters: dict[str, object], action: str, groups: set[str]
+) -> None:
+    seen = classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", **parameters)
+
+    assert (seen.action, set(seen.groups)) == (action, groups)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "groups", "has_amount"),
+    [
+        ({}, {"cancellations"}, False),
+        ({"prorate": False, "invoice_now": False}, {"cancellations"}, False),
+        ({"prorate": True}, {"cancellations", "credits", "charges"}, True),
+        ({"invoice_now": True}, {"cancellations", "credits", "charges"}, True),
+    ],
+)
+def test_ending_a_subscription_may_also_move_money(
+    parameters: dict[str, object], groups: set[str], has_amount: bool
+) -> None:
+    seen = classified("DeleteSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", **parameters)
+
+    assert (seen.action, set(seen.groups)) == ("subscription.cancel", groups)
+    assert ("amount" in seen.facts) == has_amount
+
+
+def test_an_action_is_in_every_group_that_any_of_its_operations_can_be_in() -> None:
+    actions = CATALOG.actions()
+
+    assert actions["subscription.cancel"].groups == {"cancellations", "credits", "charges"}
+    assert actions["subscription.cancel"].kind is Kind.WRITE
+    assert {"mrr_lost", "ends", "agent", "risk", "possible_duplicate"} <= actions["subscription.cancel"].facts
+    assert "amount" not in actions["customer.delete"].facts
+    assert list(actions) == sorted(actions)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"amount=1e5&charge=ch_1",
+        b"amount=&charge=ch_1",
+        b"amount[0]=5&charge=ch_1",
+        b"charge=",
+        b"api_key=sk_test_x&charge=ch_1",
+        b"charge=ch_1&reverse_transfer=yes",
+        b"charge=ch_1&expand[0]=a%5Bb",
+        b"charge=ch_1&metadata=",
+    ],
+)
+def test_bytes_that_do_not_fit_the_operation_are_refused(body: bytes) -> None:
+    wire = WireRequest("POST", "/v1/refunds", body=body, content_type="application/x-www-form-urlencoded")
+
+    with pytest.raises(ParameterError):
+        CATALOG.classify(wire)
+
+
+def test_listings_say_what_an_operation_can_do() -> None:
+    effects = {operation.operation_id: operation.effects for operation in CATALOG.operations}
+
+    assert effects["PostRefunds"] == ("money out",)
+    assert effects["DeleteCustomersCustomer"] == ("revenue lost", "destroys")
+    assert effects["PostSubscriptionsSubscriptionExposedId"] == ("revenue lost", "redirects funds")
+    assert effects["GetBalance"] == ()
+
+
+def test_the_catalog_is_read_once() -> None:
+    assert load() is CATALOG
+    assert isinstance(CATALOG, Catalog)

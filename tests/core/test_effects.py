@@ -1,0 +1,233 @@
+"""Effects over all kinds: exactly the facts an operation has, never an exception, and the request that then runs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runplane_mcp.core.catalog import EFFECT_FACTS, Classified, EffectKind
+from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, LookedUp
+from runplane_mcp.core.effects import MOST_STAGES, effect_of, effective, reads, unknown_effect
+from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.money import Money
+from runplane_mcp.errors import InternalError
+from tests.core.stripe_objects import (
+    CATALOG,
+    GONE,
+    account,
+    balance,
+    bank,
+    charge,
+    classified,
+    effect,
+    intent,
+    listing,
+    subscription,
+)
+
+ASKED = (
+    classified("PostRefunds", charge="ch_1"),
+    classified("PostRefunds", payment_intent="pi_1", amount=100),
+    classified("PostRefunds", origin="customer_balance", customer="cus_1", amount=5, currency="usd"),
+    classified("PostPayouts", amount=100, currency="usd"),
+    classified("PostPayouts", amount=100, currency="usd", destination="ba_1", method="instant"),
+    classified("PostTransfers", amount=100, currency="usd", destination="acct_1"),
+    classified("PostTransfers", currency="usd", destination="acct_1", source_transaction="ch_1"),
+    classified("PostCreditNotes", invoice="in_1", refund_amount=5, credit_amount=5),
+    classified("DeleteSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", prorate=True),
+    classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", cancel_at_period_end=True),
+    classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", items=[{"id": "si_1"}]),
+    classified("DeleteCustomersCustomer", customer="cus_1"),
+    classified("GetBalance"),
+    classified("GetChargesCharge", charge="ch_1"),
+)
+
+REALISTIC = (
+    charge(), intent(charge()), intent("ch_1"), balance(usd=5), account(bank()), listing(subscription()), subscription(),
+    listing(charge()), {"id": "in_1", "object": "invoice", "currency": "usd", "customer": "cus_1", "status": "paid"},
+)  # fmt: skip
+# fmt: off
+_NAMES = [
+    "id", "object", "amount", "amount_refunded", "amount_reversed", "currency",
+    "customer", "data", "deleted", "destination", "disputed", "has_more",
+    "items", "latest_charge", "price", "recurring", "interval", "interval_count",
+    "quantity", "status", "source_types", "available", "external_accounts", "default_for_currency",
+    "unit_amount", "unit_amount_decimal", "billing_scheme", "usage_type", "transfer_data", "fingerprint",
+    "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
+]
+# fmt: on
+scraps = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=6),
+    st.sampled_from(["usd", "JPY", "ch_1", "cus_1", "month", "per_unit", "licensed", "\ud800", "1e9", "card"]),
+)  # fmt: skip
+junk = st.recursive(
+    scraps, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=6),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> object:
+    """One of Stripe's objects with a few fields, at any depth, replaced or gone."""
+
+    def damage(value: object) -> object:
+        if draw(st.integers(0, 9)) == 0:
+            return draw(junk)
+        if isinstance(value, dict):
+            return {name: damage(item) for name, item in value.items() if draw(st.integers(0, 19))}
+        return [damage(item) for item in value] if isinstance(value, list) else value
+
+    return damage(draw(st.sampled_from(REALISTIC)))
+
+
+answers = st.one_of(
+    damaged().filter(lambda value: isinstance(value, dict)),
+    st.dictionaries(st.sampled_from(_NAMES), junk, max_size=8),
+    st.just(UNAVAILABLE),
+    st.just(GONE),
+)
+
+
+@given(st.sampled_from(ASKED), st.data())
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stripe_answers_there_is_an_effect_with_exactly_its_facts(
+    asked: Classified, data: st.DataObject
+) -> None:
+    """THREATS row 1: what cannot be read is unknown; never an exception, and never absent because of a look-up."""
+    looked: dict[str, Looked] = {}
+    for _ in range(MOST_STAGES):
+        for read in reads(asked, looked):
+            looked[read.name] = cast("Looked", data.draw(answers, label=read.name))
+    seen = effect_of(asked, looked)
+
+    assert reads(asked, looked) == ()
+    assert set(seen.facts) == asked.facts & EFFECT_FACTS
+    assert seen.incomplete == (UNAVAILABLE in looked.values())
+    for value in seen.facts.values():
+        assert not isinstance(value, Money) or value.amount >= 0
+    assert all(name not in asked.parameters for name in seen.fill)
+    assert seen.sentence.isprintable()
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.operation.operation_id)
+def test_nothing_is_known_when_nothing_could_be_looked_up(asked: Classified) -> None:
+    looked: LookedUp = {read.name: UNAVAILABLE for read in reads(asked, {})}
+    seen = effect_of(asked, looked)
+
+    assert {each.name for each in seen.preconditions} <= {"destination"} & asked.parameters.keys()
+    assert seen.fill == {}
+    assert seen.refusal is None
+    assert seen.incomplete == bool(looked)
+
+
+def test_every_kind_of_effect_is_known() -> None:
+    assert {asked.effect for asked in ASKED} | {EffectKind.UNJUDGED} == set(EffectKind)
+
+
+def test_reads_do_nothing_and_need_no_look_up() -> None:
+    seen = effect("GetChargesCharge", {}, charge="ch_1")
+
+    assert seen.sentence == "Retrieve charge ch_1."
+    assert dict(seen.facts) == {"object": "ch_1"}
+    assert effect("GetPaymentIntents", {}, limit=3).sentence == "List payment intents."
+    assert effect("GetBalance", {}).sentence == "Retrieve balance."
+
+
+def test_an_effect_that_can_not_be_read_is_unknown_in_every_fact() -> None:
+    seen = unknown_effect(ASKED[0])
+
+    assert set(seen.facts.values()) == {UNKNOWN}
+    assert set(seen.facts) == ASKED[0].facts & EFFECT_FACTS
+    assert seen.incomplete
+
+
+# ── what then runs ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_effective_request_has_what_was_filled_in_and_our_id() -> None:
+    asked = classified("PostRefunds", charge="ch_1", metadata={"ticket": "T-1"}, reason="duplicate")
+    wire = effective(asked, effect_of(asked, {"charge": charge()}), "rpr_1")
+
+    assert wire.body == (
+        b"amount=90000&charge=ch_1&metadata[runplane_request]=rpr_1&metadata[ticket]=T-1&reason=duplicate"
+    )
+
+
+def test_an_alias_runs_as_the_alias_it_was_asked_as() -> None:
+    asked = classified("PostChargesChargeRefund", charge="ch_1")
+    wire = effective(asked, effect_of(asked, {"charge": charge()}), "rpr_1")
+
+    assert (wire.path, wire.body) == ("/v1/charges/ch_1/refund", b"amount=90000&metadata[runplane_request]=rpr_1")
+
+
+def test_an_operation_without_metadata_runs_as_asked() -> None:
+    asked = classified("DeleteCustomersCustomer", customer="cus_1")
+
+    assert effective(asked, effect_of(asked, {}), "rpr_1") == asked.wire
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.operation.operation_id)
+def test_what_runs_is_classified_as_what_was_asked(asked: Classified) -> None:
+    looked: LookedUp = {
+        "charge": charge(),
+        "payment_intent": intent(charge()),
+        "account": account(bank()),
+        "balance": balance(usd=10**6),
+        "subscription": subscription(),
+    }
+    seen = effect_of(asked, looked)
+    again = CATALOG.classify(effective(asked, seen, "rpr_1"))
+
+    assert (again.operation, again.action, again.groups) == (asked.operation, asked.action, asked.groups)
+    # What people saw is compared with a look at what runs, so both must show the same.
+    assert effect_of(again, looked).facts == seen.facts
+    assert effect_of(again, looked).preconditions == seen.preconditions
+
+
+def test_nothing_the_agent_gave_is_ever_replaced() -> None:
+    asked = classified("PostRefunds", charge="ch_1", amount=5)
+    forged = Effect(sentence="", facts={}, undo="", fill={"amount": 90_000})
+
+    with pytest.raises(InternalError) as caught:
+        effective(asked, forged, "rpr_1")
+    assert caught.value.code == "internal.fill"
+
+
+# ── credit notes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+INVOICE = {"id": "in_1", "object": "invoice", "currency": "usd", "customer": "cus_1", "status": "paid"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "amount"),
+    [
+        ({"amount": 500}, 500),
+        ({"refund_amount": 300, "credit_amount": 200}, 500),
+        ({"refund_amount": 300, "credit_amount": 200, "out_of_band_amount": 1}, 501),
+        ({"amount": 500, "refund_amount": 500}, 500),
+        ({"amount": 500, "refund_amount": 400}, None),
+        ({}, None),
+        ({"lines": [{"type": "invoice_line_item"}]}, None),
+        ({"amount": 500, "lines": [{"type": "invoice_line_item"}]}, None),
+        ({"refunds": [{"refund": "re_1"}]}, None),
+        ({"amount": 500, "shipping_cost": {"shipping_rate": "shr_1"}}, None),
+    ],
+)
+def test_a_credit_note_is_a_refund_as_large_as_its_parts(parameters: dict[str, object], amount: int | None) -> None:
+    """THREATS row 4: a credit note with a refund part is a refund."""
+    seen = effect("PostCreditNotes", {"invoice": INVOICE}, invoice="in_1", **parameters)
+
+    assert seen.facts["amount"] == (Money(amount, "usd") if amount else UNKNOWN)
+    assert (seen.facts["customer"], seen.facts["object"]) == ("cus_1", "in_1")
+
+
+def test_a_credit_note_on_an_invoice_that_is_not_there_is_refused() -> None:
+    for invoice, looked in (("in_1", {"invoice": GONE}), ("in/1", {})):
+        assert effect("PostCreditNotes", cast("LookedUp", looked), invoice=invoice, amount=5).refusal is not None

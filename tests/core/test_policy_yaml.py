@@ -1,0 +1,127 @@
+"""The text of a policy file: YAML without its guesses, refused with the place where it is none, whatever the text."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runplane_mcp.core.policy import PolicyInvalid, load
+from runplane_mcp.core.policy_yaml import MOST_CHARACTERS
+from tests.core.policies import ACTIONS, HEAD, SHIPPED, problems
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("", "1:1", "the file is empty"),
+        ("# nothing\n", "1:1", "the file is empty"),
+        ("rules:\n\t- id: a\n", "2:1", "indent with spaces"),
+        ("why: this: that\n", "1:10", "put the text between quotes"),
+        ("rules: [a\n", "2:1", "check brackets"),
+        ("a: &x 1\n", "1:4", "anchors"),
+        ("a: 1\nb: *x\n", "2:4", "aliases"),
+        ("a: !!int 1\n", "1:4", "tags"),
+        ("a: !!python/object/apply:os.system [ls]\n", "1:4", "tags"),
+        ("a: 1\n---\nb: 2\n", "2:1", "a second document"),
+        ("? [a]\n: b\n", "1:3", "a key is plain text"),
+        ("a: \x07\n", "1:4", "U+0007"),
+        ("a: 1\nb: \ud800\n", "2:4", "U+D800"),
+        ("[" * 100_000, "1:13", "nested more than 12 deep"),
+        ("{a: " * 5_000, "1:49", "nested more than 12 deep"),
+        ("a" * (MOST_CHARACTERS + 1), "1:1", "longer than 262,144"),
+        ("5\n", "1:1", "the policy is not a mapping"),
+        ("~\n", "1:1", "the policy is empty"),
+    ],
+)
+def test_text_that_is_no_policy_is_refused_with_its_place(text: str, place: str, words: str) -> None:
+    (found,) = problems(text, "")
+
+    assert found.startswith(f"{place} policy.")
+    assert words in found
+
+
+def test_an_error_shows_nothing_hidden() -> None:
+    (found,) = problems('rules: [{id: "a\\e[2J\\u202e", when: {bulk: true}, then: block}]\n')
+
+    assert "\x1b" not in found
+    assert "⟨U+202E⟩" in found
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "rules:",
+            "limits:",
+            "tests:",
+            "when:",
+            "unless:",
+            "then: ",
+            "block",
+            "id: a",
+            "given:",
+            "action: refunds",
+            "by:",
+        ),
+        *(
+            "amount:",
+            "{over: 5}",
+            "{",
+            "}",
+            "[",
+            "]",
+            ", ",
+            ": ",
+            "\n",
+            "\n  - ",
+            "\n    ",
+            "~",
+            "'",
+            '"',
+            "|",
+            ">",
+            "#",
+        ),
+        *("&a", "*a", "!!str ", "---", "? ", "at: 2026-03-08 02:30", "times: 3", "every: 1s", "from:", "per:", "each"),
+        *(
+            "{total: 1}",
+            "at_most:",
+            "within: 1h",
+            "\t",
+            "0",
+            "-1",
+            "1e9",
+            "9" * 40,
+            "2199-12-31",
+            "é",
+            "\u202e",
+            "\U0001f600",
+        ),
+    ]
+)
+SOUP = st.lists(PIECES, max_size=25).map("".join)
+
+
+def loads(text: str) -> None:
+    """Any other error fails the test."""
+    with suppress(PolicyInvalid):
+        load(text, known_actions=ACTIONS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SOUP)
+@example("rules:\n  - {id: a, when: {date: {between: [2026-01-01, 2026-01-02]}}, then: block}")
+def test_any_text_loads_or_is_a_policy_error(text: str) -> None:
+    loads(text)
+    loads(HEAD + text)
+
+
+SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 40), st.one_of(PIECES, st.text(max_size=8)))
+def test_the_shipped_policy_with_anything_changed_loads_or_is_a_policy_error(start: int, cut: int, put: str) -> None:
+    loads(SHIPPED_TEXT[:start] + put + SHIPPED_TEXT[start + cut :])
