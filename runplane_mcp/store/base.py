@@ -1,0 +1,297 @@
+"""The store's protocol. A store runs whole functions as transactions: `await store.write(work)` hands `work` a
+`Transaction`, commits durably, and only then returns; if `work` raises, nothing of it remains.
+
+Every change of a request's state is one compare-and-set with its audit event in the same transaction: no event, no change.
+Times are milliseconds since 1970. `at` is wall time unless it says policy time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypedDict, TypeVar, Unpack
+
+from runplane_mcp.core.approval import Person, Vote
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
+from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
+from runplane_mcp.core.wire import WireRequest
+
+T = TypeVar("T")
+
+
+class Changed(Exception):
+    """A compare-and-set met a request that somebody else had changed: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One immutable decision. `n` counts a request's decisions from 1; `round` is what votes refer to. `facts` and `detail`
+    are kept in erasable payloads behind commitments; the queryable fields beside them hold no personal data."""
+
+    request_id: str
+    n: int
+    round: int
+    kind: str  # "first", "release" or "execution"
+    outcome: Outcome
+    at: int
+    policy_at: int
+    policy_version: str
+    risk: int
+    risk_level: RiskLevel
+    nonce: str | None
+    digest: str | None
+    facts: Mapping[str, Json]
+    detail: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcedPolicy:
+    """`version` is the SHA-256 of the text, in hex, so that `verify` can tell a text that was swapped."""
+
+    version: str
+    text: str
+    since: int
+    by: str  # a person's id, or "first", or "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedPolicy:
+    version: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    seq: int
+    at: int
+    type: str
+    request_id: str | None
+    body: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The audit log's size, the frontier of its RFC 6962 tree (left to right) and its root."""
+
+    size: int
+    frontier: tuple[bytes, ...]
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    states: frozenset[State] | None = None
+    principal: str | None = None
+    kind: Kind | None = None
+    action: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the store knows about earlier requests, for the history facts of one decision."""
+
+    requests_24h_agent: int = 0
+    refused_24h_agent: int = 0
+    requests_7d_customer: int = 0
+    denied_24h_object: int = 0
+    waiting_on_object: Mapping[str, int] = field(default_factory=dict)  # minor units per currency
+
+
+class Changes(TypedDict, total=False):
+    """The fields of a request that a move may set beside its state, version and changed_at."""
+
+    effective: WireRequest | None
+    action: str
+    round: int
+    digest: str | None
+    expires_at: int | None
+    failure: Failure | None
+    message_to_agent: str | None
+    stripe_key: str | None
+    attempt: int
+    lease_owner: str | None
+    lease_until: int | None
+    first_attempt_at: int | None
+    first_attempt_boot: str | None
+    first_attempt_boot_ms: int | None
+    stripe_request_id: str | None
+    object_id: str | None
+    same_effective: str | None
+
+
+class Reader(Protocol):
+    """What can be asked of one consistent snapshot."""
+
+    def store_id(self) -> str:
+        """The random id made with the store; part of every vote, so that a vote does not count in a copy."""
+        ...
+
+    def request(self, request_id: str) -> ActionRequest | None: ...
+    def request_by_reference(self, reference: str) -> ActionRequest | None: ...
+    def requests(self, filter: RequestFilter) -> list[ActionRequest]:
+        """Newest first."""
+        ...
+
+    def unfinished(self) -> list[ActionRequest]:
+        """Every request that a gate may have work with (received, waiting, scheduled, approved, executing,
+        outcome_unknown), oldest first: what the completer looks through. Cheap when there is none."""
+        ...
+
+    def same_open(self, same_asked: str) -> ActionRequest | None:
+        """The newest request of this sameness that is not final."""
+        ...
+
+    def same_ended(self, same_asked: str, same_effective: str | None, since: int) -> ActionRequest | None:
+        """The newest final request of either sameness that changed at or after `since` (wall) and whose effect happened
+        or may have (succeeded)."""
+        ...
+
+    def by_agent_key(self, principal: str, idempotency_key: str) -> ActionRequest | None:
+        """The first request that this principal made with its own key."""
+        ...
+
+    def result(self, request_id: str) -> Mapping[str, Json] | None:
+        """The Stripe object that a succeeded write answered, redacted."""
+        ...
+
+    def payload(self, commitment: str) -> Json:
+        """The content behind a commitment, None when it was erased."""
+        ...
+
+    def decisions(self, request_id: str) -> list[DecisionRecord]:
+        """All decisions of a request, first to last."""
+        ...
+
+    def round_decision(self, request_id: str, round: int) -> DecisionRecord | None:
+        """The decision record whose digest the votes of this round name."""
+        ...
+
+    def votes(self, request_id: str, round: int) -> list[Vote]: ...
+    def people(self) -> dict[str, Person]: ...
+    def enforced_policy(self) -> EnforcedPolicy | None: ...
+    def proposed_policy(self) -> ProposedPolicy | None: ...
+    def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
+        """How full a bucket is: rows whose time lies within the window before `now` (policy time), and all that wait.
+        `excluding` leaves out one request's own reservation."""
+        ...
+
+    def past(
+        self,
+        *,
+        principal: str,
+        customer: str | None,
+        object_id: str | None,
+        now: int,
+        excluding: str | None = None,
+    ) -> Past: ...
+    def event(self, seq: int) -> Event | None: ...
+    def events(self, after: int, limit: int, request_id: str | None = None) -> list[Event]: ...
+    def head(self) -> Head: ...
+    def meta(self, key: str) -> str | None: ...
+    def newest_event_at(self) -> int:
+        """The latest wall time of any audit event, 0 when there is none: a clock that was set back shows here."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """A snapshot that can also be changed. Everything or nothing of it becomes durable."""
+
+    def append(self, type: str, body: Mapping[str, Json], *, at: int, request_id: str | None = None) -> int:
+        """Appends an audit event and moves the head; returns its sequence number. `v`, `seq`, `at`, `type` and the
+        request id are put into the body here. Bodies hold no personal data: that goes behind `commit_payload`."""
+        ...
+
+    def commit_payload(self, content: Json, *, request_id: str | None = None) -> str:
+        """Stores `content` as JSON bytes under a fresh 128-bit salt and returns its commitment, SHA-256(salt || bytes), in
+        hex. `request_id` says whose it is, so that erasing finds it. An event that refers to it does so in its body's
+        `payloads`, an object of names and commitments: `verify` follows those."""
+        ...
+
+    def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
+        """A new request, always `received`, in version 1. `asked` is the redacted raw arguments where no wire request could
+        be made. A taken reference grows until it is free. The event is `request.received`; beside what `event` says it
+        holds `version`, `row` and `payloads`."""
+        ...
+
+    def move(
+        self,
+        request: ActionRequest,
+        to: State,
+        *,
+        at: int,
+        event: Mapping[str, Json],
+        **changes: Unpack[Changes],
+    ) -> ActionRequest:
+        """Compare-and-set from exactly this state and version; the event is `request.<state>`. Raises Changed when
+        somebody was faster, StoreError `store.transition` when the table does not allow it."""
+        ...
+
+    def add_decision(self, record: DecisionRecord) -> None:
+        """Appends the record, event `decision`. Raises StoreError on a second one with the same number."""
+        ...
+
+    def add_vote(self, vote: Vote) -> None:
+        """Appends a vote, event `vote`. A person has one vote a round: a second raises ApprovalError `approval.voted`."""
+        ...
+
+    def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:
+        """Keeps Stripe's object for the request's next move in this same transaction, whose event commits to it.
+        ValueError at the transaction's end when there was no such move."""
+        ...
+
+    def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
+        """Replaces this request's rows in the rolling sums. `at` is policy time; a waiting row counts as now."""
+        ...
+
+    def settle(self, request_id: str, *, release: bool) -> None:
+        """`release` gives the money back and keeps the attempt in the count; otherwise the row stands as spent."""
+        ...
+
+    def note_subject(
+        self,
+        request_id: str,
+        *,
+        customer: str | None,
+        object_id: str | None,
+        amount: int | None,
+        currency: str | None,
+    ) -> None:
+        """Remembers what a request is about, for the history facts of later ones."""
+        ...
+
+    def add_person(self, person: Person) -> None:
+        """PersonError `person.exists`. The event at `event_seq` is appended before, in this transaction; `verify` holds
+        the row against its `person`, `role`, `groups`, `public_key`, `salt` and `scrypt`."""
+        ...
+
+    def propose_policy(self, policy: ProposedPolicy) -> None: ...
+    def activate_policy(self, policy: EnforcedPolicy) -> None:
+        """The caller appends `policy.activated` with `version` in this transaction; `verify` compares them."""
+        ...
+
+    def set_meta(self, key: str, value: str) -> None: ...
+
+
+class Store(Protocol):
+    """`open` it once in a process. All methods are safe to call from many tasks at once."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` as one durable transaction. StoreError `store.unavailable` / `store.locked` / `store.full` /
+        `store.readonly` / `store.corrupt` when the database will not take it; then nothing of it happened.
+
+        `work` runs once, in another thread, beside works of other tasks in the same commit: it must not block, and it
+        keeps nothing of the transaction. When the waiting task is canceled, work that has begun is finished all the
+        same, and work that has not is not begun."""
+        ...
+
+    async def read(self, work: Callable[[Reader], T]) -> T: ...
+
+    async def version(self) -> int:
+        """A number that changes when any process has committed; cheap enough to poll every 50 ms."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,202 @@
+"""The database file and the lock file beside it: made for their owner alone, opened the same way everywhere."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store import faults
+from runplane_mcp.store.schema import APPLICATION_ID, VERSION, migrate
+
+PRIVATE: Final = 0o600
+
+_SETTINGS: Final = (
+    # Durable when COMMIT returns, also where the system only flushes to the drive's own cache (macOS).
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA foreign_keys = ON",
+    # Without it INSERT OR REPLACE removes rows behind the delete triggers' back.
+    "PRAGMA recursive_triggers = ON",
+    # Erased payloads are overwritten, not only unlinked.
+    "PRAGMA secure_delete = ON",
+    # Functions in a schema that somebody changed must not run with our rights.
+    "PRAGMA trusted_schema = OFF",
+    # No temporary files with personal data outside the home.
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+_NO_INDEX: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
+
+def lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def open_lock(path: Path) -> int:
+    """The descriptor of the lock file beside the database at `path`. It is never removed: whoever held a removed one
+    and whoever opened its successor would both believe to be alone."""
+    try:
+        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    except OSError as error:
+        raise faults.from_os(error, path) from error
+    return descriptor
+
+
+def make_file(path: Path) -> bool:
+    """Makes an empty private file where there is none; says whether it did. SQLite would make it readable for all, and
+    its log beside it takes over the mode.
+
+    An existing file is not opened here: closing a second descriptor would drop the locks that SQLite holds on the file
+    for this whole process.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise faults.from_os(error, path) from error
+    os.close(descriptor)
+    return True
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot change the database, and works on a read-only disk too."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        log = path.with_name(f"{path.name}-wal")
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or (log.exists() and log.stat().st_size):
+            raise
+        # Reading needs an index file beside the database, unless nothing can change: in a folder that cannot be written,
+        # and without a write-ahead log, the file is all there is.
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with our settings, transactions in our own hands. sqlite3.Error as it comes."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,  # made by one thread, then used by another alone
+        cached_statements=512,
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(
+    connection: sqlite3.Connection,
+    lock: int,
+    path: Path,
+    *,
+    create: bool,
+    busy_timeout_ms: int,
+    probe: Callable[[str], None],
+) -> None:
+    """Makes sure that the database is one of ours, in this program's version: makes or migrates it where needed.
+    StoreError `store.schema` for a newer or foreign one."""
+    if version_of(connection, path) < VERSION:
+        _acquire(lock, path, busy_timeout_ms)
+        try:
+            _bring_up(connection, path, create=create, probe=probe)
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise faults.unavailable(path, "its disk cannot hold a write-ahead log")
+
+
+def _bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, probe: Callable[[str], None]) -> None:
+    found = version_of(connection, path)
+    if found == 0 and not create:
+        raise faults.missing(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster while this one waited for the lock.
+        migrate(connection, version_of(connection, path))
+        probe("store.before_tables")
+        connection.execute("COMMIT")
+        probe("store.after_tables")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _acquire(lock: int, path: Path, busy_timeout_ms: int) -> None:
+    end = time.monotonic() + busy_timeout_ms / 1000
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise faults.locked(path) from None
+            time.sleep(0.005)
+        except OSError as error:
+            raise faults.from_os(error, path) from error
+        else:
+            return
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version, 0 for an empty database. StoreError `store.schema` for a newer or foreign one."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    if application == APPLICATION_ID:
+        if version > VERSION:
+            raise faults.too_new(path, version, VERSION)
+        return version
+    if version or application or connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
+        raise faults.foreign(path)
+    return 0
+
+
+def open_files(
+    path: Path, *, create: bool, busy_timeout_ms: int, probe: Callable[[str], None]
+) -> tuple[sqlite3.Connection, int]:
+    """The writing connection and the lock's descriptor of the store at `path`, ready for use. StoreError otherwise."""
+    if path.is_dir():
+        raise faults.unavailable(path, "it is a folder")
+    if not create and not path.exists():
+        raise faults.missing(path)
+    lock = open_lock(path)
+    try:
+        if create and make_file(path):
+            probe("store.file_made")
+        connection = connect(path, busy_timeout_ms)
+        try:
+            prepare(connection, lock, path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        os.close(lock)
+        raise faults.from_sqlite(error, path) from error
+    except StoreError:
+        os.close(lock)
+        raise
+    return connection, lock

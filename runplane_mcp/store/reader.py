@@ -1,0 +1,291 @@
+"""What can be asked of one snapshot of the SQLite store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runplane_mcp.core.approval import Person, Vote
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.decision import Bucket, Usage
+from runplane_mcp.core.merkle import HASH_BYTES
+from runplane_mcp.core.request import TRANSITIONS, ActionRequest
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store import faults
+from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, Head, Past, ProposedPolicy, RequestFilter
+from runplane_mcp.store.rows import (
+    DECISION_COLUMNS,
+    PERSON_COLUMNS,
+    SELECT_REQUEST,
+    VOTE_COLUMNS,
+    Row,
+    decision_of,
+    key_hash,
+    listed,
+    person_of,
+    request_of,
+    vote_of,
+)
+from runplane_mcp.store.schema import REFUSED, UNFINISHED
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+# ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
+
+_EVENT = "SELECT seq, at, type, request_id, body, leaf FROM event"
+_DECISION = f"""
+SELECT {listed(DECISION_COLUMNS[:-1])}, payload.body FROM decision
+LEFT JOIN payload ON payload.commitment = decision.content
+""".replace("request_id", "decision.request_id")
+_VOTE = f"""
+SELECT {listed(VOTE_COLUMNS[:-1])}, payload.body FROM vote LEFT JOIN payload ON payload.commitment = vote.note
+""".replace("request_id", "vote.request_id")
+
+# What waits counts as now, whenever it was asked; what is spent or released counts by its time.
+_USAGE = """
+SELECT 1, currency, count(*), sum(amount) FROM reservation
+WHERE key = ? AND bucket = ? AND request_id IS NOT ? AND state = 'waiting' GROUP BY currency
+UNION ALL
+SELECT 0, CASE state WHEN 'spent' THEN currency END, count(*), sum(CASE state WHEN 'spent' THEN amount END)
+FROM reservation
+WHERE key = ? AND bucket = ? AND request_id IS NOT ? AND state <> 'waiting' AND at > ?
+GROUP BY 2
+"""
+
+# A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart.
+_DENIED_ON_OBJECT = """
+SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
+WHERE subject.object_id = ? AND request.state = 'denied' AND request.id IS NOT ?
+AND request.changed_at + request.policy_at - request.created_at > ?
+"""
+_OPEN_ON_OBJECT = f"""
+SELECT subject.currency, sum(subject.amount) FROM subject JOIN request ON request.id = subject.request_id
+WHERE subject.object_id = ? AND {UNFINISHED} AND request.id IS NOT ? AND subject.amount IS NOT NULL
+GROUP BY subject.currency
+"""
+
+
+class SqliteReader:
+    """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._fault: StoreError | None = None
+
+    def finish(self) -> None:
+        """Called after the work: raises what ended the transaction, in case the work kept it to itself."""
+        if self._fault is not None:
+            raise self._fault
+
+    @property
+    def fault(self) -> StoreError | None:
+        """What ended the transaction before its work did, if anything."""
+        return self._fault
+
+    def store_id(self) -> str:
+        found = self.meta("store_id")
+        if found is None:
+            raise faults.corrupt(self._path, "the store has lost its id")
+        return found
+
+    def request(self, request_id: str) -> ActionRequest | None:
+        return self._request("WHERE request.id = ?", request_id)
+
+    def request_by_reference(self, reference: str) -> ActionRequest | None:
+        return self._request("WHERE request.reference = ?", reference)
+
+    def requests(self, filter: RequestFilter) -> list[ActionRequest]:
+        conditions: list[str] = []
+        values: list[object] = []
+        if filter.states is not None:
+            states = sorted(state.value for state in filter.states)
+            conditions.append(f"state IN ({', '.join('?' * len(states))})")
+            values.extend(states)
+            if filter.states <= TRANSITIONS.keys():
+                # Lets the index over the few open requests answer, instead of a walk over all there ever were.
+                conditions.append(UNFINISHED)
+        for column, value in (("principal", filter.principal), ("kind", filter.kind), ("action", filter.action)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._requests(f"{where} ORDER BY request.number DESC LIMIT ?", *values, filter.limit)
+
+    def unfinished(self) -> list[ActionRequest]:
+        return self._requests(f"WHERE {UNFINISHED} ORDER BY request.number")
+
+    def same_open(self, same_asked: str) -> ActionRequest | None:
+        return self._request(f"WHERE same_asked = ? AND {UNFINISHED} ORDER BY request.number DESC LIMIT 1", same_asked)
+
+    def same_ended(self, same_asked: str, same_effective: str | None, since: int) -> ActionRequest | None:
+        return self._request(
+            """
+            WHERE request.number IN (
+              SELECT number FROM request WHERE same_asked = ? AND changed_at >= ? AND state = 'succeeded'
+              UNION ALL
+              SELECT number FROM request WHERE same_effective = ? AND changed_at >= ? AND state = 'succeeded'
+            )
+            ORDER BY changed_at DESC, request.number DESC LIMIT 1
+            """,
+            same_asked,
+            since,
+            same_effective,
+            since,
+        )
+
+    def by_agent_key(self, principal: str, idempotency_key: str) -> ActionRequest | None:
+        return self._request(
+            "WHERE principal = ? AND agent_key = ? ORDER BY request.number LIMIT 1",
+            principal,
+            key_hash(idempotency_key),
+        )
+
+    def result(self, request_id: str) -> Mapping[str, Json] | None:
+        found = self._one(
+            "SELECT body FROM request JOIN payload ON payload.commitment = request.result WHERE request.id = ?",
+            request_id,
+        )
+        if found is None:
+            return None
+        result: Mapping[str, Json] = json.loads(found[0])
+        return result
+
+    def payload(self, commitment: str) -> Json:
+        found = self._one("SELECT body FROM payload WHERE commitment = ?", commitment)
+        if found is None:
+            return None
+        content: Json = json.loads(found[0])
+        return content
+
+    def decisions(self, request_id: str) -> list[DecisionRecord]:
+        rows = self._all(f"{_DECISION} WHERE decision.request_id = ? ORDER BY n", request_id)
+        return [decision_of(row) for row in rows]
+
+    def round_decision(self, request_id: str, round: int) -> DecisionRecord | None:
+        row = self._one(
+            f"{_DECISION} WHERE decision.request_id = ? AND round = ? AND digest IS NOT NULL ORDER BY n LIMIT 1",
+            request_id,
+            round,
+        )
+        return None if row is None else decision_of(row)
+
+    def votes(self, request_id: str, round: int) -> list[Vote]:
+        rows = self._all(f"{_VOTE} WHERE vote.request_id = ? AND round = ? ORDER BY at, person", request_id, round)
+        return [vote_of(row) for row in rows]
+
+    def people(self) -> dict[str, Person]:
+        found = [person_of(row) for row in self._all(f"SELECT {listed(PERSON_COLUMNS)} FROM person ORDER BY id")]
+        return {person.id: person for person in found}
+
+    def enforced_policy(self) -> EnforcedPolicy | None:
+        row = self._one("SELECT version, text, since, by FROM enforced_policy JOIN policy USING (version)")
+        return None if row is None else EnforcedPolicy(*row)
+
+    def proposed_policy(self) -> ProposedPolicy | None:
+        row = self._one("SELECT version, text, at FROM proposed_policy JOIN policy USING (version)")
+        return None if row is None else ProposedPolicy(*row)
+
+    def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
+        which = (bucket.key, bucket.bucket, excluding)
+        count = waiting_count = 0
+        totals: Counter[str] = Counter()
+        waiting_totals: dict[str, int] = {}
+        for waiting, currency, rows, amount in self._all(_USAGE, *which, *which, now - bucket.window * 1000):
+            count += rows
+            waiting_count += rows if waiting else 0
+            if currency is not None:
+                totals[currency] += amount
+                if waiting:
+                    waiting_totals[currency] = amount
+        return Usage(count, dict(totals), waiting_count, waiting_totals)
+
+    def past(
+        self, *, principal: str, customer: str | None, object_id: str | None, now: int, excluding: str | None = None
+    ) -> Past:
+        day_ago = now - DAY_MS
+        asked = "SELECT count(*) FROM request WHERE principal = ? AND policy_at > ?"
+        # The one left out is subtracted, so that the counts themselves never touch more than an index.
+        by_agent = self._count(asked, principal, day_ago)
+        by_agent -= self._count(f"{asked} AND id = ?", principal, day_ago, excluding)
+        refused = self._count(f"{asked} AND {REFUSED}", principal, day_ago)
+        refused -= self._count(f"{asked} AND {REFUSED} AND id = ?", principal, day_ago, excluding)
+        by_customer = denied = 0
+        waiting: dict[str, int] = {}
+        if customer is not None:
+            by_customer = self._count(
+                "SELECT count(*) FROM subject WHERE customer = ? AND policy_at > ? AND request_id IS NOT ?",
+                customer,
+                now - 7 * DAY_MS,
+                excluding,
+            )
+        if object_id is not None:
+            denied = self._count(_DENIED_ON_OBJECT, object_id, excluding, day_ago)
+            waiting = dict(self._all(_OPEN_ON_OBJECT, object_id, excluding))
+        return Past(by_agent, refused, by_customer, denied, waiting)
+
+    def event(self, seq: int) -> Event | None:
+        row = self._one(f"{_EVENT} WHERE seq = ?", seq)
+        return None if row is None else Event(*row)
+
+    def events(self, after: int, limit: int, request_id: str | None = None) -> list[Event]:
+        if request_id is None:
+            rows = self._all(f"{_EVENT} WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+        else:
+            rows = self._all(
+                f"{_EVENT} WHERE request_id = ? AND seq > ? ORDER BY seq LIMIT ?", request_id, after, limit
+            )
+        return [Event(*row) for row in rows]
+
+    def head(self) -> Head:
+        size, frontier, root, _ = self._head()
+        hashes = tuple(frontier[start : start + HASH_BYTES] for start in range(0, len(frontier), HASH_BYTES))
+        return Head(size, hashes, root)
+
+    def meta(self, key: str) -> str | None:
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
+        return None if row is None else str(row[0])
+
+    def newest_event_at(self) -> int:
+        return int(self._head()[3])
+
+    def _head(self) -> Row:
+        row = self._one("SELECT size, frontier, root, newest_at FROM head")
+        if row is None:
+            raise faults.corrupt(self._path, "the audit log has lost its head")
+        return row
+
+    def _request(self, where: str, *values: object) -> ActionRequest | None:
+        row = self._one(f"{SELECT_REQUEST} {where}", *values)
+        return None if row is None else request_of(row)
+
+    def _requests(self, where: str, *values: object) -> list[ActionRequest]:
+        return [request_of(row) for row in self._all(f"{SELECT_REQUEST} {where}", *values)]
+
+    def _count(self, sql: str, *values: object) -> int:
+        row = self._one(sql, *values)
+        return 0 if row is None else int(row[0])
+
+    def _one(self, sql: str, *values: object) -> Row | None:
+        rows = self._all(sql, *values)
+        return rows[0] if rows else None
+
+    def _all(self, sql: str, *values: object) -> list[Row]:
+        return self._run(sql, values)[0]
+
+    def _run(self, sql: str, values: Sequence[object]) -> tuple[list[Row], int]:
+        """Runs one statement: its rows, and how many it changed. An error other than a broken constraint may have ended the
+        transaction: nothing more is run in it then, or a later statement would stand alone and become durable by itself."""
+        if self._fault is not None:
+            raise self._fault
+        try:
+            cursor = self._connection.execute(sql, values)
+            return cursor.fetchall(), cursor.rowcount
+        except sqlite3.IntegrityError as error:
+            raise faults.from_constraint(error) from error
+        except sqlite3.Error as error:
+            self._fault = faults.from_sqlite(error, self._path)
+            raise self._fault from error

@@ -1,0 +1,288 @@
+"""Rows of the database to the objects of the core, and back.
+
+A row's *form* is the canonical JSON object of its columns that are not null. Its SHA-256 stands in the event that wrote
+the row, so that `verify` can tell a row that was changed behind our back. Columns added later are null in old rows and
+change no form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from runplane_mcp.core.approval import Answer, Person, Role, Vote
+from runplane_mcp.core.canonical import digest_of
+from runplane_mcp.core.decision import Outcome, RiskLevel
+from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
+from runplane_mcp.store.base import DecisionRecord
+from runplane_mcp.store.payloads import wire_of
+
+Value: TypeAlias = str | int | None
+Row: TypeAlias = tuple[Any, ...]
+
+#: Columns that are named and typed like the request's own fields.
+SAME_NAMED: Final = (
+    "id",
+    "reference",
+    "version",
+    "principal",
+    "agent",
+    "via",
+    "client",
+    "operation_id",
+    "action",
+    "created_at",
+    "policy_at",
+    "changed_at",
+    "round",
+    "digest",
+    "expires_at",
+    "stripe_key",
+    "attempt",
+    "lease_owner",
+    "lease_until",
+    "first_attempt_at",
+    "first_attempt_boot",
+    "first_attempt_boot_ms",
+    "stripe_request_id",
+    "object_id",
+    "same_asked",
+    "same_effective",
+)
+#: `asked`, `effective`, `told` and `result` are commitments to payloads: what the agent sent with its own arguments, what
+#: runs, what people and Stripe said in words, and Stripe's object. `agent_key` is the SHA-256 of the agent's own key.
+REQUEST_COLUMNS: Final = (
+    *SAME_NAMED,
+    "state",
+    "kind",
+    "target",
+    "account",
+    "livemode",
+    "asked",
+    "effective",
+    "told",
+    "result",
+    "agent_key",
+    "failure_code",
+    "effect_id",
+)
+# Where two of the commitments stand among them.
+_ASKED, _EFFECTIVE = 0, 1
+
+DECISION_COLUMNS: Final = (
+    "request_id",
+    "n",
+    "round",
+    "kind",
+    "outcome",
+    "at",
+    "policy_at",
+    "policy_version",
+    "risk",
+    "risk_level",
+    "nonce",
+    "digest",
+    "content",
+)
+VOTE_COLUMNS: Final = (
+    "request_id",
+    "round",
+    "person",
+    "answer",
+    "digest",
+    "at",
+    "proof_kind",
+    "proof",
+    "note",
+)
+PERSON_COLUMNS: Final = (
+    "id",
+    "role",
+    "groups",
+    "public_key",
+    "salt",
+    "scrypt_n",
+    "scrypt_r",
+    "scrypt_p",
+    "active",
+    "added_by",
+    "event_seq",
+)
+
+
+def listed(columns: Iterable[str], table: str = "") -> str:
+    """Column names for a statement."""
+    return ", ".join(f"{table}.{column}" if table else column for column in columns)
+
+
+def insert(table: str, columns: Sequence[str]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({listed(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own, values are bound
+
+
+#: A request with the payloads it refers to. The effective bytes are mostly other ones than those asked for; where they
+#: are the same, both columns name one payload and it is read once.
+SELECT_REQUEST: Final = f"""
+SELECT {listed(REQUEST_COLUMNS, "request")}, asked_payload.body, effective_payload.body, told_payload.body
+FROM request
+LEFT JOIN payload AS asked_payload ON asked_payload.commitment = request.asked
+LEFT JOIN payload AS effective_payload
+  ON effective_payload.commitment = request.effective AND request.effective IS NOT request.asked
+LEFT JOIN payload AS told_payload ON told_payload.commitment = request.told
+"""  # noqa: S608 - column names of our own
+
+
+def row_digest(columns: Sequence[str], values: Sequence[Value]) -> str:
+    """SHA-256 of a row's form, in hex."""
+    return digest_of({column: value for column, value in zip(columns, values, strict=True) if value is not None})
+
+
+def key_hash(idempotency_key: str) -> str:
+    """What is kept of an agent's own key in a searchable column: the key itself may hold a customer's name."""
+    return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def request_values(
+    request: ActionRequest, *, asked: str | None, effective: str | None, told: str | None
+) -> tuple[Value, ...]:
+    """The row of a request whose payloads have these commitments, in the order of REQUEST_COLUMNS."""
+    key = request.own.idempotency_key
+    return (
+        *(getattr(request, name) for name in SAME_NAMED),
+        request.state.value,
+        request.kind.value,
+        request.identity.target,
+        request.identity.account,
+        int(request.identity.livemode),
+        asked,
+        effective,
+        told,
+        None,
+        None if key is None else key_hash(key),
+        None if request.failure is None else request.failure.code,
+        None if request.failure is None else request.failure.effect_id,
+    )
+
+
+def request_of(row: Row) -> ActionRequest:
+    """The request of a row of SELECT_REQUEST. What was erased is missing from it: no bytes, no words."""
+    same_named: dict[str, Any] = dict(zip(SAME_NAMED, row, strict=False))
+    state, kind, target, account, livemode, *commitments, code, effect_id, asked, effective, told = row[
+        len(SAME_NAMED) :
+    ]
+    sent = {} if asked is None else json.loads(asked)
+    words = {} if told is None else json.loads(told)
+    as_asked = wire_of(sent["wire"]) if "wire" in sent else None
+    runs = None if effective is None else wire_of(json.loads(effective))
+    if commitments[_EFFECTIVE] is not None and commitments[_EFFECTIVE] == commitments[_ASKED]:
+        runs = as_asked
+    return ActionRequest(
+        **same_named,
+        state=State(state),
+        kind=Kind(kind),
+        identity=StripeIdentity(target, account, bool(livemode)),
+        as_asked=as_asked,
+        effective=runs,
+        own=OwnArguments(**sent["own"]) if "own" in sent else OwnArguments(),
+        failure=None
+        if code is None
+        else Failure(code, **{"message": "", **words.get("failure", {})}, effect_id=effect_id),
+        message_to_agent=words.get("message_to_agent"),
+    )
+
+
+def decision_values(record: DecisionRecord, content: str) -> tuple[Value, ...]:
+    return (
+        record.request_id,
+        record.n,
+        record.round,
+        record.kind,
+        record.outcome.value,
+        record.at,
+        record.policy_at,
+        record.policy_version,
+        record.risk,
+        record.risk_level.value,
+        record.nonce,
+        record.digest,
+        content,
+    )
+
+
+def decision_of(row: Row) -> DecisionRecord:
+    """The record of DECISION_COLUMNS without `content`, and the payload's body in its place (null when erased)."""
+    *columns, body = row
+    content = {} if body is None else json.loads(body)
+    request_id, n, round_, kind, outcome, at, policy_at, policy_version, risk, risk_level, nonce, digest = columns
+    return DecisionRecord(
+        request_id=request_id,
+        n=n,
+        round=round_,
+        kind=kind,
+        outcome=Outcome(outcome),
+        at=at,
+        policy_at=policy_at,
+        policy_version=policy_version,
+        risk=risk,
+        risk_level=RiskLevel(risk_level),
+        nonce=nonce,
+        digest=digest,
+        facts=content.get("facts", {}),
+        detail=content.get("detail", {}),
+    )
+
+
+def vote_values(vote: Vote, note: str | None) -> tuple[Value, ...]:
+    return (
+        vote.request_id,
+        vote.round,
+        vote.person,
+        vote.answer.value,
+        vote.digest,
+        vote.at,
+        vote.proof_kind,
+        vote.proof,
+        note,
+    )
+
+
+def vote_of(row: Row) -> Vote:
+    """The vote of VOTE_COLUMNS without `note`, and the payload's body in its place."""
+    request_id, round_, person, answer, digest, at, proof_kind, proof, body = row
+    return Vote(
+        request_id=request_id,
+        round=round_,
+        person=person,
+        answer=Answer(answer),
+        digest=digest,
+        at=at,
+        proof_kind=proof_kind,
+        proof=proof,
+        note=None if body is None else json.loads(body),
+    )
+
+
+def person_values(person: Person) -> tuple[Value, ...]:
+    return (
+        person.id,
+        person.role.value,
+        json.dumps(sorted(person.groups)),
+        person.public_key,
+        person.salt,
+        person.scrypt_n,
+        person.scrypt_r,
+        person.scrypt_p,
+        int(person.active),
+        person.added_by,
+        person.event_seq,
+    )
+
+
+def person_of(row: Row) -> Person:
+    fields: dict[str, Any] = dict(zip(PERSON_COLUMNS, row, strict=True))
+    fields["role"] = Role(fields["role"])
+    fields["groups"] = frozenset(json.loads(fields["groups"]))
+    fields["active"] = bool(fields["active"])
+    return Person(**fields)

@@ -1,0 +1,249 @@
+"""The database's tables, indexes and migrations.
+
+Personal data stands only in `payload`, behind salted commitments. Times are milliseconds since 1970, hashes hex text.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Final
+
+from runplane_mcp.core.approval import Answer, Role
+from runplane_mcp.core.decision import Outcome, RiskLevel
+from runplane_mcp.core.merkle import EMPTY_ROOT
+from runplane_mcp.core.money import LARGEST_AMOUNT
+from runplane_mcp.core.request import TRANSITIONS, Kind, State
+from runplane_mcp.store.triggers import listed_texts, triggers
+
+#: Marks the file as ours ("RPLN"), so that no other program's database is ever taken for a store.
+APPLICATION_ID: Final = 0x52504C4E
+
+
+#: In an index and in the queries that use it the same words must stand.
+UNFINISHED: Final = f"state IN ({listed_texts(state for state in State if state in TRANSITIONS)})"
+REFUSED: Final = f"state IN ({listed_texts([State.BLOCKED, State.DENIED])})"
+
+_HASH = "CHECK (length({0}) = 64)"
+
+_TABLES = (
+    "CREATE TABLE migration (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """
+    CREATE TABLE head (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      size INTEGER NOT NULL CHECK (size >= 0),
+      frontier BLOB NOT NULL,
+      root BLOB NOT NULL CHECK (length(root) = 32),
+      newest_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE event (
+      seq INTEGER PRIMARY KEY CHECK (seq > 0),
+      at INTEGER NOT NULL,
+      type TEXT NOT NULL,
+      request_id TEXT,
+      body BLOB NOT NULL,
+      leaf BLOB NOT NULL CHECK (length(leaf) = 32)
+    ) STRICT
+    """,
+    "CREATE INDEX event_request ON event (request_id, seq) WHERE request_id IS NOT NULL",
+    f"""
+    CREATE TABLE payload (
+      number INTEGER PRIMARY KEY CHECK (number > 0),
+      commitment TEXT NOT NULL UNIQUE {_HASH.format("commitment")},
+      request_id TEXT,
+      salt BLOB NOT NULL CHECK (length(salt) = 16),
+      body BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX payload_request ON payload (request_id) WHERE request_id IS NOT NULL",
+    "CREATE TABLE policy (version TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """
+    CREATE TABLE enforced_policy (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      version TEXT NOT NULL REFERENCES policy (version),
+      since INTEGER NOT NULL,
+      by TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE proposed_policy (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      version TEXT NOT NULL REFERENCES policy (version),
+      at INTEGER NOT NULL
+    ) STRICT
+    """,
+    f"""
+    CREATE TABLE person (
+      id TEXT PRIMARY KEY,
+      role TEXT NOT NULL CHECK (role IN ({listed_texts(Role)})),
+      groups TEXT NOT NULL,
+      public_key TEXT NOT NULL {_HASH.format("public_key")},
+      salt TEXT NOT NULL,
+      scrypt_n INTEGER NOT NULL,
+      scrypt_r INTEGER NOT NULL,
+      scrypt_p INTEGER NOT NULL,
+      active INTEGER NOT NULL CHECK (active IN (0, 1)),
+      added_by TEXT,
+      event_seq INTEGER NOT NULL REFERENCES event (seq)
+    ) STRICT, WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE request (
+      number INTEGER PRIMARY KEY CHECK (number > 0),
+      id TEXT NOT NULL UNIQUE,
+      reference TEXT NOT NULL UNIQUE,
+      state TEXT NOT NULL CHECK (state IN ({listed_texts(State)})),
+      version INTEGER NOT NULL CHECK (version > 0),
+      principal TEXT NOT NULL,
+      agent TEXT NOT NULL,
+      via TEXT NOT NULL,
+      client TEXT,
+      operation_id TEXT NOT NULL,
+      action TEXT NOT NULL,
+      kind TEXT NOT NULL CHECK (kind IN ({listed_texts(Kind)})),
+      target TEXT NOT NULL,
+      account TEXT NOT NULL,
+      livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+      created_at INTEGER NOT NULL,
+      policy_at INTEGER NOT NULL,
+      changed_at INTEGER NOT NULL,
+      asked TEXT {_HASH.format("asked")},
+      effective TEXT {_HASH.format("effective")},
+      told TEXT {_HASH.format("told")},
+      result TEXT {_HASH.format("result")},
+      agent_key TEXT {_HASH.format("agent_key")},
+      round INTEGER NOT NULL CHECK (round >= 0),
+      digest TEXT {_HASH.format("digest")},
+      expires_at INTEGER,
+      failure_code TEXT,
+      effect_id TEXT,
+      stripe_key TEXT,
+      attempt INTEGER NOT NULL CHECK (attempt >= 0),
+      lease_owner TEXT,
+      lease_until INTEGER,
+      first_attempt_at INTEGER,
+      first_attempt_boot TEXT,
+      first_attempt_boot_ms INTEGER,
+      stripe_request_id TEXT,
+      object_id TEXT,
+      same_asked TEXT,
+      same_effective TEXT
+    ) STRICT
+    """,
+    f"CREATE INDEX request_unfinished ON request (number) WHERE {UNFINISHED}",
+    f"CREATE INDEX request_same_open ON request (same_asked) WHERE {UNFINISHED}",
+    "CREATE INDEX request_same_asked ON request (same_asked, changed_at) WHERE state = 'succeeded'",
+    "CREATE INDEX request_same_effective ON request (same_effective, changed_at) WHERE state = 'succeeded'",
+    "CREATE INDEX request_agent_key ON request (principal, agent_key) WHERE agent_key IS NOT NULL",
+    "CREATE INDEX request_principal ON request (principal, number)",
+    "CREATE INDEX request_asked_at ON request (principal, policy_at)",
+    f"CREATE INDEX request_refused ON request (principal, policy_at, state) WHERE {REFUSED}",
+    f"""
+    CREATE TABLE decision (
+      request_id TEXT NOT NULL REFERENCES request (id),
+      n INTEGER NOT NULL CHECK (n > 0),
+      round INTEGER NOT NULL CHECK (round >= 0),
+      kind TEXT NOT NULL CHECK (kind IN ('first', 'release', 'execution')),
+      outcome TEXT NOT NULL CHECK (outcome IN ({listed_texts(Outcome)})),
+      at INTEGER NOT NULL,
+      policy_at INTEGER NOT NULL,
+      policy_version TEXT NOT NULL,
+      risk INTEGER NOT NULL,
+      risk_level TEXT NOT NULL CHECK (risk_level IN ({listed_texts(RiskLevel)})),
+      nonce TEXT,
+      digest TEXT {_HASH.format("digest")},
+      content TEXT NOT NULL {_HASH.format("content")},
+      PRIMARY KEY (request_id, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE vote (
+      request_id TEXT NOT NULL REFERENCES request (id),
+      round INTEGER NOT NULL CHECK (round > 0),
+      person TEXT NOT NULL REFERENCES person (id),
+      answer TEXT NOT NULL CHECK (answer IN ({listed_texts(Answer)})),
+      digest TEXT NOT NULL {_HASH.format("digest")},
+      at INTEGER NOT NULL,
+      proof_kind TEXT NOT NULL CHECK (proof_kind IN ('ed25519', 'webauthn')),
+      proof TEXT NOT NULL,
+      note TEXT {_HASH.format("note")},
+      PRIMARY KEY (request_id, round, person)
+    ) STRICT, WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE reservation (
+      request_id TEXT NOT NULL REFERENCES request (id),
+      key TEXT NOT NULL,
+      bucket TEXT NOT NULL,
+      at INTEGER NOT NULL,
+      currency TEXT,
+      amount INTEGER CHECK (abs(amount) <= {LARGEST_AMOUNT}),
+      state TEXT NOT NULL CHECK (state IN ('waiting', 'spent', 'released')),
+      PRIMARY KEY (request_id, key, bucket),
+      CHECK ((currency IS NULL) = (amount IS NULL))
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Both hold all that a sum needs, so that summing never touches the table itself.
+    "CREATE INDEX reservation_in_time ON reservation (key, bucket, at, state, currency, amount) WHERE state <> 'waiting'",
+    "CREATE INDEX reservation_waiting ON reservation (key, bucket, state, currency, amount) WHERE state = 'waiting'",
+    f"""
+    CREATE TABLE subject (
+      request_id TEXT PRIMARY KEY REFERENCES request (id),
+      customer TEXT,
+      object_id TEXT,
+      amount INTEGER CHECK (abs(amount) <= {LARGEST_AMOUNT}),
+      currency TEXT,
+      policy_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX subject_customer ON subject (customer, policy_at) WHERE customer IS NOT NULL",
+    "CREATE INDEX subject_object ON subject (object_id) WHERE object_id IS NOT NULL",
+)
+
+
+def _first(connection: sqlite3.Connection) -> None:
+    for statement in (*_TABLES, *triggers()):
+        connection.execute(statement)
+    connection.execute("INSERT INTO head VALUES (1, 0, x'', ?, 0)", (EMPTY_ROOT,))
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('store_id', ?), ('epoch', '1')", (f"rps_{secrets.token_hex(16)}",)
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+#: Each brings a database from the version before to its own; the first makes it. They only ever grow in number.
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first,)
+VERSION: Final = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, found: int, *, to: int = VERSION) -> None:
+    """Runs what is missing after version `found`, inside the caller's transaction, and records each."""
+    for version in range(found + 1, to + 1):
+        MIGRATIONS[version - 1](connection)
+        connection.execute("INSERT INTO migration VALUES (?, ?)", (version, time.time_ns() // 1_000_000))
+        connection.execute(f"PRAGMA user_version = {version}")
+
+
+def form_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name and definition of every table, index and trigger of ours: equal for all databases of one version."""
+    return {
+        name: " ".join(sql.split())
+        for name, sql in connection.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
+        )
+    }
+
+
+def expected_form(version: int) -> dict[str, str]:
+    """The form that the migrations up to `version` make, for telling a removed trigger."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(connection, 0, to=version)
+        return form_of(connection)
+    finally:
+        connection.close()

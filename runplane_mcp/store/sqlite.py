@@ -1,0 +1,125 @@
+"""The SQLite store: one file, one writing thread per process, a few reading ones."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from runplane_mcp.store import faults
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.files import connect, open_files
+from runplane_mcp.store.jobs import Job
+from runplane_mcp.store.readers import Readers
+from runplane_mcp.store.writer import Writer
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS: Final = 5_000
+READERS: Final = 2
+
+
+def no_probe(point: str) -> None:
+    """Hears every named point around a durable step and does nothing; crash tests pass one that kills."""
+
+
+def open_store(
+    path: Path,
+    *,
+    create: bool = True,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    readers: int = READERS,
+    probe: Callable[[str], None] = no_probe,
+) -> SqliteStore:
+    """Opens the store at `path`, and makes or migrates it first where needed. `busy_timeout_ms` is how long a write waits
+    for other processes.
+
+    StoreError `store.unavailable` (not there, a folder), `store.unwritable` (the home), `store.locked`, `store.full`,
+    `store.readonly`, `store.corrupt`, `store.schema` (newer than this program, or not ours).
+    """
+    connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
+    return SqliteStore(path, connection, lock, busy_timeout_ms=busy_timeout_ms, readers=readers, probe=probe)
+
+
+class SqliteStore:
+    """Methods as `store/base.py` says. Made by `open_store`; its threads start with the first write and read."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: int,
+        *,
+        busy_timeout_ms: int,
+        readers: int,
+        probe: Callable[[str], None],
+    ) -> None:
+        self.path = path
+        self._busy_timeout_ms = busy_timeout_ms
+        self._writer = Writer(connection, lock, path, probe)
+        self._readers = Readers(self._connect, path, readers)
+        self._watch: sqlite3.Connection | None = None
+        self._watch_guard = threading.Lock()
+        self._seen = 0
+        self._closed = False
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        loop = asyncio.get_running_loop()
+        job = Job(work, loop, loop.create_future())
+        self._writer.submit(job)
+        patience = loop.call_later(self._busy_timeout_ms / 1000, self._give_up, job)
+        try:
+            result: T = await job.future
+            return result
+        except asyncio.CancelledError:
+            # What has begun is finished without us; what has not is not begun for nobody.
+            self._writer.withdraw(job)
+            raise
+        finally:
+            patience.cancel()
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        loop = asyncio.get_running_loop()
+        job = Job(work, loop, loop.create_future())
+        self._readers.submit(job)
+        result: T = await job.future
+        return result
+
+    async def version(self) -> int:
+        with self._watch_guard:
+            if self._closed:
+                raise faults.closed()
+            try:
+                if self._watch is None:
+                    # It must never make the event loop wait: a database that is busy for a moment has not changed yet.
+                    self._watch = connect(self.path, 0, read_only=True)
+                self._seen = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error as error:
+                fault = faults.from_sqlite(error, self.path)
+                if fault.code != "store.locked":
+                    raise fault from error
+            return self._seen
+
+    async def close(self) -> None:
+        with self._watch_guard:
+            self._closed = True
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        patience = self._busy_timeout_ms / 1000
+        self._readers.close(patience)
+        self._writer.close(patience)
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect(self.path, self._busy_timeout_ms, read_only=True)
+
+    def _give_up(self, job: Job) -> None:
+        if self._writer.withdraw(job):
+            job.error = faults.locked(self.path)
+            job.tell()

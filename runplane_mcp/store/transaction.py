@@ -1,0 +1,330 @@
+"""A write transaction of the SQLite store: each change with its audit event, or neither.
+
+The event that writes a row carries `row`, the SHA-256 of the row's form, and the commitments of its payloads, so that the
+log alone tells what every row must look like.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Final, Unpack
+
+from runplane_mcp.core.approval import Person, Vote
+from runplane_mcp.core.canonical import Json, canonical
+from runplane_mcp.core.decision import Bucket
+from runplane_mcp.core.merkle import Frontier, leaf_hash
+from runplane_mcp.core.request import ActionRequest, State, may_follow
+from runplane_mcp.errors import ApprovalError, PersonError, StoreError
+from runplane_mcp.store import faults
+from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy
+from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
+from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.rows import (
+    DECISION_COLUMNS,
+    PERSON_COLUMNS,
+    REQUEST_COLUMNS,
+    VOTE_COLUMNS,
+    Value,
+    decision_values,
+    insert,
+    listed,
+    person_values,
+    request_values,
+    row_digest,
+    vote_values,
+)
+
+#: Body names that the log itself fills in.
+_LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
+
+_INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
+_INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
+_INSERT_REQUEST = insert("request", REQUEST_COLUMNS)
+_SELECT_ROW = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"  # noqa: S608 - our own names
+_INSERT_DECISION = insert("decision", DECISION_COLUMNS)
+_INSERT_VOTE = insert("vote", VOTE_COLUMNS)
+_INSERT_PERSON = insert("person", PERSON_COLUMNS)
+_INSERT_RESERVATION = insert("reservation", ("request_id", "key", "bucket", "at", "currency", "amount", "state"))
+
+
+@cache
+def _update_request(columns: tuple[str, ...]) -> str:
+    """A compare-and-set on state and version: it changes no row when somebody was faster."""
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    return f"UPDATE request SET {assignments} WHERE id = ? AND state = ? AND version = ?"  # noqa: S608 - our own names
+
+
+class SqliteTransaction(SqliteReader):
+    """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
+    writer puts them into the head row before it commits."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, frontier: Frontier, newest_at: int) -> None:
+        super().__init__(connection, path)
+        self.frontier = frontier
+        self.newest_at = newest_at
+        self._results: dict[str, str] = {}
+
+    def finish(self) -> None:
+        """Also ValueError for a result that no move took along, since no event would name it."""
+        super().finish()
+        if self._results:
+            raise ValueError(f"the results of {', '.join(self._results)} were set, but the requests did not move")
+
+    def head(self) -> Head:
+        return Head(self.frontier.size, self.frontier.hashes, self.frontier.root())
+
+    def newest_event_at(self) -> int:
+        return self.newest_at
+
+    def append(self, type: str, body: Mapping[str, Json], *, at: int, request_id: str | None = None) -> int:
+        taken = _LOGS_OWN & body.keys()
+        if taken:
+            raise ValueError(f"the log itself says {', '.join(sorted(taken))} of each event")
+        seq = self.frontier.size + 1
+        written = canonical({**body, "v": 1, "seq": seq, "at": at, "type": type, "request_id": request_id})
+        leaf = leaf_hash(written)
+        self._all(_INSERT_EVENT, seq, at, type, request_id, written, leaf)
+        self.frontier = self.frontier.append(leaf)
+        self.newest_at = max(self.newest_at, at)
+        return seq
+
+    def commit_payload(self, content: Json, *, request_id: str | None = None) -> str:
+        return self._payload(content, request_id)
+
+    def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
+        if request.state is not State.RECEIVED:
+            raise faults.transition("A new one is always received.")
+        request = replace(request, version=1, reference=self._free_reference(request))
+        payloads: dict[str, Json] = {}
+        content = asked_content(request, asked)
+        asked_commitment = self._payload(content, request.id) if content else None
+        if asked_commitment is not None:
+            payloads["asked"] = asked_commitment
+        effective = self._effective(request, asked_commitment, payloads)
+        told = self._told(request, payloads)
+        values = request_values(request, asked=asked_commitment, effective=effective, told=told)
+        self._all(_INSERT_REQUEST, *values)
+        self._append_request(request, values, payloads, event, at=request.created_at)
+        return request
+
+    def move(
+        self,
+        request: ActionRequest,
+        to: State,
+        *,
+        at: int,
+        event: Mapping[str, Json],
+        **changes: Unpack[Changes],
+    ) -> ActionRequest:
+        if not may_follow(request.state, to):
+            raise faults.transition(f"{request.state.value} does not become {to.value}.")
+        moved = replace(request, **changes, state=to, version=request.version + 1, changed_at=at)
+        columns: dict[str, Value] = {"state": to.value, "version": moved.version, "changed_at": at}
+        payloads: dict[str, Json] = {}
+        for name in changes.keys() - {"effective", "failure", "message_to_agent"}:
+            columns[name] = getattr(moved, name)
+        if "effective" in changes:
+            row = self._one("SELECT asked FROM request WHERE id = ?", request.id)
+            columns["effective"] = self._effective(moved, None if row is None else row[0], payloads)
+        if "failure" in changes or "message_to_agent" in changes:
+            columns["told"] = self._told(moved, payloads)
+            columns["failure_code"] = moved.failure.code if moved.failure else None
+            columns["effect_id"] = moved.failure.effect_id if moved.failure else None
+        result = self._results.pop(request.id, None)
+        if result is not None:
+            columns["result"] = payloads["result"] = result
+        names = tuple(sorted(columns))
+        values = [columns[name] for name in names]
+        _, changed = self._run(_update_request(names), (*values, request.id, request.state.value, request.version))
+        if not changed:
+            raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
+        # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
+        self._append_request(moved, self._all(_SELECT_ROW, request.id)[0], payloads, event, at=at)
+        return moved
+
+    def add_decision(self, record: DecisionRecord) -> None:
+        content = self._payload({"facts": record.facts, "detail": record.detail}, record.request_id)
+        values = decision_values(record, content)
+        self._all(_INSERT_DECISION, *values)
+        body: dict[str, Json] = {
+            "n": record.n,
+            "kind": record.kind,
+            "round": record.round,
+            "outcome": record.outcome.value,
+            "policy_version": record.policy_version,
+            "digest": record.digest,
+            "payloads": {"content": content},
+            "row": row_digest(DECISION_COLUMNS, values),
+        }
+        self.append("decision", body, at=record.at, request_id=record.request_id)
+
+    def add_vote(self, vote: Vote) -> None:
+        voted = "SELECT 1 FROM vote WHERE request_id = ? AND round = ? AND person = ?"
+        if self._one(voted, vote.request_id, vote.round, vote.person) is not None:
+            raise ApprovalError(
+                "approval.voted",
+                f"{vote.person} has already voted in this round.",
+                next_step="Look at the request again: runplane requests show",
+            )
+        note = None if vote.note is None else self._payload(vote.note, vote.request_id)
+        values = vote_values(vote, note)
+        self._all(_INSERT_VOTE, *values)
+        body: dict[str, Json] = {
+            "person": vote.person,
+            "round": vote.round,
+            "answer": vote.answer.value,
+            "digest": vote.digest,
+            "payloads": {} if note is None else {"note": note},
+            "row": row_digest(VOTE_COLUMNS, values),
+        }
+        self.append("vote", body, at=vote.at, request_id=vote.request_id)
+
+    def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:
+        self._results[request_id] = self._payload(result, request_id)
+
+    def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
+        self._all("DELETE FROM reservation WHERE request_id = ?", request_id)
+        state = "waiting" if waiting else "spent"
+        # Limits that differ only in window, maximum or id share one sum: its row is written once.
+        for each in {(bucket.key, bucket.bucket): bucket for bucket in buckets}.values():
+            currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
+            self._all(_INSERT_RESERVATION, request_id, each.key, each.bucket, at, currency, amount, state)
+
+    def settle(self, request_id: str, *, release: bool) -> None:
+        state = "released" if release else "spent"
+        self._all("UPDATE reservation SET state = ? WHERE request_id = ?", state, request_id)
+
+    def note_subject(
+        self,
+        request_id: str,
+        *,
+        customer: str | None,
+        object_id: str | None,
+        amount: int | None,
+        currency: str | None,
+    ) -> None:
+        self._all(
+            """
+            INSERT INTO subject (request_id, customer, object_id, amount, currency, policy_at)
+            SELECT id, ?, ?, ?, ?, policy_at FROM request WHERE id = ?
+            ON CONFLICT (request_id) DO UPDATE SET
+              customer = excluded.customer, object_id = excluded.object_id,
+              amount = excluded.amount, currency = excluded.currency
+            """,
+            customer,
+            object_id,
+            amount,
+            currency,
+            request_id,
+        )
+
+    def add_person(self, person: Person) -> None:
+        if self._one("SELECT 1 FROM person WHERE id = ?", person.id) is not None:
+            raise PersonError(
+                "person.exists", f"There is already somebody called {person.id}.", next_step="Choose another name."
+            )
+        self._all(_INSERT_PERSON, *person_values(person))
+
+    def propose_policy(self, policy: ProposedPolicy) -> None:
+        self._keep_policy(policy.version, policy.text)
+        self._all(
+            """
+            INSERT INTO proposed_policy (one, version, at) VALUES (1, ?, ?)
+            ON CONFLICT (one) DO UPDATE SET version = excluded.version, at = excluded.at
+            """,
+            policy.version,
+            policy.at,
+        )
+
+    def activate_policy(self, policy: EnforcedPolicy) -> None:
+        self._keep_policy(policy.version, policy.text)
+        self._all(
+            """
+            INSERT INTO enforced_policy (one, version, since, by) VALUES (1, ?, ?, ?)
+            ON CONFLICT (one) DO UPDATE SET version = excluded.version, since = excluded.since, by = excluded.by
+            """,
+            policy.version,
+            policy.since,
+            policy.by,
+        )
+        self._all("DELETE FROM proposed_policy WHERE version = ?", policy.version)
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._all(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            key,
+            value,
+        )
+
+    def _append_request(
+        self,
+        request: ActionRequest,
+        values: Sequence[Value],
+        payloads: Mapping[str, Json],
+        event: Mapping[str, Json],
+        *,
+        at: int,
+    ) -> None:
+        taken = {"version", "payloads", "row"} & event.keys()
+        if taken:
+            raise ValueError(f"the store itself says {', '.join(sorted(taken))} of each change of a request")
+        body: dict[str, Json] = {
+            **event,
+            "version": request.version,
+            "payloads": payloads,
+            "row": row_digest(REQUEST_COLUMNS, values),
+        }
+        self.append(f"request.{request.state.value}", body, at=at, request_id=request.id)
+
+    def _payload(self, content: object, request_id: str | None) -> str:
+        body = payload_bytes(content)
+        salt = secrets.token_bytes(16)
+        name = commitment(salt, body)
+        self._all(_INSERT_PAYLOAD, name, request_id, salt, body)
+        return name
+
+    def _effective(self, request: ActionRequest, asked: str | None, payloads: dict[str, Json]) -> str | None:
+        """The commitment of the bytes that run. Where they are those asked for, the payload with what was asked is it."""
+        if request.effective is None:
+            return None
+        if asked is not None and request.effective == request.as_asked:
+            payloads["effective"] = asked
+            return asked
+        written = self._payload(wire_content(request.effective), request.id)
+        payloads["effective"] = written
+        return written
+
+    def _told(self, request: ActionRequest, payloads: dict[str, Json]) -> str | None:
+        content = told_content(request.failure, request.message_to_agent)
+        if not content:
+            return None
+        written = self._payload(content, request.id)
+        payloads["told"] = written
+        return written
+
+    def _free_reference(self, request: ActionRequest) -> str:
+        """The request's reference; a taken one takes on digits of the request's own random id until it is free."""
+        reference = request.reference
+        for digit in request.id.removeprefix("rpr_"):
+            if self._one("SELECT 1 FROM request WHERE reference = ?", reference) is None:
+                return reference
+            reference += digit
+        raise StoreError(
+            "store.constraint", "No short code is free.", next_step="Nothing was changed. Please report this."
+        )
+
+    def _keep_policy(self, version: str, text: str) -> None:
+        kept = self._one("SELECT text FROM policy WHERE version = ?", version)
+        if kept is None:
+            self._all(insert("policy", ("version", "text")), version, text)
+        elif kept[0] != text:
+            raise StoreError(
+                "store.constraint",
+                "Another policy has this version already.",
+                next_step="Nothing was changed. Please report this.",
+            )

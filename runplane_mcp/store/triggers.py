@@ -1,0 +1,102 @@
+"""The database's triggers: what must not depend on our own code being right.
+
+Evidence (events, decisions, votes) is only ever added. A request moves only as `core/request.py` says, and a final one
+never changes. Each guarded table also refuses an INSERT over an existing row: with `INSERT OR REPLACE`, SQLite deletes the
+old row without asking the delete triggers, unless the connection switched `recursive_triggers` on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from runplane_mcp.core.request import TRANSITIONS
+from runplane_mcp.store.faults import KEPT_FOR_EVER, TRANSITION_REFUSED
+
+
+def listed_texts(values: Iterable[str]) -> str:
+    """Values as SQL text, for our own words only."""
+    return ", ".join(f"'{value}'" for value in values)
+
+
+#: The columns of a request that stay what they were when it was received.
+_BORN_WITH: Final = (
+    "number, id, reference, principal, agent, via, client, operation_id, kind, target, account, livemode, created_at, "
+    "policy_at, asked, agent_key, same_asked"
+)
+
+
+def _trigger(name: str, event: str, condition: str, message: str) -> str:
+    when = f" WHEN {condition}" if condition else ""
+    return f"CREATE TRIGGER {name} BEFORE {event}{when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+
+
+def _kept(table: str, *, unique: str) -> tuple[str, ...]:
+    """Triggers of a table whose rows are never changed, removed or replaced."""
+    return (
+        _trigger(f"{table}_update", f"UPDATE ON {table}", "", KEPT_FOR_EVER),
+        _trigger(f"{table}_delete", f"DELETE ON {table}", "", KEPT_FOR_EVER),
+        _replace(table, unique=unique),
+    )
+
+
+def _replace(table: str, *, unique: str) -> str:
+    taken = f"EXISTS (SELECT 1 FROM {table} WHERE {unique})"  # noqa: S608 - names of our own
+    return _trigger(f"{table}_replace", f"INSERT ON {table}", taken, KEPT_FOR_EVER)
+
+
+def transition_trigger() -> str:
+    """The table of `core/request.py` as a trigger. A version counts up by one at each move: no move goes unnoticed."""
+    moves = " OR ".join(
+        f"(OLD.state = '{before}' AND NEW.state IN ({listed_texts(sorted(after))}))"
+        for before, after in sorted(TRANSITIONS.items())
+    )
+    return _trigger(
+        "request_move",
+        "UPDATE ON request",
+        f"NEW.version <> OLD.version + 1 OR NOT ({moves})",
+        TRANSITION_REFUSED,
+    )
+
+
+def triggers() -> tuple[str, ...]:
+    """All of them, as statements."""
+    return (
+        *_kept("event", unique="seq = NEW.seq"),
+        # A gap or a step back in the sequence would be a deletion that nobody sees.
+        _trigger(
+            "event_gapless",
+            "INSERT ON event",
+            "NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)",
+            KEPT_FOR_EVER,
+        ),
+        *_kept("decision", unique="request_id = NEW.request_id AND n = NEW.n"),
+        *_kept("vote", unique="request_id = NEW.request_id AND round = NEW.round AND person = NEW.person"),
+        *_kept("policy", unique="version = NEW.version"),
+        *_kept("migration", unique="version = NEW.version"),
+        # A payload may go (that is erasing), but never change.
+        _trigger("payload_update", "UPDATE ON payload", "", KEPT_FOR_EVER),
+        _replace("payload", unique="commitment = NEW.commitment OR number = NEW.number"),
+        _trigger("head_back", "UPDATE ON head", "NEW.size < OLD.size", KEPT_FOR_EVER),
+        _trigger("head_delete", "DELETE ON head", "", KEPT_FOR_EVER),
+        _replace("head", unique="one = NEW.one"),
+        transition_trigger(),
+        _trigger("request_born_with", f"UPDATE OF {_BORN_WITH} ON request", "", KEPT_FOR_EVER),
+        _trigger("request_delete", "DELETE ON request", "", KEPT_FOR_EVER),
+        _trigger(
+            "request_born", "INSERT ON request", "NEW.state <> 'received' OR NEW.version <> 1", TRANSITION_REFUSED
+        ),
+        _replace("request", unique="id = NEW.id OR reference = NEW.reference OR number = NEW.number"),
+        _trigger("person_delete", "DELETE ON person", "", KEPT_FOR_EVER),
+        _replace("person", unique="id = NEW.id"),
+        _trigger("person_id", "UPDATE OF id ON person", "", KEPT_FOR_EVER),
+        # UPDATE OR REPLACE could also move another key onto this one.
+        _trigger("meta_store_update", "UPDATE ON meta", "'store_id' IN (OLD.key, NEW.key)", KEPT_FOR_EVER),
+        _trigger("meta_store_delete", "DELETE ON meta", "OLD.key = 'store_id'", KEPT_FOR_EVER),
+        _trigger(
+            "meta_store_replace",
+            "INSERT ON meta",
+            "NEW.key = 'store_id' AND EXISTS (SELECT 1 FROM meta WHERE key = 'store_id')",
+            KEPT_FOR_EVER,
+        ),
+    )

@@ -1,0 +1,170 @@
+"""The one writing thread of a process. Whole transaction functions wait in a queue; the thread takes all that wait into one
+commit, a savepoint each, so that many tasks share the price of one disk flush.
+
+Nobody is told before COMMIT has returned. A function that raises loses only its own savepoint; a COMMIT that fails fails
+every function of its group. Between processes a lock file beside the database queues the writers fairly, where SQLite's own
+busy handler would let them race; it also keeps two processes from resetting the write-ahead log at once, which SQLite
+before 3.51.3 could get wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from runplane_mcp.core.merkle import Frontier
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store import faults
+from runplane_mcp.store.jobs import Job, tell_all
+from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.transaction import SqliteTransaction
+
+#: A bound on a group, so that the first of it does not wait for ever-new followers.
+MOST_IN_A_GROUP: Final = 128
+
+
+class Writer:
+    """Owns the writing connection and the lock file. `submit` and `withdraw` may be called from any thread."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int, path: Path, probe: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._path = path
+        self._probe = probe
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Job) -> None:
+        with self._changed:
+            if self._closing:
+                raise faults.closed()
+            if self._thread is None:
+                # A daemon, since it may be blocked in the kernel by another process's lock when this one wants to end.
+                thread = threading.Thread(target=self._serve, name="runplane-store-writer", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def withdraw(self, job: Job) -> bool:
+        """Takes a job back that has not begun; False when it has: then it will be told how it ended."""
+        with self._changed:
+            try:
+                self._waiting.remove(job)
+            except ValueError:
+                return False
+            return True
+
+    def close(self, patience: float) -> None:
+        """Takes no more, finishes what waits, and closes the connection; waits `patience` seconds at most."""
+        with self._changed:
+            self._closing = True
+            thread = self._thread
+            self._changed.notify()
+        if thread is None:
+            self._shut()
+        else:
+            thread.join(patience)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closing:
+                    self._changed.wait()
+                if not self._waiting:
+                    break
+            self._group()
+        self._shut()
+
+    def _group(self) -> None:
+        """One commit of all that waits, and everybody told."""
+        jobs: list[Job] = []
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._connection.execute("BEGIN IMMEDIATE")
+            # Only now: until here each could still be withdrawn by whoever has no more patience.
+            jobs = self._claim()
+            if jobs:
+                self._run(jobs)
+        except Exception as error:  # noqa: BLE001 - a dead writer would leave everybody waiting for ever
+            fault = self._fault(error)
+            if not jobs and fault.code != "store.locked":
+                jobs = self._claim()
+            for job in jobs:
+                job.error = job.error or fault
+        finally:
+            self._unlock()
+        tell_all(jobs)
+        self._probe("store.told")
+
+    def _claim(self) -> list[Job]:
+        with self._changed:
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_A_GROUP))]
+
+    def _run(self, jobs: list[Job]) -> None:
+        execute = self._connection.execute
+        self._probe("store.begun")
+        before, newest_at = self._head()
+        frontier = before
+        for job in jobs:
+            execute("SAVEPOINT job")
+            transaction = SqliteTransaction(self._connection, self._path, frontier, newest_at)
+            job.run(transaction)
+            if not self._connection.in_transaction:
+                # SQLite gave the whole transaction up (full disk, failing disk): the others' changes are gone too.
+                raise transaction.fault or faults.unavailable(self._path, "the transaction was ended")
+            if job.error is None:
+                frontier, newest_at = transaction.frontier, transaction.newest_at
+            else:
+                execute("ROLLBACK TO job")
+            execute("RELEASE job")
+        if frontier is not before:
+            execute(
+                "UPDATE head SET size = ?, frontier = ?, root = ?, newest_at = ?",
+                (frontier.size, b"".join(frontier.hashes), frontier.root(), newest_at),
+            )
+        self._probe("store.before_commit")
+        execute("COMMIT")
+        self._probe("store.after_commit")
+
+    def _head(self) -> tuple[Frontier, int]:
+        reader = SqliteReader(self._connection, self._path)
+        head = reader.head()
+        try:
+            return Frontier(head.size, head.frontier), reader.newest_event_at()
+        except ValueError as error:
+            raise faults.corrupt(self._path, f"the audit log's head is broken, {error}") from error
+
+    def _fault(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        if isinstance(error, sqlite3.Error):
+            return faults.from_sqlite(error, self._path)
+        if isinstance(error, OSError):
+            return faults.from_os(error, self._path)
+        return faults.unavailable(self._path, f"{type(error).__name__} in its writer")
+
+    def _unlock(self) -> None:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _shut(self) -> None:
+        # The last connection to close empties the write-ahead log into the database: under the lock, as all writing. Where
+        # the lock is not to be had, another process has the database open, and this connection is not the last.
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        os.close(self._lock)

@@ -1,0 +1,226 @@
+"""Rolling sums and history in any store."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from runplane_mcp.core.decision import Bucket, Usage
+from runplane_mcp.core.money import LARGEST_AMOUNT
+from runplane_mcp.core.request import State
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store.base import Past, Store, Transaction
+from tests.store.things import DAY, HOUR, NOW, a_bucket, brought_to, received, sha
+
+
+async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
+    return await store.read(lambda reader: reader.usage(bucket, now, excluding))
+
+
+def reserved(tx: Transaction, bucket: Bucket, at: int = NOW, *, waiting: bool = False) -> str:
+    request = received(tx)
+    tx.reserve(request.id, [bucket], at=at, waiting=waiting)
+    return request.id
+
+
+async def test_an_unused_bucket_is_empty(store: Store) -> None:
+    assert await usage(store, a_bucket()) == Usage()
+
+
+async def test_sums_are_kept_per_currency(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        reserved(tx, a_bucket(500))
+        reserved(tx, a_bucket(700))
+        reserved(tx, a_bucket(900, "eur"))
+
+    await store.write(work)
+
+    assert await usage(store, a_bucket()) == Usage(3, {"usd": 1200, "eur": 900})
+
+
+async def test_buckets_of_another_key_or_value_do_not_mix(store: Store) -> None:
+    await store.write(lambda tx: reserved(tx, a_bucket()))
+
+    assert await usage(store, a_bucket(bucket='["another"]')) == Usage()
+    assert await usage(store, a_bucket(key=sha("another"))) == Usage()
+    assert (await usage(store, a_bucket(limit_id="renamed", window=7200))).count == 1
+
+
+@pytest.mark.parametrize(("age", "counted"), [(0, True), (HOUR - 1, True), (HOUR, False), (-HOUR, True)])
+async def test_what_is_older_than_the_window_no_longer_counts(store: Store, age: int, counted: bool) -> None:
+    # A row of the future comes from a clock that was set back since: it must not open the limit.
+    await store.write(lambda tx: reserved(tx, a_bucket(), at=NOW - age))
+
+    assert (await usage(store, a_bucket())).count == (1 if counted else 0)
+
+
+async def test_what_waits_counts_as_now_however_old_it_is(store: Store) -> None:
+    await store.write(lambda tx: reserved(tx, a_bucket(500), at=NOW - DAY, waiting=True))
+    await store.write(lambda tx: reserved(tx, a_bucket(200)))
+
+    assert await usage(store, a_bucket()) == Usage(2, {"usd": 700}, 1, {"usd": 500})
+
+
+async def test_released_money_is_given_back_and_the_attempt_stays(store: Store) -> None:
+    ids = [await store.write(partial(reserved, bucket=a_bucket(500), waiting=waiting)) for waiting in (True, False)]
+    for id in ids:
+        await store.write(lambda tx, id=id: tx.settle(id, release=True))  # type: ignore[misc]
+
+    assert await usage(store, a_bucket()) == Usage(2)
+
+
+async def test_what_was_waiting_is_spent_once_it_is_settled(store: Store) -> None:
+    id = await store.write(lambda tx: reserved(tx, a_bucket(), waiting=True))
+    await store.write(lambda tx: tx.settle(id, release=False))
+
+    assert await usage(store, a_bucket()) == Usage(1, {"usd": 500})
+
+
+async def test_an_unknown_amount_counts_one_and_no_money(store: Store) -> None:
+    await store.write(lambda tx: reserved(tx, a_bucket(None)))
+    await store.write(lambda tx: reserved(tx, a_bucket(None), waiting=True))
+
+    assert await usage(store, a_bucket()) == Usage(2, {}, 1, {})
+
+
+async def test_a_new_reservation_takes_the_place_of_the_requests_older_one(store: Store) -> None:
+    id = await store.write(lambda tx: reserved(tx, a_bucket(500), at=NOW - HOUR, waiting=True))
+    other = a_bucket(500, bucket='["other"]')
+    await store.write(lambda tx: tx.reserve(id, [a_bucket(90), other], at=NOW, waiting=False))
+
+    assert await usage(store, a_bucket()) == Usage(1, {"usd": 90})
+    assert (await usage(store, other)).count == 1
+
+    await store.write(lambda tx: tx.reserve(id, [], at=NOW, waiting=False))
+    assert await usage(store, a_bucket()) == await usage(store, other) == Usage()
+
+
+async def test_a_requests_own_reservation_can_be_left_out(store: Store) -> None:
+    own = await store.write(lambda tx: reserved(tx, a_bucket(500), waiting=True))
+    await store.write(lambda tx: reserved(tx, a_bucket(200)))
+
+    assert await usage(store, a_bucket(), excluding=own) == Usage(1, {"usd": 200})
+
+
+async def test_sums_of_the_largest_amounts_do_not_overflow(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        for _ in range(20):
+            reserved(tx, a_bucket(LARGEST_AMOUNT))
+
+    await store.write(work)
+
+    assert await usage(store, a_bucket()) == Usage(20, {"usd": 20 * LARGEST_AMOUNT})
+
+
+async def test_an_amount_beyond_all_bounds_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError):
+        await store.write(lambda tx: reserved(tx, a_bucket(LARGEST_AMOUNT + 1)))
+
+    assert await usage(store, a_bucket()) == Usage()
+
+
+async def test_what_a_limit_reads_includes_what_the_same_work_reserved(store: Store) -> None:
+    def work(tx: Transaction) -> Usage:
+        reserved(tx, a_bucket())
+        return tx.usage(a_bucket(), NOW)
+
+    assert await store.write(work) == Usage(1, {"usd": 500})
+
+
+async def past(store: Store, now: int = NOW, **wanted: str | None) -> Past:
+    given = {"principal": "stdio", "customer": "cus_1", "object_id": "ch_1", "excluding": None, **wanted}
+    return await store.read(lambda reader: reader.past(now=now, **given))  # type: ignore[arg-type]
+
+
+def about(
+    tx: Transaction,
+    state: State = State.EXECUTING,
+    customer: str | None = "cus_1",
+    object_id: str | None = "ch_1",
+    amount: int | None = 500,
+    **changes: object,
+) -> str:
+    request = brought_to(tx, state, **changes)
+    currency = None if amount is None else "usd"
+    tx.note_subject(request.id, customer=customer, object_id=object_id, amount=amount, currency=currency)
+    return request.id
+
+
+async def test_without_history_nothing_is_past(store: Store) -> None:
+    assert await past(store) == Past()
+
+
+async def test_an_agents_day_counts_its_requests_and_those_refused(store: Store) -> None:
+    def work(tx: Transaction) -> str:
+        received(tx)
+        brought_to(tx, State.BLOCKED)
+        brought_to(tx, State.DENIED)
+        brought_to(tx, State.BLOCKED, policy_at=NOW - DAY)
+        brought_to(tx, State.BLOCKED, principal="agent:2")
+        return brought_to(tx, State.DENIED).id
+
+    own = await store.write(work)
+    found = await past(store)
+    without_own = await past(store, excluding=own)
+
+    assert (found.requests_24h_agent, found.refused_24h_agent) == (4, 3)
+    assert (without_own.requests_24h_agent, without_own.refused_24h_agent) == (3, 2)
+
+
+async def test_a_customers_week_counts_the_requests_about_them(store: Store) -> None:
+    def work(tx: Transaction) -> str:
+        about(tx)
+        about(tx, policy_at=NOW - 7 * DAY + 1)
+        about(tx, policy_at=NOW - 7 * DAY)
+        about(tx, customer="cus_2")
+        about(tx, customer=None)
+        return about(tx)
+
+    own = await store.write(work)
+
+    assert (await past(store)).requests_7d_customer == 3
+    assert (await past(store, excluding=own)).requests_7d_customer == 2
+    assert (await past(store, customer=None)).requests_7d_customer == 0
+
+
+async def test_an_objects_day_counts_the_denials_by_when_they_were_said(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        about(tx, State.DENIED)
+        about(tx, State.BLOCKED)
+        about(tx, State.DENIED, object_id="ch_2")
+        # Asked two days ago, denied an hour ago.
+        held = brought_to(tx, State.WAITING, policy_at=NOW - 2 * DAY, created_at=NOW - 2 * DAY)
+        tx.note_subject(held.id, customer=None, object_id="ch_1", amount=None, currency=None)
+        tx.move(held, State.DENIED, at=NOW - HOUR, event={})
+
+    await store.write(work)
+
+    assert (await past(store)).denied_24h_object == 2
+    assert (await past(store, now=NOW + DAY - HOUR)).denied_24h_object == 1
+    assert (await past(store, now=NOW + DAY)).denied_24h_object == 0
+    assert (await past(store, object_id=None)).denied_24h_object == 0
+
+
+async def test_money_that_other_open_requests_want_of_an_object_is_summed(store: Store) -> None:
+    def work(tx: Transaction) -> str:
+        for state in (State.WAITING, State.APPROVED, State.SCHEDULED, State.EXECUTING, State.OUTCOME_UNKNOWN):
+            about(tx, state, amount=100)
+        for state in (State.SUCCEEDED, State.DENIED, State.CANCELED, State.FAILED, State.BLOCKED):
+            about(tx, state, amount=7_000)
+        about(tx, State.WAITING, amount=None)
+        about(tx, State.WAITING, amount=9_000, object_id="ch_2")
+        return about(tx, State.WAITING, amount=40)
+
+    own = await store.write(work)
+
+    assert (await past(store)).waiting_on_object == {"usd": 540}
+    assert (await past(store, excluding=own)).waiting_on_object == {"usd": 500}
+
+
+async def test_a_later_look_replaces_what_a_request_is_about(store: Store) -> None:
+    id = await store.write(lambda tx: about(tx, State.WAITING, amount=100))
+    await store.write(lambda tx: tx.note_subject(id, customer="cus_1", object_id="ch_1", amount=30, currency="usd"))
+
+    found = await past(store)
+    assert (found.waiting_on_object, found.requests_7d_customer) == ({"usd": 30}, 1)

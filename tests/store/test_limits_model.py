@@ -1,0 +1,93 @@
+"""Rolling sums in any store against a plain list of rows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runplane_mcp.core.decision import Usage
+from runplane_mcp.store.base import Store, Transaction
+from tests.store.conftest import STORES
+from tests.store.things import NOW, a_bucket, received
+
+WINDOW_S = 60
+SPAN_MS = 90_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request's reservation, and what became of it."""
+
+    amount: int | None
+    currency: str
+    age: int
+    waiting: bool
+    end: str  # "", "spent" or "released"
+
+    @property
+    def waits(self) -> bool:
+        return self.waiting and not self.end
+
+    @property
+    def counts(self) -> bool:
+        return self.waits or self.age < WINDOW_S * 1000
+
+
+rows = st.builds(
+    Row,
+    amount=st.none() | st.integers(min_value=0, max_value=10**12),
+    currency=st.sampled_from(["usd", "eur", "jpy"]),
+    age=st.integers(min_value=-SPAN_MS, max_value=SPAN_MS),
+    waiting=st.booleans(),
+    end=st.sampled_from(["", "spent", "released"]),
+)
+
+
+def modelled(kept: list[Row]) -> Usage:
+    counted = [row for row in kept if row.counts]
+    money = [row for row in counted if row.amount is not None and row.end != "released"]
+    totals: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    for row in money:
+        assert row.amount is not None
+        totals[row.currency] = totals.get(row.currency, 0) + row.amount
+        if row.waits:
+            waiting[row.currency] = waiting.get(row.currency, 0) + row.amount
+    return Usage(len(counted), totals, sum(row.waits for row in counted), waiting)
+
+
+@pytest.mark.parametrize("name", sorted(STORES))
+def test_a_sum_is_what_a_plain_list_of_rows_says(name: str, tmp_path: Path) -> None:
+    store: Store = STORES[name](tmp_path)
+
+    # One store serves all examples: each has a bucket of its own.
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(rows, max_size=8), st.data())
+    def check(kept: list[Row], data: st.DataObject) -> None:
+        where = os.urandom(8).hex()
+        left_out = data.draw(st.none() | st.integers(min_value=0, max_value=max(0, len(kept) - 1)))
+
+        def work(tx: Transaction) -> Usage:
+            ids = []
+            for row in kept:
+                request = received(tx)
+                bucket = a_bucket(row.amount, row.currency, bucket=where, window=WINDOW_S)
+                tx.reserve(request.id, [bucket], at=NOW - row.age, waiting=row.waiting)
+                if row.end:
+                    tx.settle(request.id, release=row.end == "released")
+                ids.append(request.id)
+            excluding = ids[left_out] if left_out is not None and ids else None
+            return tx.usage(a_bucket(bucket=where, window=WINDOW_S), NOW, excluding)
+
+        counted = [row for number, row in enumerate(kept) if number != left_out]
+        assert runner.run(store.write(work)) == modelled(counted)
+
+    with asyncio.Runner() as runner:
+        check()
+        runner.run(store.close())

@@ -1,0 +1,330 @@
+"""Whether `verify` finds what somebody with a database tool does to the log and the tables, and where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runplane_mcp.core.canonical import Json, canonical
+from runplane_mcp.core.merkle import leaf_hash
+from runplane_mcp.core.request import Failure, State
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.schema import VERSION
+from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.verify import Verification, verify
+from tests.crash import race
+from tests.store.things import NOW, a_decision, a_vote, activated, brought_to, enrolled, received, sha
+
+
+def fill(tx: Transaction) -> None:
+    """Twelve events: 1 Ada enrolled, 2 policy activated, 3 received, 4 decision, 5 waiting, 6 vote, 7 approved,
+    8 executing, 9 succeeded, 10 received, 11 failed, 12 stopped."""
+    enrolled(tx)
+    activated(tx)
+    request = received(tx)
+    tx.add_decision(a_decision(request))
+    request = tx.move(request, State.WAITING, at=NOW, event={}, round=1, effective=request.as_asked)
+    tx.add_vote(a_vote(request, note="Fine."))
+    request = tx.move(request, State.APPROVED, at=NOW, event={})
+    request = tx.move(request, State.EXECUTING, at=NOW, event={}, attempt=1)
+    tx.set_result(request.id, {"id": "re_1"})
+    tx.move(request, State.SUCCEEDED, at=NOW, event={})
+    other = received(tx)
+    tx.move(other, State.FAILED, at=NOW, event={}, failure=Failure("parameter.type", "words"))
+    tx.append("stopped", {}, at=NOW + 1)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "runplane.db"
+
+    async def main() -> None:
+        store = open_store(path)
+        await store.write(fill)
+        await store.close()
+
+    asyncio.run(main())
+    return path
+
+
+@pytest.fixture
+def path(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(whole, tmp_path))
+
+
+def tamper(path: Path, *changes: str | Callable[[sqlite3.Connection], object]) -> None:
+    """Changes the database as its owner could: the triggers are taken away first and put back afterwards."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for change in changes:
+        if isinstance(change, str):
+            assert connection.execute(change).rowcount != 0
+        else:
+            change(connection)
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.close()
+
+
+def rewritten(at_seq: int, **changes: Json) -> Callable[[sqlite3.Connection], object]:
+    """An event rewritten so that its leaf fits again."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        body = json.loads(connection.execute("SELECT body FROM event WHERE seq = ?", (at_seq,)).fetchone()[0])
+        written = canonical({**body, **changes})
+        connection.execute("UPDATE event SET body = ?, leaf = ? WHERE seq = ?", (written, leaf_hash(written), at_seq))
+
+    return change
+
+
+def found(path: Path) -> Verification:
+    result = verify(path)
+    assert not result.anchored
+    assert result.ok == (result.problem is None)
+    return result
+
+
+def test_a_store_that_nobody_touched_is_whole(path: Path) -> None:
+    result = found(path)
+
+    assert (result.ok, result.events, result.first_bad, result.problem) == (True, 12, None, None)
+    assert len(result.root) == 64
+    assert result.events_per_second > 0
+
+
+def test_an_empty_store_is_whole(tmp_path: Path) -> None:
+    asyncio.run(open_store(tmp_path / "runplane.db").close())
+
+    result = found(tmp_path / "runplane.db")
+    assert (result.ok, result.events, result.root) == (True, 0, sha(""))
+
+
+TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection], object], ...]]] = {
+    "an event's body is changed": (5, ("UPDATE event SET body = CAST(body || ' ' AS BLOB) WHERE seq = 5",)),
+    "an event's leaf is changed": (5, ("UPDATE event SET leaf = zeroblob(32) WHERE seq = 5",)),
+    "an event's body is no JSON": (
+        12,
+        (lambda db: db.execute("UPDATE event SET body = ?, leaf = ? WHERE seq = 12", (b"{", leaf_hash(b"{"))),),
+    ),
+    "an event's time is changed in its row": (5, ("UPDATE event SET at = at + 1 WHERE seq = 5",)),
+    "an event's type is changed in its row": (12, ("UPDATE event SET type = 'started' WHERE seq = 12",)),
+    "an event is given to another request": (12, ("UPDATE event SET request_id = 'rpr_x' WHERE seq = 12",)),
+    "a decision's event is rewritten with a fitting leaf": (4, (rewritten(4, row=sha("other")),)),
+    "a plain event is rewritten with a fitting leaf": (9, (rewritten(12, why="nothing"),)),
+    "an event is removed": (6, ("DELETE FROM event WHERE seq = 6",)),
+    "the first event is removed": (1, ("DELETE FROM event WHERE seq = 1",)),
+    "an event is removed and the gap closed": (
+        11,
+        ("DELETE FROM event WHERE seq = 11", "UPDATE event SET seq = 11 WHERE seq = 12"),
+    ),
+    "the log's tail is cut": (12, ("DELETE FROM event WHERE seq = 12",)),
+    "two events change places": (
+        7,
+        (
+            "UPDATE event SET seq = 99 WHERE seq = 7",
+            "UPDATE event SET seq = 7 WHERE seq = 8",
+            "UPDATE event SET seq = 8 WHERE seq = 99",
+        ),
+    ),
+    "an event is put in": (
+        13,
+        ("INSERT INTO event SELECT 13, at, type, request_id, body, leaf FROM event WHERE seq = 12",),
+    ),
+    "an event with fitting numbers is put in": (
+        13,
+        (
+            "INSERT INTO event SELECT 13, at, type, request_id, body, leaf FROM event WHERE seq = 12",
+            rewritten(13, seq=13),
+        ),
+    ),
+    "the head's root is changed": (None, ("UPDATE head SET root = zeroblob(32)",)),
+    "the head's size is changed": (12, ("UPDATE head SET size = 11",)),
+    "the head's frontier is changed": (1, ("UPDATE head SET frontier = zeroblob(64)",)),
+    "the head's time is changed": (None, ("UPDATE head SET newest_at = 0",)),
+    "the head is removed": (None, ("DELETE FROM head",)),
+    "a request's state is set back": (9, ("UPDATE request SET state = 'approved' WHERE state = 'succeeded'",)),
+    "a request is set back with its version": (
+        7,
+        ("UPDATE request SET state = 'approved', version = 3 WHERE state = 'succeeded'",),
+    ),
+    "a request's bytes are exchanged": (
+        9,
+        (
+            "UPDATE request SET effective = (SELECT asked FROM request WHERE state = 'failed') WHERE state = 'succeeded'",
+        ),
+    ),
+    "a request's expiry is moved": (11, ("UPDATE request SET expires_at = 1 WHERE state = 'failed'",)),
+    "a request is removed": (10, ("DELETE FROM request WHERE state = 'failed'",)),
+    "a request is put in": (
+        None,
+        (
+            "INSERT INTO request (id, reference, state, version, principal, agent, via, operation_id, action, kind, "
+            "target, account, livemode, created_at, policy_at, changed_at, round, attempt) "
+            "SELECT 'rpr_x', 'RP-X', 'approved', 1, principal, agent, via, operation_id, action, kind, "
+            "target, account, livemode, created_at, policy_at, changed_at, round, attempt "
+            "FROM request WHERE state = 'failed'",
+        ),
+    ),
+    "a decision is changed": (4, ("UPDATE decision SET outcome = 'allow'",)),
+    "a decision is removed": (4, ("DELETE FROM decision",)),
+    "a decision is put in": (
+        None,
+        (
+            "INSERT INTO decision SELECT request_id, 2, round, kind, 'allow', at, policy_at, policy_version, risk, "
+            "risk_level, nonce, digest, content FROM decision",
+        ),
+    ),
+    "a vote is changed": (6, ("UPDATE vote SET answer = 'no'",)),
+    "a vote is removed": (6, ("DELETE FROM vote",)),
+    "a vote is put in": (
+        None,
+        ("INSERT INTO vote SELECT request_id, 2, person, answer, digest, at, proof_kind, proof, note FROM vote",),
+    ),
+    "a person's key is exchanged": (1, ("UPDATE person SET public_key = hex(zeroblob(32))",)),
+    "a person is put into another group": (1, ("""UPDATE person SET groups = '["cfo"]'""",)),
+    "a person's groups are no list": (1, ("UPDATE person SET groups = '['",)),
+    "a person is removed": (1, ("DELETE FROM person",)),
+    "a person is put in": (
+        None,
+        (
+            "INSERT INTO person SELECT 'eve', role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, active, "
+            "added_by, event_seq FROM person",
+        ),
+    ),
+    "a payload of a request is changed": (
+        3,
+        ("UPDATE payload SET body = x'7b7d' WHERE commitment = (SELECT asked FROM request WHERE state = 'succeeded')",),
+    ),
+    "a payload of a decision is changed": (
+        4,
+        ("UPDATE payload SET body = x'7b7d' WHERE commitment = (SELECT content FROM decision)",),
+    ),
+    "a vote's note is removed": (6, ("DELETE FROM payload WHERE commitment = (SELECT note FROM vote)",)),
+    "a result is changed": (
+        9,
+        ("UPDATE payload SET body = x'7b7d' WHERE commitment = (SELECT result FROM request WHERE result IS NOT NULL)",),
+    ),
+    "a payload is put in": (
+        None,
+        ("INSERT INTO payload (commitment, salt, body) VALUES (hex(zeroblob(32)), zeroblob(16), x'7b7d')",),
+    ),
+    "the enforced policy's text is changed": (None, ("UPDATE policy SET text = 'version: 1 # all allowed'",)),
+    "another policy is enforced": (
+        None,
+        (
+            f"INSERT INTO policy VALUES ('{sha('loose')}', 'loose')",
+            f"UPDATE enforced_policy SET version = '{sha('loose')}'",
+        ),
+    ),
+    "no policy is enforced": (None, ("DELETE FROM enforced_policy",)),
+}
+
+
+@pytest.mark.parametrize(("first_bad", "changes"), TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_it_is_found_when(
+    path: Path, first_bad: int | None, changes: tuple[str | Callable[[sqlite3.Connection], object], ...]
+) -> None:
+    tamper(path, *changes)
+    result = found(path)
+
+    assert not result.ok
+    assert result.first_bad == first_bad, result.problem
+
+
+@pytest.mark.parametrize("what", ["TRIGGER request_move", "TRIGGER event_delete", "INDEX request_unfinished"])
+def test_a_rule_that_was_taken_away_is_missed(path: Path, what: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"DROP {what}")
+    connection.close()
+
+    result = found(path)
+    assert result.problem is not None
+    assert what.split()[1] in result.problem
+
+
+def test_a_table_that_is_gone_is_a_finding_and_not_a_crash(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DROP TABLE vote")
+    connection.close()
+
+    assert not found(path).ok
+
+
+def test_a_store_in_use_is_verified_as_it_stands_at_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "runplane.db"
+
+    async def main() -> list[Verification]:
+        store = open_store(path)
+        results = []
+        for _ in range(5):
+            writes = [asyncio.create_task(store.write(lambda tx: brought_to(tx, State.DENIED))) for _ in range(30)]
+            results.append(await asyncio.to_thread(verify, path))
+            await asyncio.gather(*writes)
+        results.append(await asyncio.to_thread(verify, path))
+        await store.close()
+        return results
+
+    results = asyncio.run(main())
+
+    assert [result.problem for result in results] == [None] * 6
+    assert results[-1].events == 450
+
+
+def test_verifying_changes_nothing(path: Path) -> None:
+    before = path.read_bytes()
+    found(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_may_only_be_read_is_verified(path: Path) -> None:
+    def attempt() -> bool:
+        if os.geteuid() == 0:
+            for above in [path.parent, *path.parent.parents][:-1]:
+                above.chmod(above.stat().st_mode | 0o055)
+            path.chmod(0o444)
+            os.setgid(65534)
+            os.setuid(65534)
+        else:
+            path.chmod(0o444)
+            path.parent.chmod(0o555)
+        return verify(path).ok
+
+    assert race([attempt]) == [True]
+
+
+def test_progress_is_told_to_the_end(path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    verify(path, lambda done, total: heard.append((done, total)))
+
+    assert heard == [(12, 12)]
+
+
+def test_what_is_no_store_is_an_error_and_not_a_finding(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "words.db").write_text("no database" * 1000)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+
+    codes = {}
+    for name in ("none.db", "empty.db", "words.db", "runplane.db"):
+        with pytest.raises(StoreError) as refused:
+            verify(tmp_path / name)
+        codes[name] = refused.value.code
+    assert codes == {
+        "none.db": "store.unavailable",
+        "empty.db": "store.unavailable",
+        "words.db": "store.corrupt",
+        "runplane.db": "store.schema",
+    }

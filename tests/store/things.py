@@ -1,0 +1,179 @@
+"""Requests, decisions, votes and people for the tests of stores, plain but complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from runplane_mcp.core.approval import Answer, Person, Role, Vote
+from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.request import (
+    ActionRequest,
+    Kind,
+    OwnArguments,
+    State,
+    StripeIdentity,
+    reference,
+    request_id,
+)
+from runplane_mcp.core.wire import encode
+from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Transaction
+
+NOW = 1_764_000_000_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+#: One way from received to each state.
+WAYS: dict[State, tuple[State, ...]] = {
+    State.RECEIVED: (),
+    State.WAITING: (State.WAITING,),
+    State.SCHEDULED: (State.SCHEDULED,),
+    State.APPROVED: (State.WAITING, State.APPROVED),
+    State.EXECUTING: (State.EXECUTING,),
+    State.OUTCOME_UNKNOWN: (State.EXECUTING, State.OUTCOME_UNKNOWN),
+    State.SUCCEEDED: (State.EXECUTING, State.SUCCEEDED),
+    State.BLOCKED: (State.BLOCKED,),
+    State.DENIED: (State.WAITING, State.DENIED),
+    State.EXPIRED: (State.WAITING, State.EXPIRED),
+    State.CANCELED: (State.WAITING, State.CANCELED),
+    State.REPLACED: (State.WAITING, State.REPLACED),
+    State.FAILED: (State.FAILED,),
+}
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def a_request(**changes: Any) -> ActionRequest:
+    number = os.urandom(8).hex()  # also different in processes that were forked
+    request = ActionRequest(
+        id=request_id(os.urandom(16)),
+        reference=reference(os.urandom(8), 8),
+        state=State.RECEIVED,
+        version=1,
+        principal="stdio",
+        agent="support-bot",
+        via="mcp",
+        operation_id="PostRefunds",
+        action="refund.create",
+        kind=Kind.WRITE,
+        identity=StripeIdentity("simulator:w1", "acct_1", livemode=False),
+        created_at=NOW,
+        policy_at=NOW,
+        changed_at=NOW,
+        as_asked=encode("POST", "/v1/refunds", {"charge": f"ch_{number}", "amount": 500}),
+        own=OwnArguments(justification="Mrs. Miller's parcel never came", ticket="T-77"),
+        client="a client",
+        same_asked=sha(f"asked {number}"),
+    )
+    return replace(request, **changes)
+
+
+def received(tx: Transaction, **changes: Any) -> ActionRequest:
+    return tx.insert_request(a_request(**changes), event={})
+
+
+def brought_to(tx: Transaction, state: State, **changes: Any) -> ActionRequest:
+    """A new request that has gone all the way to `state`."""
+    request = received(tx, **changes)
+    for step in WAYS[state]:
+        request = tx.move(request, step, at=request.changed_at, event={})
+    return request
+
+
+def moving(request: ActionRequest, to: State, **changes: Any) -> Callable[[Transaction], ActionRequest]:
+    """Work that moves exactly this request."""
+    return lambda tx: tx.move(request, to, at=NOW, event={}, **changes)
+
+
+def a_decision(request: ActionRequest, n: int = 1, **changes: Any) -> DecisionRecord:
+    record = DecisionRecord(
+        request_id=request.id,
+        n=n,
+        round=1,
+        kind="first",
+        outcome=Outcome.REQUIRE_APPROVAL,
+        at=NOW,
+        policy_at=NOW,
+        policy_version=sha("a policy"),
+        risk=40,
+        risk_level=RiskLevel.MEDIUM,
+        nonce="00" * 16,
+        digest=sha(request.id),
+        facts={"amount": {"amount": 500, "currency": "usd"}, "customer": "cus_1"},
+        detail={"reasons": [{"id": "large-refunds", "why": "Large refunds need a person."}]},
+    )
+    return replace(record, **changes)
+
+
+def a_vote(request: ActionRequest, person: str = "ada", **changes: Any) -> Vote:
+    vote = Vote(
+        request_id=request.id,
+        round=1,
+        person=person,
+        answer=Answer.YES,
+        digest=sha(request.id),
+        at=NOW,
+        proof_kind="ed25519",
+        proof="ab" * 64,
+    )
+    return replace(vote, **changes)
+
+
+def enrolled(tx: Transaction, name: str = "ada", **changes: Any) -> Person:
+    """A person with the event that enrolled them."""
+    person = Person(
+        id=name,
+        role=Role.ADMIN,
+        groups=frozenset({"finance", "leads"}),
+        public_key=sha(f"key of {name}"),
+        salt="00" * 16,
+        scrypt_n=2**17,
+        scrypt_r=8,
+        scrypt_p=1,
+        active=True,
+        added_by=None,
+        event_seq=0,
+    )
+    person = replace(person, **changes)
+    seq = tx.append(
+        "person.added",
+        {
+            "person": person.id,
+            "role": person.role.value,
+            "groups": sorted(person.groups),
+            "public_key": person.public_key,
+            "salt": person.salt,
+            "scrypt": [person.scrypt_n, person.scrypt_r, person.scrypt_p],
+            "added_by": person.added_by,
+        },
+        at=NOW,
+    )
+    person = replace(person, event_seq=seq)
+    tx.add_person(person)
+    return person
+
+
+def activated(tx: Transaction, text: str = "version: 1\n") -> EnforcedPolicy:
+    """A policy with the event that activated it."""
+    policy = EnforcedPolicy(version=sha(text), text=text, since=NOW, by="first")
+    tx.append("policy.activated", {"version": policy.version, "by": policy.by}, at=NOW)
+    tx.activate_policy(policy)
+    return policy
+
+
+def a_bucket(amount: int | None = 500, currency: str = "usd", **changes: Any) -> Bucket:
+    bucket = Bucket(
+        limit_id="refunds-an-hour",
+        key=sha("a limit"),
+        bucket='["support-bot"]',
+        window=3600,
+        money=None if amount is None else Money(amount, currency),
+        unknown_amount=amount is None,
+    )
+    return replace(bucket, **changes)
