@@ -1,0 +1,97 @@
+"""What time alone does in the simulated world: funds become available, payouts arrive, subscription periods end.
+
+It runs at the start of each request, for everything due by the world's clock, each at the time it was due.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+
+from runplane_mcp.simulator.objects import Obj
+from runplane_mcp.simulator.transaction import Transaction
+
+#: A clock set years ahead must not make one request do all of it.
+_MOST_AT_ONCE = 1000
+
+
+def catch_up(tx: Transaction) -> None:
+    """Does everything that is due. What it causes further on is done too."""
+    for _ in range(_MOST_AT_ONCE):
+        row = tx.db.execute(
+            "SELECT seq, at, account, id FROM due WHERE at <= ? ORDER BY at LIMIT 1", (tx.now,)
+        ).fetchone()
+        if row is None:
+            return
+        seq, at, account, id = row
+        tx.db.execute("DELETE FROM due WHERE seq = ?", (seq,))
+        then = tx.at(at, account)
+        found = then.find(id)
+        if found is not None and not found.get("deleted"):
+            _STEPS[found["object"]](then, found)
+
+
+def _settle(tx: Transaction, transaction: Obj) -> None:
+    transaction["status"] = "available"
+    tx.save(transaction)
+    net = int(transaction["net"])
+    tx.move(tx.account, transaction["currency"], available=net, pending=-net)
+
+
+def _arrive(tx: Transaction, payout: Obj) -> None:
+    if payout["status"] not in ("pending", "in_transit"):
+        return
+    before = dict(payout)
+    payout["status"] = "paid"
+    tx.save(payout)
+    tx.emit("payout.paid", payout, before=before)
+
+
+def _end_period(tx: Transaction, subscription: Obj) -> None:
+    if subscription["status"] not in ("active", "trialing"):
+        return
+    if subscription["cancel_at_period_end"]:
+        end_subscription(tx, subscription, canceled_at=subscription["canceled_at"])
+        return
+    before = deepcopy(subscription)
+    subscription["status"] = "active"
+    for item in subscription["items"]["data"]:
+        item["current_period_start"] = tx.now
+        item["current_period_end"] = next_period(tx.now, item["price"]["recurring"])
+    tx.save(subscription)
+    tx.emit("customer.subscription.updated", subscription, before=before)
+    tx.schedule(period_end(subscription), subscription["id"])
+
+
+def end_subscription(tx: Transaction, subscription: Obj, *, canceled_at: int) -> None:
+    """The subscription is over now, and says so in an event."""
+    subscription.update(status="canceled", canceled_at=canceled_at, ended_at=tx.now)
+    tx.save(subscription)
+    tx.emit("customer.subscription.deleted", subscription)
+
+
+def period_end(subscription: Obj) -> int:
+    """When the paid period ends: the earliest of its items."""
+    return min(int(item["current_period_end"]) for item in subscription["items"]["data"])
+
+
+def next_period(start: int, recurring: Obj) -> int:
+    """`start` plus one interval. A month's end stays a month's end: 31 January is followed by 28 February."""
+    count = int(recurring["interval_count"])
+    begun = datetime.fromtimestamp(start, UTC)
+    match recurring["interval"]:
+        case "day":
+            return int((begun + timedelta(days=count)).timestamp())
+        case "week":
+            return int((begun + timedelta(weeks=count)).timestamp())
+        case "month":
+            months = begun.year * 12 + begun.month - 1 + count
+        case _:
+            months = begun.year * 12 + begun.month - 1 + 12 * count
+    year, month = divmod(months, 12)
+    day = min(begun.day, monthrange(year, month + 1)[1])
+    return int(begun.replace(year=year, month=month + 1, day=day).timestamp())
+
+
+_STEPS = {"balance_transaction": _settle, "payout": _arrive, "subscription": _end_period}

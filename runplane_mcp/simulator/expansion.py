@@ -1,0 +1,108 @@
+"""`expand`: ids replaced by the objects they name, and the lists that an object carries along.
+
+Source: https://docs.stripe.com/api/expanding_objects (four levels at most, `data.` for what is in a list).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from runplane_mcp.simulator.objects import Obj, list_object
+from runplane_mcp.simulator.refusal import invalid
+from runplane_mcp.simulator.transaction import Transaction
+
+_DEEPEST = 4
+
+#: The fields of each kind that hold the id of another object of the same partition.
+EXPANDABLE: Mapping[str, frozenset[str]] = {
+    kind: frozenset(fields.split())
+    for kind, fields in {
+        "balance_transaction": "source",
+        "charge": "balance_transaction customer failure_balance_transaction payment_intent transfer",
+        "dispute": "charge payment_intent",
+        "payment_intent": "customer latest_charge",
+        "payout": "balance_transaction destination failure_balance_transaction original_payout reversed_by",
+        "price": "product",
+        "product": "default_price",
+        "refund": "balance_transaction charge customer failure_balance_transaction payment_intent"
+        " source_transfer_reversal transfer_reversal",
+        "subscription": "customer",
+        "transfer": "balance_transaction destination source_transaction",
+        "transfer_reversal": "balance_transaction source_refund transfer",
+    }.items()
+}
+
+
+def _external_accounts(tx: Transaction, account: Obj) -> Obj:
+    tx = tx.at(tx.now, account["id"])
+    found = tx.select(["kind = 'bank_account'"], [], "DESC", 10)
+    return list_object(f"/v1/accounts/{account['id']}/external_accounts", found)
+
+
+def _reversals(tx: Transaction, transfer: Obj) -> Obj:
+    found = tx.all("transfer_reversal", "transfer", transfer["id"])
+    return list_object(f"/v1/transfers/{transfer['id']}/reversals", found[:10], has_more=len(found) > 10)
+
+
+def _refunds(tx: Transaction, charge: Obj) -> Obj:
+    found = tx.all("refund", "charge", charge["id"])
+    return list_object(f"/v1/charges/{charge['id']}/refunds", found[:10], has_more=len(found) > 10)
+
+
+def _subscriptions(tx: Transaction, customer: Obj) -> Obj:
+    found = [held for held in tx.all("subscription", "customer", customer["id"]) if held["status"] != "canceled"]
+    return list_object(f"/v1/customers/{customer['id']}/subscriptions", found[:10], has_more=len(found) > 10)
+
+
+_Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj]]
+#: Lists that an object always carries, and those it carries only when asked to.
+_CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
+_ON_REQUEST: _Lists = {("charge", "refunds"): _refunds, ("customer", "subscriptions"): _subscriptions}
+
+
+def complete(tx: Transaction, obj: Obj) -> Obj:
+    """Adds the lists that an object, or each object of a list, always carries."""
+    if obj["object"] == "list":
+        for inner in obj["data"]:
+            complete(tx, inner)
+    for (kind, field), load in _CARRIED.items():
+        if obj["object"] == kind:
+            obj[field] = load(tx, obj)
+    return obj
+
+
+def expand(tx: Transaction, obj: Obj, paths: list[str]) -> Obj:
+    """The object with every path expanded in place. 400 for a path that cannot be expanded."""
+    for path in paths:
+        steps = path.split(".")
+        if len(steps) > _DEEPEST:
+            raise invalid(f"'{path}' goes deeper than {_DEEPEST} levels.", "expand")
+        _follow(tx, obj, steps, path)
+    return obj
+
+
+def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str) -> None:
+    field, rest = steps[0], steps[1:]
+    kind = obj.get("object", "")
+    if kind == "list" and field == "data":
+        for inner in obj["data"]:
+            if rest:
+                _follow(tx, inner, rest, path)
+        return
+    if (kind, field) in _ON_REQUEST and field not in obj:
+        obj[field] = _ON_REQUEST[kind, field](tx, obj)
+    value = obj.get(field)
+    if field in EXPANDABLE.get(kind, ()):
+        if isinstance(value, str):
+            value = obj[field] = _loaded(tx, value)
+    elif not isinstance(value, dict) or (not rest and (kind, field) not in {**_CARRIED, **_ON_REQUEST}):
+        raise invalid(f"'{path}' cannot be expanded.", "expand")
+    if rest and isinstance(value, dict):
+        _follow(tx, value, rest, path)
+
+
+def _loaded(tx: Transaction, id: str) -> Obj | str:
+    """The object an id names. An account lives with the platform, everything else in the partition itself."""
+    partition = tx.platform if id.startswith("acct_") else None
+    found = tx.find(id, account=partition)
+    return id if found is None else complete(tx, found)

@@ -1,0 +1,179 @@
+"""Payouts: money that leaves the balance for a bank account. They can be canceled while they are pending."""
+
+from __future__ import annotations
+
+from runplane_mcp.core.money import WHOLE_UNITS_IN_PAYOUTS, WHOLE_UNITS_ONLY, Money, exponent
+from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
+from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
+from runplane_mcp.simulator.refusal import Refusal, declined, invalid
+from runplane_mcp.simulator.routes import Route, retrieve_route
+from runplane_mcp.simulator.transaction import Transaction
+
+#: A standard payout arrives two days later, an instant one after half an hour for one percent, fifty cents at least.
+_STANDARD_TAKES = 2 * 86400
+_INSTANT_TAKES = 1800
+
+
+def payout_object(
+    id: str, *, amount: int, code: str, destination: str, created: int, arrival: int, method: str = "standard"
+) -> Obj:
+    return {
+        "id": id,
+        "object": "payout",
+        "amount": amount,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "arrival_date": arrival,
+        "automatic": False,
+        "balance_transaction": None,
+        "created": created,
+        "currency": code,
+        "description": None,
+        "destination": destination,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "livemode": False,
+        "metadata": {},
+        "method": method,
+        "original_payout": None,
+        "payout_method": None,
+        "reconciliation_status": "not_applicable",
+        "reversed_by": None,
+        "source_type": "card",
+        "statement_descriptor": None,
+        "status": "pending" if method == "standard" else "in_transit",
+        "trace_id": None,
+        "type": "bank_account",
+    }
+
+
+def _bank_account(tx: Transaction, code: str, wanted: str | None) -> Obj:
+    """The bank account named, or the default one of the currency."""
+    for account in tx.select(["kind = 'bank_account'"], [], "DESC", -1):
+        chosen = account["id"] == wanted if wanted else account["currency"] == code and account["default_for_currency"]
+        if chosen and account["currency"] != code:
+            raise Refusal(f"That bank account takes {account['currency']}, not {code}.", param="destination")
+        if chosen:
+            return account
+    if wanted:
+        raise Refusal(f"There is no bank account '{wanted}'.", code="resource_missing", param="destination")
+    raise Refusal(f"There is no bank account for {code}.", param="currency")
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    amount, code, method = params["amount"], params["currency"], params.get("method", "standard")
+    smallest = 10 ** exponent(code)
+    if amount < smallest:
+        raise invalid(f"The smallest payout is {Money(smallest, code)}.", "amount", "amount_too_small")
+    if code in WHOLE_UNITS_IN_PAYOUTS | WHOLE_UNITS_ONLY and amount % 100:
+        raise invalid(f"A payout in {code} is a multiple of 100.", "amount", "parameter_invalid_integer")
+    destination = _bank_account(tx, code, params.get("destination"))["id"]
+    instant = method == "instant"
+    fee = max(amount // 100, smallest // 2) if instant else 0
+    payout = payout_object(
+        new_id("po"),
+        amount=amount,
+        code=code,
+        destination=destination,
+        created=tx.now,
+        arrival=tx.now + (_INSTANT_TAKES if instant else _STANDARD_TAKES),
+        method=method,
+    )
+    payout.update(
+        description=params.get("description") or None,
+        metadata=merge_metadata({}, params.get("metadata", {})),
+        statement_descriptor=params.get("statement_descriptor") or None,
+    )
+    tx.need(amount + fee, code)
+    if tx.declined:
+        payout.update(status="failed", failure_code="declined", failure_message="The bank declined this payout.")
+        tx.insert(payout)
+        tx.emit("payout.failed", payout)
+        raise declined("The bank declined this payout.", payout)
+    payout["balance_transaction"] = tx.post("payout", payout["id"], -amount, code, fee=fee, description="STRIPE PAYOUT")
+    tx.insert(payout)
+    tx.schedule(payout["arrival_date"], payout["id"])
+    tx.emit("payout.created", payout)
+    return payout
+
+
+def _cancel(tx: Transaction, params: Params) -> Obj:
+    payout = tx.require("payout", params["payout"], "payout", status=404)
+    if payout["status"] != "pending" or payout["amount"] < 0:
+        raise Refusal(f"A payout that is {payout['status']} cannot be canceled.", param="payout")
+    before = dict(payout)
+    payout["status"] = "canceled"
+    payout["failure_balance_transaction"] = tx.post(
+        "payout_cancel", payout["id"], payout["amount"], payout["currency"], category="payout_reversal"
+    )
+    tx.save(payout)
+    tx.emit("payout.canceled", payout, before=before)
+    return payout
+
+
+def _reverse(tx: Transaction, params: Params) -> Obj:
+    """Debits the bank account again: a new payout of the negative amount, for a paid one to a US bank account."""
+    payout = tx.require("payout", params["payout"], "payout", status=404)
+    bank = tx.find(payout["destination"])
+    if payout["status"] != "paid" or payout["amount"] < 0 or payout["reversed_by"]:
+        raise Refusal("Only a paid payout that was not reversed yet can be reversed.", param="payout")
+    if bank is None or bank["country"] not in ("US", "CA"):
+        raise Refusal("Only payouts to bank accounts in the US and Canada can be reversed.", param="payout")
+    before = dict(payout)
+    back = payout_object(
+        new_id("po"),
+        amount=-payout["amount"],
+        code=payout["currency"],
+        destination=payout["destination"],
+        created=tx.now,
+        arrival=tx.now + _STANDARD_TAKES,
+    )
+    back.update(original_payout=payout["id"], metadata=merge_metadata({}, params.get("metadata", {})))
+    back["balance_transaction"] = tx.post(
+        "payout", back["id"], payout["amount"], payout["currency"], available_on=back["arrival_date"]
+    )
+    payout["reversed_by"] = back["id"]
+    tx.insert(back)
+    tx.save(payout)
+    tx.schedule(back["arrival_date"], back["id"])
+    tx.emit("payout.created", back)
+    tx.emit("payout.updated", payout, before=before)
+    return back
+
+
+def _update(tx: Transaction, params: Params) -> Obj:
+    payout = tx.require("payout", params["payout"], "payout", status=404)
+    before = dict(payout)
+    if "metadata" in params:
+        payout["metadata"] = merge_metadata(payout["metadata"], params["metadata"])
+    tx.save(payout)
+    tx.emit("payout.updated", payout, before=before)
+    return payout
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/payouts",
+        _create,
+        {
+            "amount": positive,
+            "currency": currency,
+            "description": text,
+            "destination": word,
+            "metadata": metadata,
+            "method": one_of("standard", "instant"),
+            "source_type": one_of("card"),
+            "statement_descriptor": text,
+        },
+        required=("amount", "currency"),
+        leaves_failed=True,
+    ),
+    list_route("/v1/payouts", "payout", {"destination": word, "status": word}),
+    retrieve_route("/v1/payouts/{payout}", "payout"),
+    Route("POST", "/v1/payouts/{payout}", _update, {"metadata": metadata}),
+    Route("POST", "/v1/payouts/{payout}/cancel", _cancel),
+    Route("POST", "/v1/payouts/{payout}/reverse", _reverse, {"metadata": metadata}),
+)

@@ -1,0 +1,155 @@
+"""Refunds, by each of the paths that Stripe has for them. What is left of a charge never falls below zero."""
+
+from __future__ import annotations
+
+from runplane_mcp.core.money import Money
+from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
+from runplane_mcp.simulator.parameters import boolean, metadata, one_of, positive, word
+from runplane_mcp.simulator.refusal import Refusal, declined, invalid, missing
+from runplane_mcp.simulator.resources.disputes import INQUIRIES
+from runplane_mcp.simulator.resources.transfers import reverse_for_refund
+from runplane_mcp.simulator.routes import Route, retrieve_route
+from runplane_mcp.simulator.transaction import Transaction
+
+#: Where the money of a lost or open dispute already went back, a refund would be a second payment.
+_REFUNDABLE_DISPUTES = INQUIRIES | {"won"}
+
+
+def refund_object(id: str, *, charge: Obj, amount: int, created: int, reason: str | None) -> Obj:
+    return {
+        "id": id,
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": created,
+        "currency": charge["currency"],
+        "customer": charge["customer"],
+        "destination_details": {
+            "card": {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"},
+            "type": "card",
+        },
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "reason": reason,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "succeeded",
+        "transfer_reversal": None,
+    }
+
+
+def give_back(tx: Transaction, charge: Obj, refund: Obj, *, transaction: str | None = None) -> None:
+    """Books a refund that succeeded and lowers what is left of its charge. The balance may fall below zero."""
+    refund["balance_transaction"] = tx.post(
+        "refund",
+        refund["id"],
+        -refund["amount"],
+        refund["currency"],
+        description="REFUND FOR CHARGE",
+        created=refund["created"],
+        id=transaction,
+    )
+    charge["amount_refunded"] += refund["amount"]
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    tx.insert(refund)
+    tx.save(charge)
+
+
+def _charge_to_refund(tx: Transaction, params: Params) -> Obj:
+    if ("charge" in params) == ("payment_intent" in params):
+        given = "charge" if "charge" in params else "payment_intent"
+        raise invalid(
+            "Name the charge or the payment intent to refund, and only one of them.",
+            given,
+            None if given in params else "parameter_missing",
+        )
+    if "charge" in params:
+        return tx.require("charge", params["charge"], "charge", status=404)
+    intent = tx.require("payment_intent", params["payment_intent"], "payment_intent", status=404)
+    if intent["latest_charge"] is None or intent["status"] != "succeeded":
+        raise Refusal(
+            f"The payment intent {intent['id']} has no successful charge.",
+            code="payment_intent_unexpected_state",
+            param="payment_intent",
+        )
+    return tx.require("charge", intent["latest_charge"], "charge", status=404)
+
+
+def _refuse_impossible(tx: Transaction, charge: Obj, params: Params) -> None:
+    left = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
+        raise Refusal(f"The charge {charge['id']} is refunded already.", code="charge_already_refunded")
+    if charge["disputed"]:
+        for dispute in tx.all("dispute", "charge", charge["id"]):
+            if dispute["status"] not in _REFUNDABLE_DISPUTES:
+                raise Refusal(f"The charge {charge['id']} is charged back.", code="charge_disputed")
+    amount = params.get("amount", left)
+    if amount > left:
+        asked, remaining = Money(amount, charge["currency"]), Money(left, charge["currency"])
+        raise Refusal(f"A refund of {asked} is more than the {remaining} left of this charge.", param="amount")
+    if params.get("reverse_transfer") and charge.get("transfer") is None:
+        raise Refusal("This charge has no transfer to reverse.", param="reverse_transfer")
+    if params.get("refund_application_fee") and charge["application_fee"] is None:
+        raise Refusal("This charge has no application fee to refund.", param="refund_application_fee")
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    charge = _charge_to_refund(tx, params)
+    _refuse_impossible(tx, charge, params)
+    before = dict(charge)
+    amount = params.get("amount", charge["amount"] - charge["amount_refunded"])
+    refund = refund_object(new_id("re"), charge=charge, amount=amount, created=tx.now, reason=params.get("reason"))
+    refund["metadata"] = merge_metadata({}, params.get("metadata", {}))
+    if tx.declined:
+        refund.update(status="failed", failure_reason="declined")
+        tx.insert(refund)
+        tx.emit("refund.failed", refund)
+        raise declined("The card's bank refused the refund.", refund)
+    if params.get("reverse_transfer"):
+        refund["transfer_reversal"] = reverse_for_refund(tx, charge, refund)
+    give_back(tx, charge, refund)
+    tx.emit("charge.refunded", charge, before=before)
+    tx.emit("refund.created", refund)
+    return refund
+
+
+def _create_for_charge(tx: Transaction, params: Params) -> Obj:
+    """The oldest alias: it answers with the charge."""
+    refund = _create(tx, params)
+    return tx.require("charge", refund["charge"], "charge", status=404)
+
+
+def _update(tx: Transaction, params: Params) -> Obj:
+    refund = tx.require("refund", params["refund"], "refund", status=404)
+    if params.get("charge", refund["charge"]) != refund["charge"]:
+        raise missing("refund", params["refund"], "refund", 404)
+    before = dict(refund)
+    if "metadata" in params:
+        refund["metadata"] = merge_metadata(refund["metadata"], params["metadata"])
+    tx.save(refund)
+    tx.emit("refund.updated", refund, before=before)
+    return refund
+
+
+_OPTIONS = {
+    "amount": positive,
+    "metadata": metadata,
+    "reason": one_of("duplicate", "fraudulent", "requested_by_customer"),
+    "refund_application_fee": boolean,
+    "reverse_transfer": boolean,
+}
+
+ROUTES = (
+    Route("POST", "/v1/refunds", _create, {**_OPTIONS, "charge": word, "payment_intent": word}, leaves_failed=True),
+    list_route("/v1/refunds", "refund", {"charge": word, "payment_intent": word}),
+    retrieve_route("/v1/refunds/{refund}", "refund"),
+    Route("POST", "/v1/refunds/{refund}", _update, {"metadata": metadata}),
+    # Aliases that Stripe still answers: the same money under another path.
+    Route("POST", "/v1/charges/{charge}/refund", _create_for_charge, _OPTIONS, leaves_failed=True),
+    Route("POST", "/v1/charges/{charge}/refunds", _create, _OPTIONS, leaves_failed=True),
+    list_route("/v1/charges/{charge}/refunds", "refund"),
+    retrieve_route("/v1/charges/{charge}/refunds/{refund}", "refund"),
+    Route("POST", "/v1/charges/{charge}/refunds/{refund}", _update, {"metadata": metadata}),
+)

@@ -1,0 +1,221 @@
+"""Transfers to connected accounts, and their reversals: money that moves between two balances of the same world."""
+
+from __future__ import annotations
+
+from runplane_mcp.core.money import Money
+from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
+from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
+from runplane_mcp.simulator.refusal import Refusal, missing
+from runplane_mcp.simulator.routes import Route, retrieve_route
+from runplane_mcp.simulator.transaction import Transaction
+
+
+def transfer_object(
+    id: str, *, amount: int, code: str, destination: str, created: int, source: str | None, payment: str
+) -> Obj:
+    return {
+        "id": id,
+        "object": "transfer",
+        "amount": amount,
+        "amount_reversed": 0,
+        "balance_transaction": None,
+        "created": created,
+        "currency": code,
+        "description": None,
+        "destination": destination,
+        "destination_payment": payment,
+        "livemode": False,
+        "metadata": {},
+        "reversed": False,
+        "source_transaction": source,
+        "source_type": "card",
+        "transfer_group": None,
+    }
+
+
+def pay_out_transfer(tx: Transaction, transfer: Obj, *, transaction: str | None = None) -> None:
+    """Books a transfer on both sides: out of this partition's balance, into the destination's as a payment."""
+    when = transfer["created"]
+    transfer["balance_transaction"] = tx.post(
+        "transfer", transfer["id"], -transfer["amount"], transfer["currency"], created=when, id=transaction
+    )
+    tx.insert(transfer)
+    payment = {
+        "id": transfer["destination_payment"],
+        "object": "charge",
+        "amount": transfer["amount"],
+        "amount_captured": transfer["amount"],
+        "amount_refunded": 0,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "billing_details": {"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
+        "captured": True,
+        "created": when,
+        "currency": transfer["currency"],
+        "customer": None,
+        "description": None,
+        "disputed": False,
+        "livemode": False,
+        "metadata": {},
+        "paid": True,
+        "payment_intent": None,
+        "payment_method": None,
+        "payment_method_details": {"stripe_account": {}, "type": "stripe_account"},
+        "refunded": False,
+        "source_transfer": transfer["id"],
+        "status": "succeeded",
+    }
+    there = transfer["destination"]
+    payment["balance_transaction"] = tx.post(
+        "payment", payment["id"], transfer["amount"], transfer["currency"], created=when, account=there
+    )
+    tx.insert(payment, account=there)
+    tx.emit("payment.created", payment, account=there)
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    destination = params["destination"]
+    account = tx.find(destination, account=tx.platform)
+    if account is None or account["object"] != "account" or destination == tx.account:
+        raise missing("account", destination, "destination")
+    source = params.get("source_transaction")
+    amount = params.get("amount")
+    if source is not None:
+        amount = _amount_of_source(tx, source, amount, params["currency"])
+    elif amount is None:
+        raise Refusal("'amount' is needed.", code="parameter_missing", param="amount", remembered=False)
+    else:
+        tx.need(amount, params["currency"])
+    transfer = transfer_object(
+        new_id("tr"),
+        amount=amount,
+        code=params["currency"],
+        destination=destination,
+        created=tx.now,
+        source=source,
+        payment=new_id("py"),
+    )
+    transfer.update(
+        description=params.get("description") or None,
+        metadata=merge_metadata({}, params.get("metadata", {})),
+        transfer_group=params.get("transfer_group"),
+    )
+    pay_out_transfer(tx, transfer)
+    tx.emit("transfer.created", transfer)
+    return transfer
+
+
+def _amount_of_source(tx: Transaction, source: str, amount: int | None, code: str) -> int:
+    """What a transfer from one charge moves: the whole charge unless said, never more than is left of it."""
+    charge = tx.require("charge", source, "source_transaction")
+    if charge["currency"] != code:
+        raise Refusal("The transfer must be in the currency of its charge.", param="currency")
+    moved = sum(held["amount"] for held in tx.all("transfer", "source_transaction", source))
+    wanted = int(charge["amount"]) if amount is None else amount
+    left = int(charge["amount"]) - moved
+    if wanted > left:
+        raise Refusal(
+            f"A transfer of {Money(wanted, code)} is more than the {Money(left, code)} left of its charge.",
+            param="amount",
+        )
+    return wanted
+
+
+def _reverse(tx: Transaction, params: Params) -> Obj:
+    transfer = tx.require("transfer", params["id"], "transfer", status=404)
+    left = transfer["amount"] - transfer["amount_reversed"]
+    amount = params.get("amount", left)
+    if left == 0:
+        raise Refusal(f"The transfer {transfer['id']} is reversed already.", param="amount")
+    if amount > left:
+        code = transfer["currency"]
+        raise Refusal(
+            f"A reversal of {Money(amount, code)} is more than the {Money(left, code)} left of this transfer.",
+            param="amount",
+        )
+    tx.need(amount, transfer["currency"], account=transfer["destination"])
+    reversal = _take_back(tx, transfer, amount)
+    reversal["metadata"] = merge_metadata({}, params.get("metadata", {}))
+    tx.save(reversal)
+    return reversal
+
+
+def _take_back(tx: Transaction, transfer: Obj, amount: int, *, refund: str | None = None) -> Obj:
+    before = dict(transfer)
+    code, there = transfer["currency"], transfer["destination"]
+    id, returned = new_id("trr"), new_id("pyr")
+    reversal: Obj = {
+        "id": id,
+        "object": "transfer_reversal",
+        "amount": amount,
+        "balance_transaction": tx.post("transfer_refund", id, amount, code, category="transfer_reversal"),
+        "created": tx.now,
+        "currency": code,
+        "destination_payment_refund": returned,
+        "metadata": {},
+        "source_refund": refund,
+        "transfer": transfer["id"],
+    }
+    tx.post("payment_refund", returned, -amount, code, account=there)
+    transfer["amount_reversed"] += amount
+    transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
+    tx.insert(reversal)
+    tx.save(transfer)
+    tx.emit("transfer.reversed", transfer, before=before)
+    return reversal
+
+
+def reverse_for_refund(tx: Transaction, charge: Obj, refund: Obj) -> str | None:
+    """Takes back the transfer's share of a refund: in proportion, or all that is left with the last of the charge.
+
+    Returns the reversal's id, None where nothing is left to take back. The connected balance may fall below zero.
+    """
+    transfer = tx.require("transfer", charge["transfer"], "reverse_transfer")
+    left = transfer["amount"] - transfer["amount_reversed"]
+    last = charge["amount_refunded"] + refund["amount"] == charge["amount"]
+    share = left if last else min(left, refund["amount"] * transfer["amount"] // charge["amount"])
+    return None if share == 0 else str(_take_back(tx, transfer, share, refund=refund["id"])["id"])
+
+
+def _update(tx: Transaction, params: Params) -> Obj:
+    transfer = tx.require("transfer", params["transfer"], "transfer", status=404)
+    before = dict(transfer)
+    if "metadata" in params:
+        transfer["metadata"] = merge_metadata(transfer["metadata"], params["metadata"])
+    if "description" in params:
+        transfer["description"] = params["description"] or None
+    tx.save(transfer)
+    tx.emit("transfer.updated", transfer, before=before)
+    return transfer
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/transfers",
+        _create,
+        {
+            "amount": positive,
+            "currency": currency,
+            "description": text,
+            "destination": word,
+            "metadata": metadata,
+            "source_transaction": word,
+            "source_type": one_of("card"),
+            "transfer_group": word,
+        },
+        required=("currency", "destination"),
+    ),
+    list_route("/v1/transfers", "transfer", {"destination": word, "transfer_group": word}),
+    retrieve_route("/v1/transfers/{transfer}", "transfer"),
+    Route("POST", "/v1/transfers/{transfer}", _update, {"description": text, "metadata": metadata}),
+    Route(
+        "POST",
+        "/v1/transfers/{id}/reversals",
+        _reverse,
+        {"amount": positive, "description": text, "metadata": metadata},
+    ),
+    list_route("/v1/transfers/{transfer}/reversals", "transfer_reversal"),
+    retrieve_route("/v1/transfers/{transfer}/reversals/{id}", "transfer_reversal"),
+)

@@ -1,0 +1,62 @@
+"""Objects have what the SDK's own types say is always there."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+import pytest
+import stripe
+
+from runplane_mcp.simulator import SEED
+from tests.simulator.world import World
+
+SHAPES: list[tuple[type[stripe.StripeObject], str]] = [
+    (stripe.Account, "/v1/account"),
+    (stripe.Balance, "/v1/balance"),
+    (stripe.BalanceTransaction, "/v1/balance_transactions/txn_ada_900"),
+    (stripe.BankAccount, f"/v1/accounts/{SEED.account}/external_accounts/{SEED.bank_account_usd}"),
+    (stripe.Charge, f"/v1/charges/{SEED.charge_900}"),
+    (stripe.Customer, f"/v1/customers/{SEED.customer_ada}"),
+    (stripe.Dispute, f"/v1/disputes/{SEED.dispute}"),
+    (stripe.PaymentIntent, f"/v1/payment_intents/{SEED.payment_intent_900}"),
+    (stripe.Payout, f"/v1/payouts/{SEED.payouts_past[0]}"),
+    (stripe.Price, f"/v1/prices/{SEED.price_monthly}"),
+    (stripe.Product, f"/v1/products/{SEED.product_club}"),
+    (stripe.Refund, f"/v1/refunds/{SEED.refund_partial}"),
+    (stripe.Subscription, f"/v1/subscriptions/{SEED.subscription_office}"),
+    (stripe.Transfer, f"/v1/transfers/{SEED.transfer_past}"),
+]
+
+
+def always_there(kind: type[Any]) -> set[str]:
+    """The fields whose type does not allow None."""
+    return {
+        name
+        for name, annotation in kind.__annotations__.items()
+        if name != "OBJECT_NAME" and types.NoneType not in typing.get_args(annotation) and not name.startswith("_")
+    }
+
+
+def missing(kind: type[Any], found: dict[str, Any]) -> set[str]:
+    return {name for name in always_there(kind) if found.get(name) is None}
+
+
+@pytest.mark.parametrize(("kind", "path"), SHAPES, ids=[kind.__name__ for kind, _ in SHAPES])
+def test_an_object_has_every_field_the_sdk_relies_on(world: World, kind: type[stripe.StripeObject], path: str) -> None:
+    found = world.get(path)
+
+    assert found["object"] == getattr(kind, "OBJECT_NAME")  # noqa: B009 — not every StripeObject declares it
+    assert missing(kind, found) == set()
+
+
+def test_inner_objects_have_theirs(world: World) -> None:
+    (item, *_) = world.get(f"/v1/subscriptions/{SEED.subscription_office}")["items"]["data"]
+    reversal = world.post(f"/v1/transfers/{SEED.transfer_past}/reversals", amount=1)
+    (event, *_) = world.get("/v1/events")["data"]
+
+    assert missing(stripe.SubscriptionItem, item) == set()
+    assert missing(stripe.Price, item["price"]) == set()
+    assert missing(stripe.TransferReversal, reversal) == set()
+    assert missing(stripe.Event, event) == set()

@@ -1,0 +1,162 @@
+"""What the simulator's tests share: a clock to set, a plain client without comforts, and the audit of the books."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import stripe
+
+from runplane_mcp.simulator import SIMULATOR_KEY, Simulator
+from runplane_mcp.simulator.exchange import Answer, Asked
+
+#: A Monday in November 2026.
+NOW = 1_795_426_000
+DAY = 86_400
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Clock:
+    """The world's clock and the real one, both still until a test moves them."""
+
+    now: int = NOW
+    wall: float = 1000.0
+
+    def __call__(self) -> int:
+        return self.now
+
+    def real(self) -> float:
+        return self.wall
+
+
+@dataclass
+class World:
+    """A simulator asked in the same thread, without HTTP between."""
+
+    simulator: Simulator
+    clock: Clock = field(default_factory=Clock)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        /,
+        *,
+        key: str | None = None,
+        account: str | None = None,
+        **parameters: object,
+    ) -> tuple[int, Any]:
+        """Status and decoded body. Parameters are form-encoded as given; `expand` may be a list."""
+        answer = self.answer(method, path, key=key, account=account, **parameters)
+        return answer.status, json.loads(answer.body)
+
+    def answer(
+        self, method: str, path: str, /, *, key: str | None = None, account: str | None = None, **parameters: object
+    ) -> Answer:
+        pairs: list[tuple[str, object]] = []
+        for name, value in parameters.items():
+            if isinstance(value, list):
+                pairs.extend((f"{name}[]", each) for each in value)
+            elif isinstance(value, dict):
+                pairs.extend((f"{name}[{inner}]", each) for inner, each in value.items())
+            elif isinstance(value, bool):
+                pairs.append((name, str(value).lower()))
+            else:
+                pairs.append((name, value))
+        encoded = urlencode(pairs)
+        headers = {"authorization": f"Bearer {SIMULATOR_KEY}", "content-type": FORM}
+        if key is not None:
+            headers["idempotency-key"] = key
+        if account is not None:
+            headers["stripe-account"] = account
+        if method == "POST":
+            return self.simulator.answer(Asked(method, path, "", headers, encoded.encode()))
+        return self.simulator.answer(Asked(method, path, encoded, headers))
+
+    def get(self, path: str, /, **parameters: object) -> Any:
+        status, body = self.ask("GET", path, **parameters)  # type: ignore[arg-type]
+        assert status == 200, body
+        return body
+
+    def post(self, path: str, /, **parameters: object) -> Any:
+        status, body = self.ask("POST", path, **parameters)  # type: ignore[arg-type]
+        assert status == 200, body
+        return body
+
+    def refused(self, method: str, path: str, /, **parameters: object) -> tuple[int, Any]:
+        """Status and the `error` of an answer that must be one."""
+        status, body = self.ask(method, path, **parameters)  # type: ignore[arg-type]
+        assert status >= 400, body
+        return status, body["error"]
+
+    def available(self, currency: str = "usd", account: str | None = None) -> int:
+        for entry in self.get("/v1/balance", account=account)["available"]:
+            if entry["currency"] == currency:
+                return int(entry["amount"])
+        return 0
+
+
+def response_of(found: stripe.StripeObject) -> stripe.StripeResponse:
+    """The HTTP answer that the SDK keeps with an object."""
+    answer = found.last_response
+    assert isinstance(answer, stripe.StripeResponse)
+    return answer
+
+
+def error_of(raised: stripe.StripeError) -> Any:
+    """The `error` of the body that the SDK keeps with an exception."""
+    body = raised.json_body
+    assert isinstance(body, dict)
+    return body["error"]
+
+
+def audit(path: Path) -> None:
+    """The books of a world balance: whatever a test did to it."""
+    db = sqlite3.connect(path)
+    try:
+        held = {
+            (account, currency): (available, pending)
+            for account, currency, available, pending in db.execute(
+                "SELECT account, currency, available, pending FROM balance"
+            )
+        }
+        booked = {
+            (account, currency): (available, pending)
+            for account, currency, available, pending in db.execute(
+                "SELECT account, json_extract(body, '$.currency'),"
+                " sum(CASE json_extract(body, '$.status') WHEN 'available' THEN json_extract(body, '$.net') ELSE 0 END),"
+                " sum(CASE json_extract(body, '$.status') WHEN 'pending' THEN json_extract(body, '$.net') ELSE 0 END)"
+                " FROM object WHERE kind = 'balance_transaction' GROUP BY 1, 2"
+            )
+        }
+        refunds = dict(
+            db.execute(
+                "SELECT json_extract(body, '$.charge'), sum(json_extract(body, '$.amount')) FROM object"
+                " WHERE kind = 'refund' AND json_extract(body, '$.status') = 'succeeded' GROUP BY 1"
+            ).fetchall()
+        )
+        reversals = dict(
+            db.execute(
+                "SELECT json_extract(body, '$.transfer'), sum(json_extract(body, '$.amount')) FROM object"
+                " WHERE kind = 'transfer_reversal' GROUP BY 1"
+            ).fetchall()
+        )
+        charges = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'charge'")]
+        transfers = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'transfer'")]
+    finally:
+        db.close()
+
+    assert booked == held
+    for charge in charges:
+        assert charge["amount_refunded"] == refunds.get(charge["id"], 0)
+        assert 0 <= charge["amount_refunded"] <= charge["amount"]
+        assert charge["refunded"] == (charge["amount_refunded"] == charge["amount"])
+    for transfer in transfers:
+        assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
+        assert 0 <= transfer["amount_reversed"] <= transfer["amount"]
