@@ -1,0 +1,112 @@
+"""What became of a request whose answer was lost. Evidence may prove that it was done; its absence never proves failure.
+
+The evidence is Stripe's events: each names the idempotency key of the request that caused it, and no agent can write one.
+Source: https://docs.stripe.com/api/events/object (`request.idempotency_key`; kept for 30 days).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from runplane_mcp.core.catalog import Operation
+from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.wire import Value, WireRequest, encode
+from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
+
+#: Pages of 100 events that are looked through, newest first.
+MOST_PAGES = 20
+#: Stripe's clock and ours may differ by this much (seconds).
+CLOCKS_DIFFER = 300
+#: Ends of an event's type that tell of a failure: our key on them proves that the request ran, not that it succeeded.
+_FAILURES = (".failed", ".payment_failed", ".setup_failed")
+_RUNNING = frozenset({"active", "trialing", "past_due", "unpaid", "paused", "incomplete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """It was done. `body` is the object as Stripe holds it, empty where only its traces were found."""
+
+    body: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No trace. For a POST that proves nothing; a DELETE may be repeated, since its effect is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Nothing can be said: Stripe could not be asked, or what was found fits neither."""
+
+    reason: str
+
+
+Evidence: TypeAlias = Proven | Absent | Unclear
+
+
+async def evidence(
+    connection: StripeConnection,
+    wire: WireRequest,
+    operation: Operation,
+    stripe_key: str,
+    since: int,
+    *,
+    account: str | None = None,
+) -> Evidence:
+    """What Stripe shows of a request that was first sent at `since` (milliseconds) with the key `stripe_key`."""
+    if wire.method == "DELETE":
+        return await _deleted(connection, wire, account)
+    return await _by_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account)
+
+
+async def _by_events(
+    connection: StripeConnection, operation: Operation, stripe_key: str, oldest: int, account: str | None
+) -> Evidence:
+    """Newest first, page by page, until older than the request. Each page is looked through whole, so that a stand-in
+    whose clock is set otherwise still tells of its newest hundred."""
+    traces = failures = 0
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        asked: dict[str, Value] = {"limit": 100}
+        if after is not None:
+            asked["starting_after"] = after
+        answer = await connection.send(encode("GET", "/v1/events", asked), idempotency_key=None, account=account)
+        page = o.listed(answer.body) if isinstance(answer, Done) else None
+        if page is None or not isinstance(answer, Done):
+            return Unclear("Stripe's events could not be read.")
+        for event in page:
+            if o.text(o.child(event, "request"), "idempotency_key") != stripe_key:
+                continue
+            found = o.child(o.child(event, "data"), "object")
+            if (o.text(event, "type") or "").endswith(_FAILURES):
+                failures += 1
+            elif found is not None and found.get("object") == operation.answers:
+                return Proven(found)
+            else:
+                traces += 1
+        times = [o.number(event, "created") for event in page]
+        last = o.id_in(page[-1]) if page else None
+        reached = any(time is not None and time < oldest for time in times)
+        if reached or o.complete(answer.body) or last is None:
+            if failures:
+                return Unclear("It ran, and something of it failed.")
+            return Proven() if traces else Absent()
+        after = last
+    return Unclear("There are more events than can be looked through.")
+
+
+async def _deleted(connection: StripeConnection, wire: WireRequest, account: str | None) -> Evidence:
+    """v1 DELETE takes no idempotency key, so the object itself is asked: is the effect there or not?"""
+    answer = await connection.send(WireRequest("GET", wire.path), idempotency_key=None, account=account)
+    if isinstance(answer, Refused) and answer.status == 404 and answer.failure.code == "stripe.resource_missing":
+        return Proven()
+    if not isinstance(answer, Done):
+        return Unclear("Stripe could not be asked for the object.")
+    if answer.body.get("deleted") is True or answer.body.get("status") == "canceled":
+        return Proven(answer.body)
+    if answer.body.get("object") == "subscription":
+        ended = answer.body.get("status") not in _RUNNING
+        return Unclear("The subscription ended in another way.") if ended else Absent()
+    return Absent()

@@ -1,0 +1,202 @@
+"""What became of a request whose answer was lost. THREATS row 18: evidence that no agent can write, and that its absence
+never proves failure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from runplane_mcp.core.catalog import Operation, load
+from runplane_mcp.core.wire import WireRequest, encode
+from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
+from runplane_mcp.stripe_api import reconcile
+from runplane_mcp.stripe_api.client import Done, Lost, StripeConnection
+from runplane_mcp.stripe_api.reconcile import Absent, Evidence, Proven, Unclear, evidence
+from tests.stripe_api.conftest import Recorder
+
+CATALOG = load()
+#: In milliseconds, before anything a test does.
+SINCE = 1_700_000_000_000
+
+
+def operation(id: str) -> Operation:
+    found = CATALOG.by_id(id)
+    assert found is not None
+    return found
+
+
+REFUND = encode(
+    "POST", "/v1/refunds", {"charge": SEED.charge_900, "amount": 500, "metadata": {"runplane_request": "rpr_1"}}
+)
+PAYOUT = encode("POST", "/v1/payouts", {"amount": 5_000, "currency": "usd"})
+TRANSFER = encode("POST", "/v1/transfers", {"amount": 5, "currency": "usd", "destination": SEED.connected_account_new})
+LATER = encode("POST", f"/v1/subscriptions/{SEED.subscription_monthly}", {"cancel_at_period_end": True})
+CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
+DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
+
+
+async def found_of(
+    connection: StripeConnection, wire: WireRequest, id: str, key: str = "rp_1", since: int = SINCE
+) -> Evidence:
+    return await evidence(connection, wire, operation(id), key, since)
+
+
+@pytest.mark.parametrize(
+    ("wire", "id", "kind"),
+    [
+        (REFUND, "PostRefunds", "refund"),
+        (PAYOUT, "PostPayouts", "payout"),
+        (TRANSFER, "PostTransfers", "transfer"),
+        (LATER, "PostSubscriptionsSubscriptionExposedId", "subscription"),
+    ],
+)
+async def test_a_lost_answer_is_proven_by_its_events(
+    connection: StripeConnection, world: Simulator, wire: WireRequest, id: str, kind: str
+) -> None:
+    world.add_fault(Fault(FaultKind.DROP_ANSWER, method="POST"))
+    answer = await connection.send(wire, idempotency_key="rp_1")
+    found = await found_of(connection, wire, id)
+
+    assert isinstance(answer, Lost)
+    assert isinstance(found, Proven)
+    assert found.body["object"] == kind
+    assert str(found.body["id"])
+
+
+async def test_no_event_is_no_proof(connection: StripeConnection, world: Simulator) -> None:
+    world.add_fault(Fault(FaultKind.DROP_REQUEST, method="POST"))
+    await connection.send(REFUND, idempotency_key="rp_1")
+
+    assert await found_of(connection, REFUND, "PostRefunds") == Absent()
+
+
+async def test_another_keys_refund_proves_nothing(connection: StripeConnection) -> None:
+    """The same refund under another key, with our words in its metadata: an agent could have made it."""
+    assert isinstance(await connection.send(REFUND, idempotency_key="rp_other"), Done)
+
+    assert await found_of(connection, REFUND, "PostRefunds") == Absent()
+
+
+async def test_the_right_one_is_found_among_many(connection: StripeConnection) -> None:
+    await connection.send(REFUND, idempotency_key="rp_1")
+    others = [encode("POST", "/v1/refunds", {"charge": charge, "amount": 5}) for charge in SEED.charges_235[:60]]
+    await asyncio.gather(
+        *(connection.send(wire, idempotency_key=f"rp_x{number}") for number, wire in enumerate(others))
+    )
+    found = await found_of(connection, REFUND, "PostRefunds")
+
+    assert isinstance(found, Proven)
+    assert (found.body["charge"], found.body["amount"]) == (SEED.charge_900, 500)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.ERROR_500, FaultKind.GARBAGE, FaultKind.DROP_ANSWER, FaultKind.LIMIT_429])
+async def test_events_that_can_not_be_read_say_nothing(
+    connection: StripeConnection, world: Simulator, kind: FaultKind
+) -> None:
+    await connection.send(REFUND, idempotency_key="rp_1")
+    world.add_fault(Fault(kind, path_prefix="/v1/events"))
+
+    assert isinstance(await found_of(connection, REFUND, "PostRefunds"), Unclear)
+
+
+def event(key: str | None, kind: str, type: str, created: int = 1_800_000_000) -> dict[str, object]:
+    request = {"id": "req_1", "idempotency_key": key}
+    return {"id": "evt_1", "object": "event", "created": created, "type": type, "request": request,
+            "data": {"object": {"id": "x_1", "object": kind}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "has_more", "expected"),
+    [
+        ([event("rp_1", "refund", "refund.created")], True, Proven),
+        ([event("rp_1", "charge", "charge.refunded")], False, Proven),
+        ([event("rp_1", "refund", "refund.failed")], False, Unclear),
+        ([event("rp_1", "charge", "charge.failed")], False, Unclear),
+        ([event("rp_2", "refund", "refund.created")], False, Absent),
+        ([event(None, "refund", "refund.created")], False, Absent),
+        ([], False, Absent),
+        ([event("rp_2", "refund", "refund.created", created=5)], True, Absent),  # older than the request
+        ([event("rp_2", "refund", "refund.created")], True, Unclear),  # and so on without end
+        ([{"object": "event", "request": "rp_1"}], False, Absent),
+    ],
+)
+async def test_what_events_say_of_a_request(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, events: list[object], has_more: bool, expected: type
+) -> None:
+    monkeypatch.setattr(reconcile, "MOST_PAGES", 3)
+    recorder.body = json.dumps({"object": "list", "data": events, "has_more": has_more}).encode()
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        found = await found_of(connection, REFUND, "PostRefunds")
+
+    assert isinstance(found, expected)
+
+
+async def test_traces_alone_prove_it_without_the_object(recorder: Recorder) -> None:
+    events = [event("rp_1", "charge", "charge.refunded")]
+    recorder.body = json.dumps({"object": "list", "data": events, "has_more": False}).encode()
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        assert await found_of(connection, REFUND, "PostRefunds") == Proven()
+
+
+async def test_a_clock_set_ahead_of_stripes_still_finds_the_newest(connection: StripeConnection) -> None:
+    await connection.send(REFUND, idempotency_key="rp_1")
+
+    assert isinstance(await found_of(connection, REFUND, "PostRefunds", since=4_000_000_000_000), Proven)
+
+
+@pytest.mark.parametrize(
+    ("wire", "id"),
+    [(CANCEL, "DeleteSubscriptionsSubscriptionExposedId"), (DELETE, "DeleteCustomersCustomer")],
+)
+async def test_a_deletion_is_looked_for_in_the_object_itself(
+    connection: StripeConnection, world: Simulator, wire: WireRequest, id: str
+) -> None:
+    """v1 DELETE takes no idempotency key: it is repeated only where its effect is not there."""
+    assert await found_of(connection, wire, id) == Absent()
+
+    world.add_fault(Fault(FaultKind.DROP_ANSWER, method="DELETE"))
+    assert isinstance(await connection.send(wire, idempotency_key=None), Lost)
+    found = await found_of(connection, wire, id)
+
+    assert isinstance(found, Proven)
+    assert found.body["id"] == wire.path.rsplit("/", 1)[1]
+
+
+async def test_what_is_not_there_has_been_deleted(connection: StripeConnection) -> None:
+    wire = encode("DELETE", "/v1/subscriptions/sub_none", {})
+
+    assert await found_of(connection, wire, "DeleteSubscriptionsSubscriptionExposedId") == Proven()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("500 Oops", b""),
+        ("403 No", b'{"error": {"type": "invalid_request_error"}}'),
+        ("404 No", b"<html>"),
+        ("200 OK", b'{"object": "subscription", "id": "sub_1", "status": "incomplete_expired"}'),
+        ("200 OK", b'{"object": "subscription", "id": "sub_1"}'),
+    ],
+)
+async def test_a_deletion_that_can_not_be_seen_is_unclear(recorder: Recorder, status: str, body: bytes) -> None:
+    recorder.status, recorder.body = status, body
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        found = await found_of(connection, CANCEL, "DeleteSubscriptionsSubscriptionExposedId")
+
+    assert isinstance(found, Unclear)
+
+
+async def test_a_key_of_another_account_is_looked_for_there(
+    server: SimulatorServer, connection: StripeConnection
+) -> None:
+    account = SEED.connected_account_paid
+    wire = encode("POST", "/v1/payouts", {"amount": 100, "currency": "usd"})
+    answer = await connection.send(wire, idempotency_key="rp_1", account=account)
+    there = await evidence(connection, wire, operation("PostPayouts"), "rp_1", SINCE, account=account)
+    here = await found_of(connection, wire, "PostPayouts")
+
+    assert isinstance(answer, Done)
+    assert isinstance(there, Proven)
+    assert here == Absent()
