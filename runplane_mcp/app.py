@@ -1,0 +1,340 @@
+"""Composition: builds the store, the gate and its connection to Stripe, and owns their start and stop.
+
+What is slow (importing Stripe's SDK, opening the simulator, asking whose key this is) happens behind the first answers: an
+MCP client waits for the server to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.catalog import load as load_catalog
+from runplane_mcp.core.request import StripeIdentity
+from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StripeError
+from runplane_mcp.gate.clock import Clock, SystemClock, simulated_offset
+from runplane_mcp.gate.completer import Completer
+from runplane_mcp.gate.desk import Desk
+from runplane_mcp.gate.execution import Executor, no_probe
+from runplane_mcp.gate.people import SCRYPT_N
+from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.gate.policies import Policies, read_policy_file
+from runplane_mcp.gate.presence import Presence
+from runplane_mcp.settings import Settings, ensure_home
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.sqlite import SqliteStore, open_store
+from runplane_mcp.stripe_api.client import StripeConnection
+from runplane_mcp.stripe_api.key import STRIPE_BASE
+
+logger = logging.getLogger("runplane")
+
+#: How long a stopping gate waits for what it is executing (seconds); an MCP client gives it two before SIGTERM.
+DRAIN = 1.5
+
+
+def default_policy_text() -> str:
+    """The policy that a new home starts with."""
+    packaged = Path(__file__).parent / "core" / "data" / "policies.default.yaml"
+    in_checkout = Path(__file__).parents[1] / "policies.yaml"
+    return read_policy_file(packaged if packaged.exists() else in_checkout)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, *, clock: Clock | None = None, scrypt_n: int = SCRYPT_N) -> AsyncIterator[Desk]:
+    """The people's side of a home. It needs no Stripe key and executes nothing."""
+    if not settings.database.exists():
+        raise SettingsError(
+            "settings.no_home",
+            f"There is no Runplane home at {settings.home}.",
+            next_step="Run `runplane init`, or set RUNPLANE_HOME to where it is.",
+        )
+    ensure_home(settings)
+    policies = Policies(load_catalog())
+    async with _store(settings.database) as store:
+        yield Desk(
+            store=store,
+            policies=policies,
+            clock=clock or await _desk_clock(settings, store, policies),
+            gates=settings.gates,
+            scrypt_n=scrypt_n,
+        )
+
+
+@asynccontextmanager
+async def create_home(settings: Settings) -> AsyncIterator[Desk]:
+    """A home as `init` makes it: folder, store and the first policy. Keeps what is there."""
+    ensure_home(settings)
+    if settings.policy is None and not settings.policy_file.exists():
+        settings.policy_file.write_text(default_policy_text(), encoding="utf-8")
+    policies = Policies(load_catalog())
+    async with _store(settings.database) as store:
+        text = read_policy_file(settings.policy_file)
+        policies.compile(text, file=str(settings.policy_file))
+        clock = await _desk_clock(settings, store, policies)
+        enforced = await store.read(lambda reader: reader.enforced_policy())
+        if enforced is None:
+            await store.write(lambda tx: policies.offer(tx, text, at=clock.wall(), simulator=False))
+        yield Desk(store=store, policies=policies, clock=clock, gates=settings.gates)
+
+
+@asynccontextmanager
+async def open_gate(
+    settings: Settings,
+    *,
+    simulator: bool = False,
+    clock: Clock | None = None,
+    probe: Callable[[str], None] = no_probe,
+) -> AsyncIterator[Gate]:
+    """A gate process: store, policy, connection to Stripe or to the simulator, and the completer.
+
+    Raises RunplaneError when it could not decide safely from the start: an unusable home or store, a policy that does not
+    load while none is enforced, a key that may not be used here. Stripe itself may be down; then requests say so.
+    """
+    ensure_home(settings)
+    catalog = load_catalog()
+    policies = Policies(catalog)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(settings.database, probe))
+        simulated = await _is_simulated(settings, store, forced=simulator)
+        watch = PolicyFile(settings, store, policies, clock or SystemClock(), simulated=simulated)
+        await watch.start()
+        if clock is None:
+            clock = await _gate_clock(settings, store, policies, simulated=simulated)
+        connection = stack.enter_context(_simulator(settings, clock)) if simulated else _stripe(settings)
+        stack.push_async_callback(connection.close)
+        presence = Presence(settings.gates, "gate-" + os.urandom(8).hex())
+        presence.announce()
+        stack.callback(presence.leave)
+        upstream = Upstream(connection, store)
+        gate = Gate(
+            store=store,
+            policies=policies,
+            catalog=catalog,
+            connection=connection,
+            identity=upstream.identity,
+            clock=clock,
+            executor=Executor(store, connection, catalog, clock, presence.owner, probe),
+        )
+        await _record(store, "gate.started", presence.owner, clock)
+        completer = Completer(gate, presence, reload=watch.look)
+        background = [asyncio.create_task(upstream.warm()), asyncio.create_task(completer.run())]
+        try:
+            yield gate
+        finally:
+            # Whatever ended the serving, what is executing gets its moment and the rest is left for the next gate.
+            with anyio.CancelScope(shield=True):
+                await gate.drain(DRAIN)
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+                await completer.close()
+                with contextlib.suppress(RunplaneError):
+                    await _record(store, "gate.stopped", presence.owner, clock)
+
+
+def serve_mcp(settings: Settings, *, agent: str, simulator: bool) -> None:
+    """`runplane mcp`: governed tools on stdin and stdout until the client closes them or a signal comes."""
+    from runplane_mcp.interfaces.mcp.stdio import serve_stdio
+
+    async def serve() -> None:
+        await serve_stdio(open_gate(settings, simulator=simulator), agent=agent)
+
+    anyio.run(serve)
+
+
+class Upstream:
+    """Who the key belongs to, asked of Stripe once it can be. Only an answer is kept; a failure is asked again."""
+
+    def __init__(self, connection: StripeConnection, store: Store) -> None:
+        self._connection = connection
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._known: StripeIdentity | None = None
+
+    async def warm(self) -> None:
+        """Does the slow parts behind the first answers. What goes wrong is said by the request that needs it."""
+        try:
+            await self.identity()
+        except RunplaneError as error:
+            logger.warning("Stripe is not usable yet: %s", error)
+
+    async def identity(self) -> StripeIdentity:
+        if self._known is not None:
+            return self._known
+        async with self._lock:
+            if self._known is None:
+                await self._connection.prepare()
+                known = await self._connection.identity()
+
+                def remember(tx: Transaction) -> None:
+                    tx.set_meta("target", known.target)
+                    if not known.simulator:
+                        tx.set_meta("used_real_key", "yes")
+
+                await self._store.write(remember)
+                self._known = known
+            return self._known
+
+
+class PolicyFile:
+    """The policy file of a gate. A file that changed is offered to the store; a broken one is said loudly and changes
+    nothing: the last good one stays enforced."""
+
+    def __init__(self, settings: Settings, store: Store, policies: Policies, clock: Clock, *, simulated: bool) -> None:
+        self._path = settings.policy_file
+        self._required = settings.policy is not None
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+        self._simulated = simulated
+        self._seen: tuple[int, int] | None = None
+        self._offering: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Offers the file as it is. PolicyError when it does not load and no policy is enforced either."""
+        self._seen = self._stamp()
+        try:
+            await self._offer()
+        except PolicyError as error:
+            if await self._store.read(lambda reader: reader.enforced_policy()) is None:
+                raise
+            await self._rejected(error)
+
+    def look(self) -> None:
+        """Cheap; called on every tick of the completer."""
+        stamp = self._stamp()
+        if stamp != self._seen and (self._offering is None or self._offering.done()):
+            self._seen = stamp
+            self._offering = asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        try:
+            await self._offer()
+        except PolicyError as error:
+            await self._rejected(error)
+        except RunplaneError as error:
+            logger.error("the policy file could not be taken over: %s", error)
+            self._seen = None
+
+    async def _offer(self) -> None:
+        if not self._path.exists() and not self._required:
+            if await self._store.read(lambda reader: reader.enforced_policy()) is not None:
+                return
+            text, file = default_policy_text(), "policies.yaml"
+        else:
+            text, file = read_policy_file(self._path), str(self._path)
+        self._policies.compile(text, file=file)
+        at = self._clock.wall()
+        done = await self._store.write(lambda tx: self._policies.offer(tx, text, at=at, simulator=self._simulated))
+        if done == "proposed":
+            logger.warning(
+                "%s differs from the enforced policy and is only proposed: `runplane policy activate` makes it count",
+                file,
+            )
+
+    async def _rejected(self, error: PolicyError) -> None:
+        logger.error("the policy file is broken, the last good policy stays enforced: %s", error)
+        at = self._clock.wall()
+        with contextlib.suppress(RunplaneError):
+            await self._store.write(lambda tx: tx.append("policy.rejected", {"code": error.code}, at=at))
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+
+@asynccontextmanager
+async def _store(path: Path, probe: Callable[[str], None] = no_probe) -> AsyncIterator[SqliteStore]:
+    store = open_store(path, probe=probe)
+    try:
+        yield store
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.close()
+
+
+async def _is_simulated(settings: Settings, store: Store, *, forced: bool) -> bool:
+    """Whether this gate talks to the simulator. A home that ever used a real key does not fall back to it silently: an
+    agent would think that refunds happened."""
+    if forced:
+        return True
+    if settings.stripe_api_key is not None:
+        return False
+    if await store.read(lambda reader: reader.meta("used_real_key")):
+        raise StripeError(
+            "stripe.key_missing",
+            "This home has used a Stripe key, and now there is none.",
+            next_step="Set STRIPE_API_KEY, or add --simulator to mean the simulator.",
+        )
+    return True
+
+
+@contextlib.contextmanager
+def _simulator(settings: Settings, clock: Clock) -> Iterator[StripeConnection]:
+    from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer
+
+    world = Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000)
+    try:
+        with SimulatorServer(world) as server:
+            yield StripeConnection(SIMULATOR_KEY, base=server.base_url, target=f"simulator:{server.world_id}")
+    finally:
+        world.close()
+
+
+def _stripe(settings: Settings) -> StripeConnection:
+    if settings.stripe_api_key is None:
+        raise StripeError("stripe.key_missing", "There is no Stripe key.", next_step="Set STRIPE_API_KEY.")
+    connection = StripeConnection(
+        settings.stripe_api_key.get_secret_value(), base=settings.stripe_api_base or STRIPE_BASE
+    )
+    if connection.key_livemode and not settings.allow_live_in_trial:
+        raise StripeError(
+            "stripe.live_in_trial",
+            "A live key in trial mode: the agent runs as the same user and could read it.",
+            next_step="Use a test key, or set RUNPLANE_ALLOW_LIVE_IN_TRIAL=yes if you accept that.",
+        )
+    return connection
+
+
+async def _gate_clock(settings: Settings, store: Store, policies: Policies, *, simulated: bool) -> Clock:
+    offset = 0
+    if settings.simulator_now is not None:
+        if not simulated:
+            raise SettingsError(
+                "settings.simulator_now",
+                "RUNPLANE_SIMULATOR_NOW is set, and this is not the simulator.",
+                next_step="Unset it: real money keeps real time.",
+            )
+        policy = await store.read(policies.enforced)
+        offset = simulated_offset(settings.simulator_now, policy.calendar.zone)
+    if simulated:
+        # The command line shares the time of the gate that was started last, so that both agree on what has expired.
+        await store.write(lambda tx: tx.set_meta("simulator_offset", str(offset)))
+    return SystemClock(offset)
+
+
+async def _desk_clock(settings: Settings, store: Store, policies: Policies) -> Clock:
+    def work(reader: Reader) -> SystemClock:
+        if not (reader.meta("target") or "simulator").startswith("simulator"):
+            return SystemClock()
+        if settings.simulator_now is not None and reader.enforced_policy() is not None:
+            return SystemClock(simulated_offset(settings.simulator_now, policies.enforced(reader).calendar.zone))
+        return SystemClock(int(reader.meta("simulator_offset") or 0))
+
+    return await store.read(work)
+
+
+async def _record(store: Store, type: str, owner: str, clock: Clock) -> None:
+    body: dict[str, Json] = {"mode": "trial", "owner": owner, "simulated_clock": clock.simulated}
+    await store.write(lambda tx: tx.append(type, body, at=clock.wall()))

@@ -1,0 +1,331 @@
+"""The completer: the background task of every gate. It runs what people have approved, in whatever process they did so,
+lets expire what nobody answered, and finishes what dead processes left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from runplane_mcp.core.approval import Standing, tally
+from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.effects import broken, effective
+from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity, stripe_key
+from runplane_mcp.errors import RunplaneError
+from runplane_mcp.gate.deciding import Judged, judge, record_decision
+from runplane_mcp.gate.execution import failure_event
+from runplane_mcp.gate.people import genuine, trusted
+from runplane_mcp.gate.pipeline import LOOK_UP, Gate
+from runplane_mcp.gate.presence import Presence
+from runplane_mcp.gate.records import needs_from, preconditions_from
+from runplane_mcp.store.base import Changed, DecisionRecord, Transaction
+from runplane_mcp.stripe_api.resolve import resolve
+
+logger = logging.getLogger(__name__)
+
+#: How often another process's commits are looked for (seconds): while somebody waits here, and otherwise.
+WATCHED, UNWATCHED = 0.05, 0.5
+#: Without any commit, expiry and dead processes are looked for this often (seconds).
+TICK = 2.0
+#: A request whose execution changed the card this often before is over: it keeps changing under people's eyes.
+MOST_CHANGES = 2
+#: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds).
+FIRST_PAUSE_MS, LAST_PAUSE_MS = 2_000, 3_600_000
+
+
+class Completer:
+    """Runs beside one gate until it is closed. `reload` looks after the policy file; it is called on every tick."""
+
+    def __init__(self, gate: Gate, presence: Presence, *, reload: Callable[[], None] = lambda: None) -> None:
+        self.gate = gate
+        self.presence = presence
+        self._reload = reload
+        self._work: dict[str, asyncio.Task[None]] = {}
+        self._not_before: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Until canceled. A pass that fails is tried again: the store may be back by then."""
+        loop = asyncio.get_running_loop()
+        seen, last = -1, float("-inf")
+        while True:
+            try:
+                version = await self.gate.store.version()
+                if version != seen:
+                    await self.gate.notify()
+                if version != seen or loop.time() - last >= TICK:
+                    seen, last = version, loop.time()
+                    self._reload()
+                    await self.look()
+            except (RunplaneError, OSError) as error:
+                logger.warning("the completer could not look through the store: %s", error)
+            await asyncio.sleep(WATCHED if self.gate.watched or self._work else UNWATCHED)
+
+    async def close(self) -> None:
+        for task in self._work.values():
+            task.cancel()
+        await asyncio.gather(*self._work.values(), return_exceptions=True)
+
+    async def look(self) -> None:
+        """One pass over everything unfinished; starts a task for each request that this gate can move."""
+        unfinished = await self.gate.store.read(lambda reader: reader.unfinished())
+        if not unfinished:
+            return
+        try:
+            identity = await self.gate.identity()
+        except RunplaneError:
+            identity = None
+        loop = asyncio.get_running_loop()
+        for request in unfinished:
+            if request.id in self._work or self.gate.runs(request.id):
+                continue
+            if self._not_before.get(request.id, 0.0) > loop.time():
+                continue
+            if self._needs_work(request, identity):
+                task = loop.create_task(self._one(request))
+                self._work[request.id] = task
+
+    async def settle(self) -> None:
+        """Waits for the tasks that the last look started."""
+        while self._work:
+            await asyncio.gather(*self._work.values(), return_exceptions=True)
+
+    def _needs_work(self, request: ActionRequest, identity: StripeIdentity | None) -> bool:
+        if self._expired(request):
+            return True
+        if request.state is State.RECEIVED:
+            return not self.presence.lives(request.lease_owner) or request.lease_owner == self.presence.owner
+        # One home may never run a live request with a test key, or the reverse: a gate takes only its own.
+        if request.identity != identity:
+            return False
+        if request.state is State.APPROVED:
+            return True
+        if request.state is State.EXECUTING:
+            mine = request.lease_owner == self.presence.owner
+            return mine or not self.presence.lives(request.lease_owner)
+        return request.state is State.OUTCOME_UNKNOWN
+
+    def _expired(self, request: ActionRequest) -> bool:
+        held = request.state in {State.WAITING, State.SCHEDULED, State.APPROVED}
+        return held and request.expires_at is not None and self.gate.clock.policy() >= request.expires_at
+
+    async def _one(self, request: ActionRequest) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if self._expired(request):
+                await self._write(lambda tx: self._expire(tx, request))
+            elif request.state is State.RECEIVED:
+                await self._write(lambda tx: self._abandon(tx, request))
+            elif request.state is State.APPROVED:
+                if not await self._run_approved(request):
+                    self._not_before[request.id] = loop.time() + 2.0
+            else:
+                after = await self.gate.executor.resume(request)
+                await self.gate.notify()
+                if after.state is State.OUTCOME_UNKNOWN:
+                    pause = min(FIRST_PAUSE_MS * 2 ** min(after.attempt, 12), LAST_PAUSE_MS) / 1000
+                    self._not_before[request.id] = loop.time() + pause
+        except Changed:
+            pass  # another gate or a person was faster, which is as good
+        except RunplaneError as error:
+            logger.warning("request %s could not be finished yet: %s", request.reference, error)
+            self._not_before[request.id] = loop.time() + 2.0
+        finally:
+            self._work.pop(request.id, None)
+
+    async def _write(self, work: Callable[[Transaction], ActionRequest]) -> ActionRequest:
+        done = await self.gate.store.write(work)
+        await self.gate.notify()
+        return done
+
+    def _expire(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
+        tx.settle(request.id, release=True)
+        return tx.move(request, State.EXPIRED, at=self.gate.clock.wall(), event={"expires_at": request.expires_at})
+
+    def _abandon(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
+        failure = Failure("request.abandoned", "Runplane ended before this was decided. Nothing was sent.")
+        tx.settle(request.id, release=True)
+        return tx.move(
+            request,
+            State.FAILED,
+            at=self.gate.clock.wall(),
+            event=failure_event(failure),
+            failure=failure,
+            lease_owner=None,
+        )
+
+    # ── approved: looked up, decided and checked again, then run ──────────────────────────────────────────────────
+
+    async def _run_approved(self, request: ActionRequest) -> bool:
+        """True when the request moved. False: a look-up told nothing, so it stays approved and is tried again."""
+        gate = self.gate
+        if request.effective is None or request.as_asked is None:
+            raise Changed
+        as_run = gate.catalog.classify(request.effective)
+        effect = await resolve(gate.connection, as_run, timeout=LOOK_UP)
+        record = await gate.store.read(lambda reader: reader.round_decision(request.id, request.round))
+        if record is None:
+            raise Changed
+        if effect.incomplete:
+            return False
+        changes = _changes(record, effect)
+        fresh = effect
+        if changes:
+            # What people saw is no longer so. What the agent asked for is looked up anew, for people to look again.
+            fresh = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
+            if fresh.incomplete:
+                return False
+        gate.executor.probe("approved.looked_up")
+        moved = await self._write(lambda tx: self._claim(tx, request, record, fresh, changes))
+        gate.executor.probe("approved.claimed")
+        if moved.state is State.EXECUTING:
+            await gate.execute(moved, fresh=True)
+        return True
+
+    def _claim(
+        self, tx: Transaction, request: ActionRequest, record: DecisionRecord, effect: Effect, changed: tuple[str, ...]
+    ) -> ActionRequest:
+        gate, clock = self.gate, self.gate.clock
+        policy = gate.policies.enforced(tx)
+        current = tx.request(request.id)
+        if current is None or current.version != request.version or current.state is not State.APPROVED:
+            raise Changed
+        if self._expired(request):
+            return self._expire(tx, request)
+        if effect.refusal is not None:
+            failure = effect.refusal
+            tx.settle(request.id, release=True)
+            return tx.move(request, State.FAILED, at=clock.wall(), event=failure_event(failure), failure=failure)
+        if changed:
+            return self._ask_again(tx, request, effect, changed, anew=True)
+
+        wire = request.effective
+        if wire is None or record.digest is None:
+            raise Changed
+        gate.executor.check_digest(request, record)
+        people = trusted(tx)
+        votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
+        counted = tally(needs_from(record.detail), votes, people, digest=record.digest, round=request.round)
+        if counted.standing is Standing.DENIED:
+            tx.settle(request.id, release=True)
+            return tx.move(request, State.DENIED, at=clock.wall(), event={"by": counted.denied_by})
+        if counted.standing is not Standing.APPROVED:
+            return self._ask_again(tx, request, effect, ("A vote no longer counts.",))
+
+        classified = gate.catalog.classify(wire)
+        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True)
+        if judged.decision.outcome is Outcome.BLOCK:
+            at_first = judge(tx, policy, request, classified, effect, clock, without_risk=True, at=record.policy_at)
+            if _by_limit_only(judged.decision) or at_first.decision.outcome is not Outcome.BLOCK:
+                # Only the clock changed, or others used a limit up: people are asked, nothing is thrown away.
+                return self._ask_again(tx, request, effect, _news(judged.decision, record))
+            return self._block(tx, request, judged, effect)
+        news = _news(judged.decision, record)
+        covered = tally(judged.decision.requirement, votes, people, digest=record.digest, round=request.round)
+        if judged.decision.requirement and (covered.standing is not Standing.APPROVED or news):
+            return self._ask_again(tx, request, effect, news or ("More people are needed than said yes.",))
+
+        record_decision(
+            tx, request, judged, effect, clock, kind="execution", round=request.round, wire=wire, same_round_as=record
+        )
+        tx.reserve(request.id, judged.decision.buckets, at=clock.policy(), waiting=False)
+        return tx.move(
+            request,
+            State.EXECUTING,
+            at=clock.wall(),
+            event={"attempt": request.attempt + 1, "digest": record.digest, "owner": gate.executor.owner},
+            stripe_key=request.stripe_key or stripe_key(os.urandom(16)),
+            attempt=request.attempt + 1,
+            **gate.executor.first_send(),
+        )
+
+    def _ask_again(
+        self, tx: Transaction, request: ActionRequest, effect: Effect, changed: tuple[str, ...], *, anew: bool = False
+    ) -> ActionRequest:
+        """Back to waiting: a new round, nonce, digest and card. Votes of the earlier round never count in it. `anew`: the
+        world changed, so the bytes are made again from what the agent asked for."""
+        gate, clock = self.gate, self.gate.clock
+        if request.round > MOST_CHANGES:
+            failure = Failure("precondition.changed", "What was approved kept changing before it could run.")
+            tx.settle(request.id, release=True)
+            return tx.move(request, State.FAILED, at=clock.wall(), event=failure_event(failure), failure=failure)
+        bytes_before = request.as_asked if anew else request.effective
+        if bytes_before is None:
+            raise Changed
+        classified = gate.catalog.classify(bytes_before)
+        wire = effective(classified, effect, request.id) if anew else bytes_before
+        policy = gate.policies.enforced(tx)
+        judged = judge(tx, policy, request, classified, effect, clock)
+        earlier = tx.round_decision(request.id, request.round)
+        judged = _at_least(judged, earlier)
+        round = request.round + 1
+        record = record_decision(
+            tx, request, judged, effect, clock, kind="execution", round=round, wire=wire, changed=changed
+        )
+        tx.reserve(request.id, judged.decision.buckets, at=clock.policy(), waiting=True)
+        expires_in = judged.decision.expires_in or policy.policy.approval.expires_in
+        return tx.move(
+            request,
+            State.WAITING,
+            at=clock.wall(),
+            event={"round": round, "digest": record.digest, "changed": len(changed)},
+            effective=wire,
+            round=round,
+            digest=record.digest,
+            expires_at=clock.policy() + expires_in * 1000,
+            stripe_key=request.stripe_key if wire == request.effective else None,
+        )
+
+    def _block(self, tx: Transaction, request: ActionRequest, judged: Judged, effect: Effect) -> ActionRequest:
+        record_decision(tx, request, judged, effect, self.gate.clock, kind="execution", round=request.round, wire=None)
+        failure = Failure("policy.blocked", "The company's policy does not allow this any more.")
+        tx.settle(request.id, release=True)
+        return tx.move(request, State.BLOCKED, at=self.gate.clock.wall(), event=failure_event(failure), failure=failure)
+
+
+def _changes(record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
+    """What people saw and is no longer so, in words. A bound that no longer holds may show as Stripe's own refusal."""
+    found = [
+        f"{each.sentence()} no longer holds: it is {effect.observed.get(each.name, 'not known')} now."
+        for each in broken(preconditions_from(record.detail), effect)
+    ]
+    if effect.refusal is not None:
+        found.append(effect.refusal.message)
+    return tuple(found)
+
+
+def _by_limit_only(decision: Decision) -> bool:
+    return all(reason.source == "limit" for reason in decision.decisive)
+
+
+def _news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
+    """Rules and limits that speak now and were not on the card that people voted on."""
+    reasons = record.detail.get("reasons", [])
+    known = set()
+    if isinstance(reasons, list):
+        known = {(each["source"], each["id"]) for each in reasons if isinstance(each, dict)}
+    return tuple(
+        reason.why
+        for reason in decision.reasons
+        if reason.outcome is not Outcome.ALLOW
+        and reason.source in {"rule", "limit"}
+        and (reason.source, reason.id) not in known
+    )
+
+
+def _at_least(judged: Judged, earlier: DecisionRecord | None) -> Judged:
+    """A request that goes back to people asks for approval whatever the policy says by now, from at least those who were
+    asked before."""
+    decision = judged.decision
+    needs = tuple(dict.fromkeys((*decision.requirement, *(needs_from(earlier.detail) if earlier else ()))))
+    return replace(judged, decision=replace(decision, outcome=Outcome.REQUIRE_APPROVAL, requirement=needs))
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Ends a completer's loop and waits until it has ended."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,189 @@
+"""Deciding inside the store's transaction: facts are put together, limits are read, the pure core decides, and what it
+decided is written down before anybody hears of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runplane_mcp.core.catalog import Classified
+from runplane_mcp.core.compile import CompiledPolicy
+from runplane_mcp.core.decide import decide
+from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.facts import NONE, Facts, FactValue
+from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
+from runplane_mcp.core.wire import WireRequest
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.records import detail_json, facts_json
+from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
+from runplane_mcp.stripe_api.client import API_VERSION
+
+#: How this process and the agents share the machine: as one user. Said in every decision record and on every card.
+TRIAL = "trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision together with everything it was made from."""
+
+    decision: Decision
+    facts: Facts
+    policy: CompiledPolicy
+
+
+def standing_facts(
+    *, principal: str, agent: str, via: str, client: str | None, identity: StripeIdentity, classified: Classified
+) -> dict[str, FactValue]:
+    """Who asks and for what: the facts that need no look-up, no clock and no history."""
+    operation = classified.operation
+    return {
+        "agent": agent,
+        "agent_roles": frozenset[str](),
+        "principal": principal,
+        "via": via,
+        "client": client if client is not None else NONE,
+        "operation": operation.operation_id,
+        "action": frozenset({classified.action}) | classified.groups,
+        "kind": operation.kind.value,
+        "known": True,
+        "judged": operation.judged,
+        "livemode": identity.livemode,
+        "account": identity.account,
+    }
+
+
+def judge(
+    reader: Reader,
+    policy: CompiledPolicy,
+    request: ActionRequest,
+    classified: Classified,
+    effect: Effect,
+    clock: Clock,
+    *,
+    without_risk: bool = False,
+    at: int | None = None,
+) -> Judged:
+    """Facts of all kinds, then the decision. The request's own reservation is left out of the limits.
+
+    `at` is the policy time to judge by, now by default. `without_risk` is for a request that people have approved: the
+    risk was on their card.
+    """
+    now = clock.policy() if at is None else at
+    facts: dict[str, FactValue] = standing_facts(
+        principal=request.principal,
+        agent=request.agent,
+        via=request.via,
+        client=request.client,
+        identity=request.identity,
+        classified=classified,
+    )
+    facts.update(effect.facts)
+    facts.update(clock_facts(policy, now))
+    if request.kind is Kind.WRITE:
+        facts.update(_history(reader, policy, request, facts, now, clock.wall()))
+    usages = [reader.usage(bucket, now, excluding=request.id) for bucket in policy.buckets(facts)]
+    return Judged(decide(policy, facts, usages, without_risk=without_risk), facts, policy)
+
+
+def _history(
+    reader: Reader, policy: CompiledPolicy, request: ActionRequest, facts: Facts, now: int, wall: int
+) -> Mapping[str, FactValue]:
+    customer, object_id = _text(facts.get("customer")), _text(facts.get("object"))
+    past = reader.past(
+        principal=request.principal, customer=customer, object_id=object_id, now=now, excluding=request.id
+    )
+    found: dict[str, FactValue] = {
+        "requests_24h_agent": past.requests_24h_agent,
+        "refused_24h_agent": past.refused_24h_agent,
+        "possible_duplicate": _duplicate(reader, policy, request, wall),
+    }
+    if "customer" in facts:
+        found["requests_7d_customer"] = past.requests_7d_customer
+    if "object" in facts:
+        found["denied_24h_object"] = past.denied_24h_object
+    on_object = facts.get("amount_on_object")
+    if isinstance(on_object, Money):
+        waiting = past.waiting_on_object.get(on_object.currency, 0)
+        found["amount_on_object"] = Money(on_object.amount + waiting, on_object.currency)
+    return found
+
+
+def _duplicate(reader: Reader, policy: CompiledPolicy, request: ActionRequest, wall: int) -> bool:
+    """Whether the same thing was done within the policy's `repeat_window`, and the agent did not say that it means to
+    repeat exactly that one."""
+    if request.same_asked is None:
+        return False
+    since = wall - policy.repeat_window * 1000
+    earlier = reader.same_ended(request.same_asked, request.same_effective, since)
+    if earlier is None:
+        return False
+    return request.own.repeat_of not in {earlier.id, earlier.reference}
+
+
+def record_decision(
+    tx: Transaction,
+    request: ActionRequest,
+    judged: Judged,
+    effect: Effect,
+    clock: Clock,
+    *,
+    kind: str,
+    round: int,
+    wire: WireRequest | None,
+    changed: tuple[str, ...] = (),
+    same_round_as: DecisionRecord | None = None,
+) -> DecisionRecord:
+    """Writes the immutable decision record. One that may lead to a send gets a nonce and the digest of exactly the bytes
+    that would run; the record of an approved request's execution keeps the digest that people voted for."""
+    decision = judged.decision
+    nonce = digest = None
+    preconditions = effect.preconditions
+    if same_round_as is not None:
+        nonce, digest = same_round_as.nonce, same_round_as.digest
+    elif wire is not None and decision.outcome is not Outcome.BLOCK:
+        nonce = os.urandom(16).hex()
+        digest = compute_digest(
+            request_id=request.id,
+            nonce=nonce,
+            identity=request.identity,
+            api_version=API_VERSION,
+            wire=wire,
+            principal=request.principal,
+            preconditions=preconditions,
+        )
+    facts: dict[str, FactValue] = dict(judged.facts)
+    facts["risk"], facts["risk_level"] = decision.risk.score, decision.risk.level.value
+    record = DecisionRecord(
+        request_id=request.id,
+        n=len(tx.decisions(request.id)) + 1,
+        round=round,
+        kind=kind,
+        outcome=decision.outcome,
+        at=clock.wall(),
+        policy_at=clock.policy(),
+        policy_version=decision.policy_version,
+        risk=decision.risk.score,
+        risk_level=decision.risk.level,
+        nonce=nonce,
+        digest=digest,
+        facts=facts_json(facts),
+        detail=detail_json(decision, effect, mode=TRIAL, simulated_clock=clock.simulated, changed=changed),
+    )
+    tx.add_decision(record)
+    amount = facts.get("amount")
+    tx.note_subject(
+        request.id,
+        customer=_text(facts.get("customer")),
+        object_id=_text(facts.get("object")),
+        amount=amount.amount if isinstance(amount, Money) else None,
+        currency=amount.currency if isinstance(amount, Money) else None,
+    )
+    return record
+
+
+def _text(value: FactValue | None) -> str | None:
+    return value if isinstance(value, str) else None

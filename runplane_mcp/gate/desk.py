@@ -1,0 +1,466 @@
+"""The people's side: cards, votes, people, the policy. Needs the store and no Stripe key; it never executes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from runplane_mcp.core.approval import (
+    GROUP_ID,
+    PERSON_ID,
+    Answer,
+    Person,
+    Role,
+    Standing,
+    Vote,
+    tally,
+    vote_statement,
+)
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.card import Card
+from runplane_mcp.core.decision import Need
+from runplane_mcp.core.policy import version_of
+from runplane_mcp.core.request import ActionRequest, State, same_digest
+from runplane_mcp.errors import ApprovalError, PersonError, PolicyError, RequestError, RunplaneError
+from runplane_mcp.gate.cards import build_card
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.people import (
+    PROOF_ED25519,
+    SCRYPT_N,
+    SCRYPT_P,
+    SCRYPT_R,
+    Stretch,
+    act_statement,
+    check_secret,
+    enrolment,
+    genuine,
+    private_key,
+    public_hex,
+    trusted,
+    unlock,
+)
+from runplane_mcp.gate.policies import Policies
+from runplane_mcp.gate.presence import living_gates
+from runplane_mcp.gate.records import find, needs_from
+from runplane_mcp.store.base import (
+    DecisionRecord,
+    EnforcedPolicy,
+    Event,
+    ProposedPolicy,
+    Reader,
+    RequestFilter,
+    Store,
+    Transaction,
+)
+
+_LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class VoteResult:
+    """What a vote came to. `votes` are the yes votes of this round, `needed` how many are still missing."""
+
+    request_id: str
+    reference: str
+    status: State
+    votes: int
+    needed: int
+    gates_running: bool
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One request from first to last."""
+
+    request: ActionRequest
+    decisions: tuple[DecisionRecord, ...]
+    votes: tuple[Vote, ...]
+    events: tuple[Event, ...]
+    result: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class HomeStatus:
+    """The state of a home. Times are milliseconds; counts are of all requests in that state."""
+
+    store_id: str
+    mode: str
+    target: str | None
+    account: str | None
+    livemode: bool | None
+    policy: EnforcedPolicy | None
+    proposed: ProposedPolicy | None
+    people: tuple[Person, ...]
+    waiting: int
+    outcome_unknown: int
+    events: int
+    gates_running: int
+    simulated_clock: bool
+    unmet: tuple[str, ...]
+
+
+class Desk:
+    """What people do. `gates` is the folder in which living gates hold their locks."""
+
+    def __init__(
+        self, *, store: Store, policies: Policies, clock: Clock, gates: Path, scrypt_n: int = SCRYPT_N
+    ) -> None:
+        self.store = store
+        self.policies = policies
+        self.clock = clock
+        self._gates = gates
+        self._scrypt_n = scrypt_n
+
+    # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def cards(self) -> list[Card]:
+        """What waits for people, oldest first; what has expired by now is left out."""
+
+        def work(reader: Reader) -> list[Card]:
+            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=1000))
+            return [self._card(reader, request) for request in reversed(waiting) if not self._expired(request)]
+
+        return await self.store.read(work)
+
+    async def card(self, reference_or_id: str | None = None) -> Card:
+        """One request's card; without a name, the newest that waits. RequestError `request.not_found`."""
+
+        def work(reader: Reader) -> Card:
+            if reference_or_id is None:
+                waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=1000))
+                request = next((each for each in waiting if not self._expired(each)), None)
+                if request is None:
+                    raise RequestError("request.not_found", "Nothing waits for approval.")
+            else:
+                request = _found(reader, reference_or_id)
+            return self._card(reader, request)
+
+        return await self.store.read(work)
+
+    async def requests(self, filter: RequestFilter) -> list[ActionRequest]:
+        return await self.store.read(lambda reader: reader.requests(filter))
+
+    async def life(self, reference_or_id: str) -> Life:
+        def work(reader: Reader) -> Life:
+            request = _found(reader, reference_or_id)
+            votes = [vote for round in range(1, request.round + 1) for vote in reader.votes(request.id, round)]
+            return Life(
+                request=request,
+                decisions=tuple(reader.decisions(request.id)),
+                votes=tuple(votes),
+                events=tuple(reader.events(0, 10_000, request.id)),
+                result=reader.result(request.id),
+            )
+
+        return await self.store.read(work)
+
+    async def people(self) -> list[Person]:
+        """Everybody the audit log bears out."""
+        return sorted((await self.store.read(trusted)).values(), key=lambda person: person.id)
+
+    async def enforced_policy(self) -> EnforcedPolicy | None:
+        return await self.store.read(lambda reader: reader.enforced_policy())
+
+    async def proposed_policy(self) -> ProposedPolicy | None:
+        return await self.store.read(lambda reader: reader.proposed_policy())
+
+    async def status(self) -> HomeStatus:
+        def work(reader: Reader) -> HomeStatus:
+            people = trusted(reader)
+            policy = reader.enforced_policy()
+            newest = reader.requests(RequestFilter(limit=1))
+            identity = newest[0].identity if newest else None
+            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=100_000))
+            unknown = reader.requests(RequestFilter(states=frozenset({State.OUTCOME_UNKNOWN}), limit=100_000))
+            needs = self.policies.enforced(reader).policy.approvals() if policy else ()
+            return HomeStatus(
+                store_id=reader.store_id(),
+                mode="trial",
+                target=reader.meta("target") or (identity.target if identity else None),
+                account=identity.account if identity else None,
+                livemode=identity.livemode if identity else None,
+                policy=policy,
+                proposed=reader.proposed_policy(),
+                people=tuple(people.values()),
+                waiting=sum(not self._expired(request) for request in waiting),
+                outcome_unknown=len(unknown),
+                events=reader.head().size,
+                gates_running=living_gates(self._gates),
+                simulated_clock=self.clock.simulated,
+                unmet=unmet(needs, people),
+            )
+
+        return await self.store.read(work)
+
+    # ── voting ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def vote(
+        self, request_id: str, *, digest: str, person: str, secret: str, answer: Answer, note: str | None = None
+    ) -> VoteResult:
+        """One person's signed answer to exactly the digest they saw.
+
+        ApprovalError `approval.changed` when the request is no longer what was seen, `approval.not_waiting`,
+        `approval.expired`, `approval.not_eligible`, `approval.voted`; PersonError `person.unknown`, `person.secret`.
+        """
+        if note is not None and len(note) > _LONGEST_NOTE:
+            raise ApprovalError("approval.note", f"A note has at most {_LONGEST_NOTE} characters.")
+        voter = await self._voter(person)
+        key = await self._unlock(voter, secret)
+        at = self.clock.wall()
+
+        def work(tx: Transaction) -> VoteResult | RunplaneError:
+            request = _found(tx, request_id)
+            people = trusted(tx)
+            if request.state is not State.WAITING:
+                raise ApprovalError(
+                    "approval.not_waiting", f"{request.reference} is {request.state.value}: there is nothing to decide."
+                )
+            if self._expired(request):
+                # The expiry itself must become durable, so this is returned and not raised.
+                tx.settle(request.id, release=True)
+                tx.move(request, State.EXPIRED, at=at, event={"expires_at": request.expires_at})
+                return ApprovalError("approval.expired", f"{request.reference} has expired.")
+            if request.digest is None or not same_digest(digest, request.digest):
+                raise ApprovalError(
+                    "approval.changed",
+                    f"{request.reference} is not what you saw.",
+                    next_step="Look at the card again: `runplane approvals show`.",
+                )
+            record = tx.round_decision(request.id, request.round)
+            if record is None or people.get(person) != voter or not voter.may_vote:
+                raise ApprovalError("approval.not_eligible", f"{person} cannot vote.")
+            needs = needs_from(record.detail)
+            if not any(voter.groups & need.groups for need in needs):
+                raise ApprovalError(
+                    "approval.not_eligible",
+                    f"{person} is not among those who are asked: {', '.join(need.sentence() for need in needs)}.",
+                )
+            statement = vote_statement(
+                store=tx.store_id(), request_id=request.id, digest=request.digest, answer=answer, person=person, at=at
+            )
+            tx.add_vote(
+                Vote(
+                    request_id=request.id,
+                    round=request.round,
+                    person=person,
+                    answer=answer,
+                    digest=request.digest,
+                    at=at,
+                    proof_kind=PROOF_ED25519,
+                    proof=key.sign(statement).hex(),
+                    note=note,
+                )
+            )
+            votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
+            counted = tally(needs, votes, people, digest=request.digest, round=request.round)
+            moved = request
+            if counted.standing is Standing.APPROVED:
+                moved = tx.move(request, State.APPROVED, at=at, event={"round": request.round, "by": list(counted.yes)})
+            elif counted.standing is Standing.DENIED:
+                tx.settle(request.id, release=True)
+                moved = tx.move(
+                    request,
+                    State.DENIED,
+                    at=at,
+                    event={"round": request.round, "by": counted.denied_by},
+                    message_to_agent=note,
+                )
+            return VoteResult(
+                request_id=request.id,
+                reference=request.reference,
+                status=moved.state,
+                votes=len(counted.yes),
+                needed=counted.needed,
+                gates_running=living_gates(self._gates) > 0,
+                expires_at=request.expires_at,
+            )
+
+        result = await self.store.write(work)
+        if isinstance(result, RunplaneError):
+            raise result
+        return result
+
+    # ── people ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def add_person(
+        self,
+        name: str,
+        *,
+        role: Role,
+        groups: frozenset[str],
+        secret: str,
+        as_person: str | None = None,
+        as_secret: str | None = None,
+    ) -> Person:
+        """Enrols a person. The first one is an administrator and enrols themselves; every other needs an administrator's
+        secret, so that no agent can add itself as an approver."""
+        if not PERSON_ID.match(name):
+            raise PersonError(
+                "person.name",
+                f"{name[:40]!r} is not a person's id.",
+                next_step="Use small letters, digits, `.`, `_` and `-`.",
+            )
+        for group in groups:
+            if not GROUP_ID.match(group):
+                raise PersonError(
+                    "person.group", f"{group[:40]!r} is not a group's name.", next_step="Use small letters."
+                )
+        check_secret(secret)
+        existing = await self.store.read(trusted)
+        if name in existing:
+            raise PersonError("person.exists", f"{name} is enrolled already.")
+        salt = os.urandom(16).hex()
+        own_key = await asyncio.to_thread(private_key, secret, Stretch(salt, n=self._scrypt_n))
+        enroller, enroller_key = name, own_key
+        if existing:
+            if as_person is None or as_secret is None:
+                raise PersonError(
+                    "person.admin_needed",
+                    "Adding people needs an administrator's secret.",
+                    next_step="Add `--as ADMIN` and give their secret first.",
+                )
+            admin = await self._admin(as_person)
+            enroller, enroller_key = admin.id, await self._unlock(admin, as_secret)
+        elif role is not Role.ADMIN:
+            raise PersonError(
+                "person.first_must_be_admin", "The first person is an administrator.", next_step="Use `--role admin`."
+            )
+        at = self.clock.wall()
+        person = Person(
+            id=name,
+            role=role,
+            groups=groups,
+            public_key=public_hex(own_key),
+            salt=salt,
+            scrypt_n=self._scrypt_n,
+            scrypt_r=SCRYPT_R,
+            scrypt_p=SCRYPT_P,
+            active=True,
+            added_by=enroller if existing else None,
+            event_seq=0,
+        )
+
+        def work(tx: Transaction) -> Person:
+            now = trusted(tx)
+            if name in tx.people() or bool(now) != bool(existing):
+                raise PersonError("person.exists", f"{name} was enrolled meanwhile, or somebody else was first.")
+            content = enrolment(person)
+            statement = act_statement(store=tx.store_id(), act="person.added", content=content, person=enroller, at=at)
+            seq = tx.append(
+                "person.added",
+                {
+                    **content,
+                    "added_by": person.added_by,
+                    "signed_at": at,
+                    "signature": enroller_key.sign(statement).hex(),
+                    "secret_set_by": "command line",
+                },
+                at=at,
+            )
+            enrolled = replace(person, event_seq=seq)
+            tx.add_person(enrolled)
+            return enrolled
+
+        return await self.store.write(work)
+
+    # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def activate_policy(
+        self, text: str, *, file: str, as_person: str | None = None, secret: str | None = None
+    ) -> EnforcedPolicy:
+        """Makes a policy the enforced one. Needs an administrator's secret once anybody is enrolled."""
+        self.policies.compile(text, file=file)
+        people = await self.store.read(trusted)
+        key = None
+        admin: Person | None = None
+        if people:
+            if as_person is None or secret is None:
+                raise PolicyError(
+                    "policy.admin_needed",
+                    "Activating a policy needs an administrator's secret.",
+                    next_step="Add `--as ADMIN` and give their secret.",
+                )
+            admin = await self._admin(as_person)
+            key = await self._unlock(admin, secret)
+        at, version = self.clock.wall(), version_of(text)
+
+        def work(tx: Transaction) -> EnforcedPolicy:
+            by = admin.id if admin else "first"
+            body: dict[str, Json] = {"version": version, "by": by}
+            if key is not None and admin is not None:
+                statement = act_statement(
+                    store=tx.store_id(), act="policy.activated", content={"version": version}, person=admin.id, at=at
+                )
+                body |= {"signed_at": at, "signature": key.sign(statement).hex()}
+            elif trusted(tx):
+                raise PolicyError("policy.admin_needed", "Somebody was enrolled meanwhile; their secret is needed.")
+            tx.append("policy.activated", body, at=at)
+            enforced = EnforcedPolicy(version, text, at, by)
+            tx.activate_policy(enforced)
+            return enforced
+
+        return await self.store.write(work)
+
+    # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _card(self, reader: Reader, request: ActionRequest) -> Card:
+        record = reader.round_decision(request.id, request.round)
+        if record is None or request.round == 0:
+            raise RequestError("request.no_card", f"{request.reference} was never held for people.")
+        people = trusted(reader)
+        votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
+        return build_card(request, record, votes, people)
+
+    def _expired(self, request: ActionRequest) -> bool:
+        return request.expires_at is not None and self.clock.policy() >= request.expires_at
+
+    async def _voter(self, name: str) -> Person:
+        person = (await self.store.read(trusted)).get(name)
+        if person is None:
+            raise PersonError(
+                "person.unknown", f"Nobody called {name[:40]!r} is enrolled.", next_step="See `runplane people list`."
+            )
+        return person
+
+    async def _admin(self, name: str) -> Person:
+        person = await self._voter(name)
+        if person.role is not Role.ADMIN or not person.active:
+            raise PersonError("person.not_admin", f"{name} is not an administrator.")
+        return person
+
+    async def _unlock(self, person: Person, secret: str) -> Ed25519PrivateKey:
+        """The person's key; a wrong secret is refused and counted in the audit log."""
+        try:
+            return await asyncio.to_thread(unlock, person, secret)
+        except PersonError:
+            at = self.clock.wall()
+            await self.store.write(lambda tx: tx.append("person.refused", {"person": person.id}, at=at))
+            raise
+
+
+def unmet(needs: tuple[Need, ...], people: Mapping[str, Person]) -> tuple[str, ...]:
+    """The needs that nobody, or too few, of the enrolled people could meet, in words."""
+    able = [person for person in people.values() if person.may_vote]
+    found = []
+    for need in needs:
+        count = sum(bool(person.groups & need.groups) for person in able)
+        if count < need.people:
+            found.append(f"{need.sentence()}: {count} enrolled")
+    return tuple(dict.fromkeys(found))
+
+
+def _found(reader: Reader, reference_or_id: str) -> ActionRequest:
+    request = find(reader, reference_or_id)
+    if request is None:
+        raise RequestError(
+            "request.not_found",
+            f"There is no request {reference_or_id[:40]!r}.",
+            next_step="See `runplane requests list`.",
+        )
+    return request

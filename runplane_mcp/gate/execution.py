@@ -1,0 +1,318 @@
+"""The one place that causes a Stripe write. It takes a request whose state says that it may run, sends the stored bytes
+with our key, and writes down what came of it.
+
+Every send follows a durable compare-and-set on (request, attempt, lease) and a look at the clocks. An answer that was
+lost is asked for again with the same bytes and the same key, which Stripe answers from its memory; never with new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.catalog import Catalog, Operation
+from runplane_mcp.core.redact import redact
+from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
+from runplane_mcp.errors import InternalError
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.records import preconditions_from
+from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
+from runplane_mcp.stripe_api.client import API_VERSION, Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
+from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
+
+#: A lease outlives the longest send (30 s), so that nobody takes over while bytes may still be on their way.
+LEASE_MS = 60_000
+#: Stripe forgets keys after 24 hours; a repeat must be well within.
+SAFE_REPEAT_MS = 23 * 3600 * 1000
+#: Sends in one go, before the request is left to the completer or its outcome is called unknown.
+SENDS_AT_ONCE = 3
+#: Sends over a request's whole life.
+MOST_ATTEMPTS = 12
+PAUSES = (0.2, 1.0)
+
+
+def no_probe(_point: str) -> None:
+    """The probe of everyday life. Crash tests pass one that dies at a named point."""
+
+
+class Lease(TypedDict):
+    """What a claim on an execution says of its request."""
+
+    lease_owner: str
+    lease_until: int
+
+
+class FirstSend(Lease):
+    """What the first claim says beside it: from when Stripe may remember our key, by two clocks."""
+
+    first_attempt_at: int
+    first_attempt_boot: str
+    first_attempt_boot_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Executes for one gate process. `owner` is what its leases name; `probe` hears the named points it passes."""
+
+    store: Store
+    connection: StripeConnection
+    catalog: Catalog
+    clock: Clock
+    owner: str
+    probe: Callable[[str], None] = no_probe
+    pauses: tuple[float, ...] = field(default=PAUSES)
+
+    def lease(self) -> Lease:
+        return {"lease_owner": self.owner, "lease_until": self.clock.wall() + LEASE_MS}
+
+    def first_send(self) -> FirstSend:
+        boot_id, boot_ms = self.clock.boot()
+        return {
+            "first_attempt_at": self.clock.wall(),
+            "first_attempt_boot": boot_id,
+            "first_attempt_boot_ms": boot_ms,
+            **self.lease(),
+        }
+
+    def safe_to_send(self, reader: Reader, request: ActionRequest) -> bool:
+        """Whether Stripe still remembers our key by the most pessimistic of three clocks: the wall's, the boot's (a laptop
+        that slept), and the newest event of the log (a wall clock that was set back)."""
+        if request.first_attempt_at is None:
+            return False
+        passed = [
+            self.clock.wall() - request.first_attempt_at,
+            reader.newest_event_at() - request.first_attempt_at,
+        ]
+        boot_id, boot_ms = self.clock.boot()
+        if boot_id and boot_id == request.first_attempt_boot and request.first_attempt_boot_ms is not None:
+            passed.append(boot_ms - request.first_attempt_boot_ms)
+        return max(passed) < SAFE_REPEAT_MS
+
+    async def run(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Mapping[str, object] | None]:
+        """Sends an executing request of ours until something is certain or enough was tried. `fresh`: no send of it was
+        ever made, so that a connection that was never opened proves that nothing happened.
+
+        Returns the request as it now stands and, for a success, Stripe's object as it came.
+        """
+        operation = self._operation(request)
+        nothing_left = fresh
+        sends = 0
+        while True:
+            if not await self._may_send(request):
+                return await self._without_answer(request, operation), None
+            self.probe("execute.before_send")
+            answer = await self._send(request)
+            self.probe("execute.after_send")
+            sends += 1
+            if isinstance(answer, Done):
+                return await self._succeeded(request, answer.body, answer.request_id), answer.body
+            if isinstance(answer, Refused):
+                if nothing_left:
+                    return await self._failed(request, answer.failure), None
+                # On a second attempt "already refunded" may be the trace of our own first one.
+                return await self._without_answer(request, operation), None
+            never_entered = isinstance(answer, NotSent) or (isinstance(answer, Busy) and answer.limited)
+            nothing_left = nothing_left and never_entered
+            if isinstance(answer, Lost) and answer.replayed:
+                return await self._without_answer(request, operation), None
+            if sends >= SENDS_AT_ONCE or request.attempt >= MOST_ATTEMPTS:
+                if nothing_left:
+                    return await self._unsent(request, answer), None
+                return await self._without_answer(request, operation), None
+            await asyncio.sleep(self.pauses[min(sends, len(self.pauses)) - 1])
+            if operation.method == "DELETE" and not nothing_left:
+                # Stripe keeps no keys for a DELETE: look before repeating it.
+                found = await self._evidence(request, operation)
+                if isinstance(found, Proven):
+                    return await self._succeeded(request, found.body, None), found.body
+                if not isinstance(found, Absent):
+                    return await self._outcome_unknown(request), None
+            request = await self._next_attempt(request)
+
+    async def resume(self, request: ActionRequest) -> ActionRequest:
+        """Finishes what a dead process left executing, or an outcome that is still unknown. Raises Changed when another
+        gate was faster."""
+        operation = self._operation(request)
+        if request.kind is Kind.READ:
+            failure = Failure("request.abandoned", "The process that read this ended before the answer came.")
+            return await self._failed(request, failure)
+        found = await self._evidence(request, operation)
+        if isinstance(found, Proven):
+            if request.state is State.OUTCOME_UNKNOWN:
+                return await self._succeeded(request, found.body, None)
+            return await self._succeeded(await self._next_attempt(request), found.body, None)
+        safe = await self.store.read(lambda reader: self.safe_to_send(reader, request))
+        repeatable = operation.method == "POST" or isinstance(found, Absent)
+        if not safe or not repeatable or request.attempt >= MOST_ATTEMPTS:
+            if request.state is State.OUTCOME_UNKNOWN:
+                return request
+            return await self._outcome_unknown(request)
+        request = await self._next_attempt(request)
+        self.probe("resume.claimed")
+        return (await self.run(request, fresh=False))[0]
+
+    def check_digest(self, request: ActionRequest, record: DecisionRecord) -> None:
+        """The bytes about to be sent are the bytes that were decided and seen. InternalError `internal.digest` if not."""
+        if request.effective is None or record.nonce is None or record.digest is None:
+            raise InternalError("internal.digest", "The request has no bytes or no digest: it does not run.")
+        digest = compute_digest(
+            request_id=request.id,
+            nonce=record.nonce,
+            identity=request.identity,
+            api_version=API_VERSION,
+            wire=request.effective,
+            principal=request.principal,
+            preconditions=preconditions_from(record.detail),
+        )
+        if not same_digest(digest, record.digest) or request.digest is None or not same_digest(digest, request.digest):
+            raise InternalError("internal.digest", "What would run is not what was decided: it does not run.")
+
+    def _operation(self, request: ActionRequest) -> Operation:
+        operation = self.catalog.by_id(request.operation_id)
+        if operation is None:
+            raise InternalError("internal.operation", f"The catalog no longer has {request.operation_id}.")
+        return operation
+
+    async def _may_send(self, request: ActionRequest) -> bool:
+        if request.kind is Kind.READ or request.attempt == 1:
+            # The transaction that made it executing is the compare-and-set; what is left to see is that no suspend lies
+            # between it and now.
+            return request.lease_until is not None and self.clock.wall() < request.lease_until
+        return await self.store.read(lambda reader: self.safe_to_send(reader, request))
+
+    async def _send(self, request: ActionRequest) -> Answer:
+        if request.effective is None:
+            raise InternalError("internal.bytes", "The request has no bytes: it does not run.")
+        key = request.stripe_key if request.effective.method == "POST" else None
+        return await self.connection.send(request.effective, idempotency_key=key)
+
+    async def _evidence(self, request: ActionRequest, operation: Operation) -> object:
+        if request.effective is None or request.stripe_key is None:
+            return None
+        return await evidence(
+            self.connection, request.effective, operation, request.stripe_key, request.first_attempt_at or 0
+        )
+
+    async def _next_attempt(self, request: ActionRequest) -> ActionRequest:
+        def claim(tx: Transaction) -> ActionRequest:
+            return tx.move(
+                request,
+                State.EXECUTING,
+                at=self.clock.wall(),
+                event={"attempt": request.attempt + 1, "owner": self.owner},
+                attempt=request.attempt + 1,
+                **self.lease(),
+            )
+
+        claimed = await self.store.write(claim)
+        self.probe("execute.claimed")
+        return claimed
+
+    async def _succeeded(
+        self, request: ActionRequest, body: Mapping[str, object], stripe_request_id: str | None
+    ) -> ActionRequest:
+        raw = body.get("id")
+        object_id = raw if isinstance(raw, str) else None
+        kept = redact(body)
+
+        def record(tx: Transaction) -> ActionRequest:
+            if request.kind is Kind.WRITE:
+                tx.settle(request.id, release=False)
+                if isinstance(kept, Mapping):
+                    tx.set_result(request.id, kept)
+            return tx.move(
+                request,
+                State.SUCCEEDED,
+                at=self.clock.wall(),
+                event={"stripe_request_id": stripe_request_id, "object_id": object_id},
+                stripe_request_id=stripe_request_id,
+                object_id=object_id,
+                lease_owner=None,
+                lease_until=None,
+            )
+
+        done = await self.store.write(record)
+        self.probe("execute.recorded")
+        return done
+
+    async def _failed(self, request: ActionRequest, failure: Failure) -> ActionRequest:
+        def record(tx: Transaction) -> ActionRequest:
+            # Money of an attempt that left something behind stays counted: nobody has proven that it did not move.
+            tx.settle(request.id, release=failure.effect_id is None)
+            return tx.move(
+                request,
+                State.FAILED,
+                at=self.clock.wall(),
+                event=failure_event(failure),
+                failure=failure,
+                stripe_request_id=failure.stripe_request_id,
+                object_id=failure.effect_id,
+                lease_owner=None,
+                lease_until=None,
+            )
+
+        return await self.store.write(record)
+
+    async def _unsent(self, request: ActionRequest, answer: Answer) -> ActionRequest:
+        """Proven never to have entered Stripe. What people approved stays approved, within bounds; what was allowed
+        without them has failed."""
+        reason = answer.reason if isinstance(answer, NotSent) else "Stripe took no more requests."
+
+        def record(tx: Transaction) -> ActionRequest:
+            if request.round > 0 and request.attempt < MOST_ATTEMPTS:
+                return tx.move(
+                    request,
+                    State.APPROVED,
+                    at=self.clock.wall(),
+                    event={"unsent": reason, "attempt": request.attempt},
+                    lease_owner=None,
+                    lease_until=None,
+                )
+            failure = Failure("stripe.unreachable", f"Stripe could not be reached; nothing was sent. {reason}")
+            tx.settle(request.id, release=True)
+            return tx.move(
+                request,
+                State.FAILED,
+                at=self.clock.wall(),
+                event=failure_event(failure),
+                failure=failure,
+                lease_owner=None,
+                lease_until=None,
+            )
+
+        return await self.store.write(record)
+
+    async def _without_answer(self, request: ActionRequest, operation: Operation) -> ActionRequest:
+        """Nothing certain came back. Evidence may prove success; its absence never proves failure."""
+        if request.kind is Kind.READ:
+            return await self._failed(request, Failure("stripe.no_answer", "Stripe gave no usable answer."))
+        found = await self._evidence(request, operation)
+        if isinstance(found, Proven):
+            return await self._succeeded(request, found.body, None)
+        return await self._outcome_unknown(request)
+
+    async def _outcome_unknown(self, request: ActionRequest) -> ActionRequest:
+        def record(tx: Transaction) -> ActionRequest:
+            return tx.move(
+                request,
+                State.OUTCOME_UNKNOWN,
+                at=self.clock.wall(),
+                event={"attempt": request.attempt},
+                lease_owner=None,
+                lease_until=None,
+            )
+
+        return await self.store.write(record)
+
+
+def failure_event(failure: Failure) -> dict[str, Json]:
+    """What the audit log says of a failure. The message may quote Stripe and stays out of the log's clear part."""
+    return {
+        "code": failure.code,
+        "param": failure.param,
+        "stripe_request_id": failure.stripe_request_id,
+        "effect_id": failure.effect_id,
+    }

@@ -1,0 +1,479 @@
+"""The pipeline, top to bottom: every Stripe operation of an agent comes through `Gate.submit`.
+
+parse → classify → decide (a) → resolve → decide (b), reserve, record and, for an allowed request, its intent, in one
+durable transaction → execute → record the outcome. What a client does meanwhile (cancel, vanish) interrupts none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from runplane_mcp.core.catalog import Catalog, Classified
+from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.effects import effect_of, effective
+from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.redact import redact
+from runplane_mcp.core.request import (
+    ActionRequest,
+    Failure,
+    Kind,
+    State,
+    StripeIdentity,
+    reference,
+    request_id,
+    sameness,
+    stripe_key,
+)
+from runplane_mcp.core.wire import WireRequest, encode
+from runplane_mcp.errors import ParameterError, RequestError, RunplaneError
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.deciding import judge, record_decision, standing_facts
+from runplane_mcp.gate.execution import Executor, failure_event
+from runplane_mcp.gate.policies import Policies, always_blocked
+from runplane_mcp.gate.records import block_code, find, received_event, words_to_agent
+from runplane_mcp.gate.view import RequestView, Submission, view_of
+from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
+from runplane_mcp.stripe_api.client import StripeConnection
+from runplane_mcp.stripe_api.resolve import resolve
+
+T = TypeVar("T")
+
+#: How long one call of an agent waits for an execution before it gets the request's id instead (seconds).
+PATIENCE = 40.0
+#: How long a look-up may take in all (seconds).
+LOOK_UP = 10.0
+
+
+class Gate:
+    """The agent side of one process. `identity` tells, once it is known, which Stripe this process talks to."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policies: Policies,
+        catalog: Catalog,
+        connection: StripeConnection,
+        identity: Callable[[], Awaitable[StripeIdentity]],
+        clock: Clock,
+        executor: Executor,
+    ) -> None:
+        self.store = store
+        self.policies = policies
+        self.catalog = catalog
+        self.connection = connection
+        self.clock = clock
+        self.executor = executor
+        self._identity = identity
+        self._tasks: set[asyncio.Task[RequestView]] = set()
+        self._running: set[str] = set()
+        self._closing = False
+        self._changes = asyncio.Condition()
+        self.watched = 0
+
+    # ── what agents can do ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def submit(self, submission: Submission) -> RequestView:
+        """Takes one attempt through the whole pipeline. Returns when it is settled, held, or takes longer than an agent
+        should wait. What the agent does wrongly comes back as a failed request, recorded; it never raises for that."""
+        started: list[str] = []
+        task = self._detached(self._submit(submission, started))
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if done or not started:
+            return await asyncio.shield(task)
+        # It goes on without the agent, which learns where to ask.
+        return await self.get(submission.principal, started[0])
+
+    async def refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
+        """Records an attempt that no Stripe request could be made of: wrong types, unknown names, an unknown tool."""
+        return await asyncio.shield(self._detached(self._refuse(submission, error, blocked=blocked)))
+
+    async def get(self, principal: str, reference_or_id: str) -> RequestView:
+        """One of the principal's own requests. RequestError `request.not_found`, the same for somebody else's."""
+        return await self.store.read(lambda reader: self._own(reader, principal, reference_or_id)[1])
+
+    async def recent(self, principal: str, *, open_only: bool = False, limit: int = 20) -> list[RequestView]:
+        states = frozenset(state for state in State if state in _OPEN) if open_only else None
+        wanted = RequestFilter(states=states, principal=principal, kind=Kind.WRITE, limit=limit)
+        return [view_of(request) for request in await self.store.read(lambda reader: reader.requests(wanted))]
+
+    async def wait(self, principal: str, reference_or_id: str, seconds: float) -> RequestView:
+        """The request at its next change of status, or after `seconds` as it still is."""
+        start = await self.get(principal, reference_or_id)
+        deadline = asyncio.get_running_loop().time() + seconds
+        view = start
+        self.watched += 1
+        try:
+            while view.status is start.status or not view.settled:
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0 or view.status not in _OPEN:
+                    break
+                await self._next_change(left)
+                view = await self.get(principal, reference_or_id)
+        finally:
+            self.watched -= 1
+        return view
+
+    async def cancel(self, principal: str, reference_or_id: str) -> RequestView:
+        """Takes back a request that is still held. What already runs, or is over, cannot be canceled."""
+
+        def work(tx: Transaction) -> RequestView:
+            request, _ = self._own(tx, principal, reference_or_id)
+            if request.state not in {State.WAITING, State.SCHEDULED, State.APPROVED}:
+                raise RequestError(
+                    "request.not_cancelable",
+                    f"{request.reference} is {request.state.value} and cannot be canceled.",
+                    next_step="Only a request that is still held can be.",
+                )
+            tx.settle(request.id, release=True)
+            return view_of(tx.move(request, State.CANCELED, at=self.clock.wall(), event={"by": "agent"}))
+
+        return await self._written(work)
+
+    async def always_blocked(self) -> tuple[str, ...]:
+        """The action groups that the policy blocks whatever the parameters: agents are told, or they go looking."""
+        policy = await self.store.read(self.policies.enforced)
+        return always_blocked(policy)
+
+    # ── the pipeline ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _submit(self, submission: Submission, started: list[str]) -> RequestView:
+        # 1 parse and 2 classify: the wire request is the truth from here on.
+        operation = self.catalog.by_id(submission.operation_id)
+        if operation is None:
+            unknown = ParameterError(
+                "parameter.operation",
+                f"There is no operation {submission.operation_id[:80]!r}.",
+                next_step="List the tools.",
+            )
+            return await self._refuse(submission, unknown, blocked=True)
+        try:
+            self.catalog.check(operation, submission.parameters)
+            wire = encode(operation.method, operation.path, submission.parameters)
+            # The bytes alone say which operation it is: a value in the path can make it another one than was named.
+            classified = self.catalog.classify(wire)
+            identity = await self._identity()
+        except RunplaneError as error:
+            return await self._refuse(submission, error)
+        request = self._new_request(submission, classified, identity, wire)
+
+        self._running.add(request.id)
+        started.append(request.id)
+        try:
+            if request.kind is Kind.READ:
+                return await self._read(request, classified)
+            return await self._write(submission, request, classified)
+        finally:
+            self._running.discard(request.id)
+
+    async def _write(self, submission: Submission, request: ActionRequest, classified: Classified) -> RequestView:
+        # 3 decide (a): what is blocked whatever Stripe would say needs no look-up.
+        early = await self.store.read(lambda reader: self._early(reader, request, classified))
+        if early is not None:
+            blocked = await self._written(lambda tx: self._received_and_blocked(tx, request, classified))
+            return view_of(blocked)
+
+        # 4 resolve, while the request itself becomes durable.
+        looking = asyncio.create_task(resolve(self.connection, classified, timeout=LOOK_UP))
+        try:
+            received = await self.store.write(lambda tx: self._receive(tx, request))
+        except RequestError as error:
+            looking.cancel()
+            return await self._refuse(submission, error)
+        except BaseException:
+            looking.cancel()
+            raise
+        if received.id != request.id:
+            looking.cancel()
+            return await self.get(request.principal, received.id)
+        self.executor.probe("submit.received")
+        effect = await looking
+
+        # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
+        decided = await self._written(lambda tx: self._decide(tx, received.id, classified, effect))
+        self.executor.probe("submit.decided")
+
+        # 7 execute and 8 record the outcome.
+        if decided.state is State.EXECUTING:
+            await self.execute(decided, fresh=True)
+        return await self.get(request.principal, decided.id)
+
+    def _new_request(
+        self, submission: Submission, classified: Classified, identity: StripeIdentity, wire: WireRequest
+    ) -> ActionRequest:
+        operation = classified.operation
+        now = self.clock.wall()
+        return ActionRequest(
+            id=request_id(os.urandom(16)),
+            reference=reference(os.urandom(8)),
+            state=State.RECEIVED,
+            version=1,
+            principal=submission.principal,
+            agent=submission.agent,
+            via=submission.via,
+            client=submission.client,
+            operation_id=operation.operation_id,
+            action=classified.action,
+            kind=operation.kind,
+            identity=identity,
+            created_at=now,
+            policy_at=self.clock.policy(),
+            changed_at=now,
+            as_asked=wire,
+            own=submission.own,
+            lease_owner=self.executor.owner,
+            same_asked=sameness(operation.operation_id, identity, wire, submission.principal),
+        )
+
+    def _receive(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
+        """The request becomes durable; or it turns out to be one that is there already, and that one is the answer."""
+        if request.own.idempotency_key is not None:
+            earlier = tx.by_agent_key(request.principal, request.own.idempotency_key)
+            if earlier is not None:
+                if earlier.same_asked != request.same_asked:
+                    raise RequestError(
+                        "request.key_reused",
+                        "This idempotency_key was used with other parameters.",
+                        next_step="Use a new key for a new request.",
+                    )
+                return earlier
+        if request.same_asked is not None:
+            # An agent that asks again while the first is open gets the first: retries never become a second refund.
+            earlier = tx.same_open(request.same_asked)
+            if earlier is not None and request.own.idempotency_key is None:
+                return earlier
+        return tx.insert_request(request, event=received_event(request))
+
+    def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> Decision | None:
+        policy = self.policies.enforced(reader)
+        before = effect_of(classified, {})
+        facts = standing_facts(
+            principal=request.principal,
+            agent=request.agent,
+            via=request.via,
+            client=request.client,
+            identity=request.identity,
+            classified=classified,
+        )
+        facts.update(before.facts)
+        facts.update(clock_facts(policy, self.clock.policy()))
+        pending = frozenset(name for name in classified.facts if facts.get(name, UNKNOWN) is UNKNOWN)
+        return policy.early_block(facts, pending)
+
+    def _received_and_blocked(self, tx: Transaction, request: ActionRequest, classified: Classified) -> ActionRequest:
+        received = self._receive(tx, request)
+        if received.id != request.id:
+            return received
+        return self._conclude(tx, received, classified, effect_of(classified, {}))
+
+    def _decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> ActionRequest:
+        request = tx.request(id)
+        if request is None or request.state is not State.RECEIVED:
+            raise Changed
+        return self._conclude(tx, request, classified, effect)
+
+    def _conclude(
+        self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect
+    ) -> ActionRequest:
+        """Decision (b) and its consequence, in the caller's transaction."""
+        policy = self.policies.enforced(tx)
+        run_as = None
+        if effect.refusal is None:
+            run_as = effective(classified, effect, request.id)
+            request = replace(
+                request,
+                same_effective=sameness(
+                    request.operation_id, request.identity, effective(classified, effect, ""), request.principal
+                ),
+            )
+        judged = judge(tx, policy, request, classified, effect, self.clock)
+        decision = judged.decision
+        held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
+        record = record_decision(
+            tx, request, judged, effect, self.clock, kind="first", round=1 if held else 0, wire=run_as
+        )
+        wall, now = self.clock.wall(), self.clock.policy()
+        tx.reserve(request.id, decision.buckets, at=now, waiting=held)
+
+        if decision.outcome is Outcome.BLOCK:
+            tx.settle(request.id, release=True)
+            failure = Failure(block_code(decision), "The company's policy does not allow this.")
+            return tx.move(
+                request,
+                State.BLOCKED,
+                at=wall,
+                event={"code": failure.code},
+                failure=failure,
+                message_to_agent=words_to_agent(decision),
+                lease_owner=None,
+            )
+        if run_as is None or effect.refusal is not None:
+            tx.settle(request.id, release=True)
+            failure = effect.refusal or Failure("request.no_bytes", "No Stripe request could be made of this.")
+            return tx.move(
+                request, State.FAILED, at=wall, event=failure_event(failure), failure=failure, lease_owner=None
+            )
+        if held:
+            expires_in = decision.expires_in if decision.expires_in is not None else policy.policy.approval.expires_in
+            return tx.move(
+                request,
+                State.WAITING,
+                at=wall,
+                event={"round": 1, "digest": record.digest},
+                effective=run_as,
+                round=1,
+                digest=record.digest,
+                expires_at=now + expires_in * 1000,
+                message_to_agent=words_to_agent(decision),
+                same_effective=request.same_effective,
+                lease_owner=None,
+            )
+        return tx.move(
+            request,
+            State.EXECUTING,
+            at=wall,
+            event={"attempt": 1, "digest": record.digest, "owner": self.executor.owner},
+            effective=run_as,
+            digest=record.digest,
+            stripe_key=stripe_key(os.urandom(16)),
+            same_effective=request.same_effective,
+            attempt=1,
+            **self.executor.first_send(),
+        )
+
+    async def _read(self, request: ActionRequest, classified: Classified) -> RequestView:
+        """A read: decided and durable before Stripe is asked, its outcome recorded behind the answer."""
+
+        def work(tx: Transaction) -> ActionRequest:
+            received = tx.insert_request(replace(request, same_asked=None), event=received_event(request))
+            return self._conclude(tx, received, classified, effect_of(classified, {}))
+
+        decided = await self._written(work)
+        if decided.state is not State.EXECUTING:
+            return view_of(decided)
+        finished, body = await self.execute(decided, fresh=True)
+        result = redact(body)
+        return view_of(finished, result if isinstance(result, Mapping) else None)
+
+    async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
+        identity = await self._identity_or_none()
+        now = self.clock.wall()
+        operation = self.catalog.by_id(submission.operation_id)
+        request = ActionRequest(
+            id=request_id(os.urandom(16)),
+            reference=reference(os.urandom(8)),
+            state=State.RECEIVED,
+            version=1,
+            principal=submission.principal,
+            agent=submission.agent,
+            via=submission.via,
+            client=submission.client,
+            operation_id=submission.operation_id[:120],
+            action=operation.action if operation else "unknown",
+            kind=operation.kind if operation else Kind.WRITE,
+            identity=identity,
+            created_at=now,
+            policy_at=self.clock.policy(),
+            changed_at=now,
+            as_asked=None,
+            own=replace(submission.own, idempotency_key=None),
+        )
+        failure = Failure(error.code, str(error.message), error.param)
+
+        def work(tx: Transaction) -> ActionRequest:
+            received = tx.insert_request(request, asked=redact(submission.asked), event=received_event(request))
+            return tx.move(
+                received,
+                State.BLOCKED if blocked else State.FAILED,
+                at=now,
+                event=failure_event(failure),
+                failure=failure,
+                message_to_agent=error.next_step or None,
+            )
+
+        return view_of(await self._written(work))
+
+    # ── executing, and what the completer shares with it ──────────────────────────────────────────────────────────
+
+    async def execute(
+        self, request: ActionRequest, *, fresh: bool
+    ) -> tuple[ActionRequest, Mapping[str, object] | None]:
+        """Runs an executing request of ours to an end, and tells whoever waits."""
+        self._running.add(request.id)
+        try:
+            return await self.executor.run(request, fresh=fresh)
+        finally:
+            self._running.discard(request.id)
+            await self.notify()
+
+    def runs(self, id: str) -> bool:
+        """Whether a task of this process is executing the request right now."""
+        return id in self._running
+
+    async def identity(self) -> StripeIdentity:
+        return await self._identity()
+
+    async def notify(self) -> None:
+        """Wakes everybody who waits for a change."""
+        async with self._changes:
+            self._changes.notify_all()
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more requests and gives the running ones `seconds` to end; what is left is another gate's to finish."""
+        self._closing = True
+        running = set(self._tasks)
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+
+    # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _detached(self, work: Coroutine[object, object, RequestView]) -> asyncio.Task[RequestView]:
+        """Runs `work` in a task that no client owns: a client that cancels or vanishes interrupts nothing."""
+        if self._closing:
+            work.close()
+            raise RequestError(
+                "request.closing", "Runplane is stopping and takes no more requests.", next_step="Start it again."
+            )
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _written(self, work: Callable[[Transaction], T]) -> T:
+        done = await self.store.write(work)
+        await self.notify()
+        return done
+
+    async def _next_change(self, seconds: float) -> None:
+        async with self._changes:
+            try:
+                await asyncio.wait_for(self._changes.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def _identity_or_none(self) -> StripeIdentity:
+        try:
+            return await self._identity()
+        except RunplaneError:
+            return StripeIdentity(self.connection.target, "unknown", livemode=False)
+
+    def _own(self, reader: Reader, principal: str, reference_or_id: str) -> tuple[ActionRequest, RequestView]:
+        request = find(reader, reference_or_id)
+        if request is None or request.principal != principal:
+            raise RequestError(
+                "request.not_found", "There is no such request of yours.", next_step="Use list_requests to see yours."
+            )
+        return request, view_of(request, reader.result(request.id) if request.state is State.SUCCEEDED else None)
+
+
+_OPEN = frozenset(
+    {State.RECEIVED, State.WAITING, State.SCHEDULED, State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN}
+)

@@ -1,0 +1,81 @@
+"""The enforced policy: one row in the store, compiled once for each version, the same for every process of a home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.compile import CompiledPolicy, compile_policy
+from runplane_mcp.core.conditions import Op
+from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.policy import load, version_of
+from runplane_mcp.errors import PolicyError
+from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
+
+
+class Policies:
+    """Compiled policies by version. Cheap to ask in every decision."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._compiled: dict[str, CompiledPolicy] = {}
+
+    def compile(self, text: str, *, file: str) -> CompiledPolicy:
+        """PolicyError with every problem and its place."""
+        version = version_of(text)
+        if version not in self._compiled:
+            actions = self._catalog.actions()
+            self._compiled[version] = compile_policy(load(text, file=file, known_actions=actions), actions=actions)
+        return self._compiled[version]
+
+    def enforced(self, reader: Reader) -> CompiledPolicy:
+        """What decides now. PolicyError `policy.none` when nothing was ever activated: then nothing runs."""
+        row = reader.enforced_policy()
+        if row is None:
+            raise PolicyError("policy.none", "No policy is enforced.", next_step="Run `runplane policy activate`.")
+        return self._compiled.get(row.version) or self.compile(row.text, file="enforced policy")
+
+    def offer(self, tx: Transaction, text: str, *, at: int, simulator: bool) -> str:
+        """A file as a gate found it. The first one and every one against the simulator activate themselves; any other
+        change stays proposed until an administrator activates it. Returns enforced, activated or proposed.
+
+        The text must already compile: a broken file never gets here, and the last good one stays enforced.
+        """
+        version = version_of(text)
+        now = tx.enforced_policy()
+        if now is not None and now.version == version:
+            return "enforced"
+        if now is None or simulator:
+            by = "first" if now is None else "simulator"
+            tx.append("policy.activated", {"version": version, "by": by}, at=at)
+            tx.activate_policy(EnforcedPolicy(version, text, at, by))
+            return "activated"
+        waiting = tx.proposed_policy()
+        if waiting is None or waiting.version != version:
+            tx.append("policy.proposed", {"version": version}, at=at)
+            tx.propose_policy(ProposedPolicy(version, text, at))
+        return "proposed"
+
+
+def read_policy_file(path: Path) -> str:
+    """The text of a policy file, PolicyError `policy.unreadable` where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PolicyError(
+            "policy.unreadable",
+            f"There is no policy file at {path}.",
+            next_step="Run `runplane init` or set RUNPLANE_POLICY.",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError("policy.unreadable", f"The policy file {path} cannot be read: {error}.") from None
+
+
+def always_blocked(policy: CompiledPolicy) -> tuple[str, ...]:
+    """The actions and groups that a rule blocks on no other condition. Agents are told, or they go looking for a way."""
+    found: list[str] = []
+    for rule in policy.policy.rules:
+        names_action_alone = [(test.fact.name, test.op) for test in rule.when] == [("action", Op.ANY_IN)]
+        if rule.then is Outcome.BLOCK and not rule.unless and names_action_alone:
+            found.extend(rule.when[0].texts)
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,58 @@
+"""Which gate processes live. Each holds a lock on a file of its own; the system lets go of it at any death, so a lease
+whose owner's lock is free belongs to a dead process and need not be waited out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class Presence:
+    """This process's sign of life. `owner` is what its leases name."""
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        self.owner = owner
+        self._folder = folder
+        self._path = folder / f"{owner}.lock"
+        self._handle: int | None = None
+
+    def announce(self) -> None:
+        handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        self._handle = handle
+
+    def leave(self) -> None:
+        if self._handle is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+            os.close(self._handle)
+            self._handle = None
+
+    def lives(self, owner: str | None) -> bool:
+        """Whether the process behind a lease still lives, itself included."""
+        return owner is not None and (owner == self.owner or _locked(self._folder / f"{owner}.lock"))
+
+
+def living_gates(folder: Path) -> int:
+    """How many gate processes live in a home."""
+    return sum(_locked(path) for path in folder.glob("*.lock")) if folder.is_dir() else 0
+
+
+def _locked(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        # Nobody holds it: what a dead process left. Removed while we hold the lock, so no new owner can lose it.
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        return False
+    finally:
+        os.close(handle)

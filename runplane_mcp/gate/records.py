@@ -1,0 +1,156 @@
+"""Decisions and facts as JSON for the decision record, and back: what was known is kept exactly, so that it can be shown,
+explained and decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import cast
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.decision import Decision, Need
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.facts import Facts, FactValue, Missing
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.request import ActionRequest, Precondition
+from runplane_mcp.store.base import Reader
+
+
+def fact_json(value: FactValue) -> Json:
+    if isinstance(value, Missing):
+        return {"missing": value.value}
+    if isinstance(value, Money):
+        return {"amount": value.amount, "currency": value.currency}
+    if isinstance(value, Fraction):
+        return {"fraction": str(value)}
+    if isinstance(value, frozenset):
+        return {"set": sorted(value)}
+    return value
+
+
+def facts_json(facts: Facts) -> dict[str, Json]:
+    return {name: fact_json(value) for name, value in sorted(facts.items())}
+
+
+def fact_from_json(value: Json) -> FactValue:
+    if isinstance(value, Mapping):
+        if "missing" in value:
+            return Missing(value["missing"])
+        if "amount" in value:
+            return Money(cast("int", value["amount"]), str(value["currency"]))
+        if "fraction" in value:
+            return Fraction(str(value["fraction"]))
+        return frozenset(cast("list[str]", value["set"]))
+    if value is None or not isinstance(value, str | int | bool):
+        raise TypeError(f"a fact is never {type(value).__name__}")
+    return value
+
+
+def need_json(need: Need) -> dict[str, Json]:
+    return {"groups": sorted(need.groups), "people": need.people}
+
+
+def needs_from(detail: Mapping[str, Json]) -> tuple[Need, ...]:
+    """The requirement that a decision record holds."""
+    found = []
+    for each in cast("list[Mapping[str, Json]]", detail.get("requirement", [])):
+        found.append(Need(frozenset(cast("list[str]", each["groups"])), cast("int", each["people"])))
+    return tuple(found)
+
+
+def precondition_json(precondition: Precondition) -> dict[str, Json]:
+    return {"name": precondition.name, "relation": precondition.relation, "value": precondition.value}
+
+
+def preconditions_from(detail: Mapping[str, Json]) -> tuple[Precondition, ...]:
+    found = []
+    for each in cast("list[Mapping[str, Json]]", detail.get("preconditions", [])):
+        value = each["value"]
+        found.append(
+            Precondition(str(each["name"]), str(each["relation"]), value if isinstance(value, int) else str(value))
+        )
+    return tuple(found)
+
+
+def detail_json(
+    decision: Decision,
+    effect: Effect,
+    *,
+    mode: str,
+    simulated_clock: bool,
+    changed: tuple[str, ...] = (),
+) -> dict[str, Json]:
+    """All of a decision but the facts: what spoke, who must say yes, what people see."""
+    return {
+        "mode": mode,
+        "simulated_clock": simulated_clock,
+        "reasons": [
+            {
+                "source": reason.source,
+                "id": reason.id,
+                "outcome": reason.outcome.value,
+                "why": reason.why,
+                "need": need_json(reason.need) if reason.need else None,
+            }
+            for reason in decision.reasons
+        ],
+        "requirement": [need_json(need) for need in decision.requirement],
+        "expires_in": decision.expires_in,
+        "risk_factors": [
+            {"name": factor.name, "points": factor.points, "sentence": factor.sentence}
+            for factor in decision.risk.factors
+        ],
+        "limits": [
+            {"id": limit.limit_id, "sentence": limit.sentence, "exceeded": limit.exceeded, "share": limit.share}
+            for limit in decision.limits
+        ],
+        "preconditions": [precondition_json(each) for each in effect.preconditions],
+        "effect": {
+            "sentence": effect.sentence,
+            "to_whom": effect.to_whom,
+            "undo": effect.undo,
+            "money_lines": [
+                {"label": line.label, "amount": line.money.amount, "currency": line.money.currency}
+                for line in effect.money_lines
+            ],
+            "quoted": [[label, text] for label, text in effect.quoted],
+        },
+        "changed": list(changed),
+    }
+
+
+def find(reader: Reader, reference_or_id: str) -> ActionRequest | None:
+    """A request by its id or by the short code that people use, in any case."""
+    wanted = reference_or_id.strip()
+    return reader.request_by_reference(wanted.upper()) if wanted[:3].upper() == "RP-" else reader.request(wanted)
+
+
+def received_event(request: ActionRequest) -> dict[str, Json]:
+    """What the audit log says of a request's arrival: who and what, none of the parameters."""
+    return {
+        "principal": request.principal,
+        "agent": request.agent,
+        "via": request.via,
+        "operation": request.operation_id,
+        "action": request.action,
+        "target": request.identity.target,
+        "account": request.identity.account,
+        "livemode": request.identity.livemode,
+        "policy_at": request.policy_at,
+    }
+
+
+def block_code(decision: Decision) -> str:
+    """The stable code that a blocked agent gets: of what kind the reason is, not which."""
+    for reason in decision.decisive:
+        if reason.source == "error":
+            return "policy.error"
+        if reason.source == "limit":
+            return "policy.limit"
+    return "policy.blocked"
+
+
+def words_to_agent(decision: Decision) -> str | None:
+    """What the policy's author wrote for agents, and nothing else: no rule, no threshold."""
+    words = [reason.tell_agent for reason in decision.decisive if reason.tell_agent]
+    return " ".join(dict.fromkeys(words)) or None

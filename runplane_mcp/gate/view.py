@@ -1,0 +1,74 @@
+"""What comes into the gate and what its interfaces get back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State
+from runplane_mcp.core.wire import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One attempt, as an interface hands it in. `parameters` are Stripe's, already of the right types; `own` are ours.
+
+    `principal` is who is accountable (`stdio` for a home's own children), `agent` only a label, `client` what the
+    client calls itself. `asked` is the raw arguments, for the record where no wire request can be made of them.
+    """
+
+    principal: str
+    agent: str
+    via: str
+    operation_id: str
+    parameters: Parameters
+    own: OwnArguments = field(default_factory=OwnArguments)
+    client: str | None = None
+    asked: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request as its own agent may see it: no rules, scores, thresholds or people.
+
+    `tell_agent` is what policy or a person says to the agent. `result` is the Stripe object of a success, redacted.
+    Times are milliseconds since 1970, `expires_at` in policy time.
+    """
+
+    request_id: str
+    reference: str
+    status: State
+    operation_id: str
+    action: str
+    kind: Kind
+    simulator: bool
+    created_at: int
+    changed_at: int
+    expires_at: int | None = None
+    result: Mapping[str, Json] | None = None
+    failure: Failure | None = None
+    tell_agent: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether waiting longer in this call may change anything but people's minds."""
+        return self.status not in {State.RECEIVED, State.APPROVED, State.EXECUTING}
+
+
+def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None) -> RequestView:
+    return RequestView(
+        request_id=request.id,
+        reference=request.reference,
+        status=request.state,
+        operation_id=request.operation_id,
+        action=request.action,
+        kind=request.kind,
+        simulator=request.identity.simulator,
+        created_at=request.created_at,
+        changed_at=request.changed_at,
+        expires_at=request.expires_at if request.state in {State.WAITING, State.SCHEDULED, State.APPROVED} else None,
+        result=result,
+        failure=request.failure,
+        tell_agent=request.message_to_agent,
+    )

@@ -1,0 +1,92 @@
+"""Every setting, once. Values come from `RUNPLANE_*` variables; `STRIPE_API_KEY` keeps Stripe's own name.
+
+| variable | meaning |
+|---|---|
+| RUNPLANE_HOME | the folder that holds all state; default `~/.runplane` |
+| RUNPLANE_POLICY | the policy file; default `policies.yaml` in the home |
+| STRIPE_API_KEY | Stripe's key; without it, or with `--simulator`, the simulator |
+| RUNPLANE_STRIPE_API_BASE | another address for Stripe: loopback only, with a test or simulator key |
+| RUNPLANE_SIMULATOR_NOW | sets policy time, simulator only: `2026-03-03T14:00` in the policy's zone, or with an offset |
+| RUNPLANE_DEBUG | `1` makes the command line print the traceback of a fault of its own |
+| RUNPLANE_ALLOW_LIVE_IN_TRIAL | `yes` accepts a live key although agents run as the same user (see the security page) |
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runplane_mcp.errors import SettingsError
+
+#: Nobody but the owner may read what lies in the home: it holds the store, the key and, with the simulator, its world.
+HOME_MODE = 0o700
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNPLANE_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".runplane")
+    policy: Path | None = None
+    stripe_api_key: SecretStr | None = Field(default=None, validation_alias="STRIPE_API_KEY")
+    stripe_api_base: str | None = None
+    simulator_now: str | None = None
+    allow_live_in_trial: bool = False
+
+    @property
+    def database(self) -> Path:
+        return self.home / "runplane.db"
+
+    @property
+    def simulator_file(self) -> Path:
+        return self.home / "simulator.db"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.policy if self.policy is not None else self.home / "policies.yaml"
+
+    @property
+    def gates(self) -> Path:
+        """One lock file for each living gate process: a lease whose owner's lock is free belongs to a dead process."""
+        return self.home / "gates"
+
+
+def load_settings() -> Settings:
+    """The settings of this process. SettingsError `settings.invalid` names the variable and never shows its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        variable = name if name.isupper() else f"RUNPLANE_{name.upper()}"
+        raise SettingsError(
+            "settings.invalid", f"{variable} is not usable: {first['msg']}.", next_step="See the table in the README."
+        ) from None
+
+
+def ensure_home(settings: Settings) -> Path:
+    """Makes the home folder, readable by its owner only. SettingsError `settings.home` when that cannot be."""
+    home = settings.home
+    try:
+        home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
+        if stat.S_IMODE(home.stat().st_mode) & 0o077 and home.owner() == Path(f"/proc/{os.getpid()}").owner():
+            home.chmod(HOME_MODE)
+        settings.gates.mkdir(mode=HOME_MODE, exist_ok=True)
+    except (OSError, KeyError) as error:
+        raise SettingsError(
+            "settings.home",
+            f"The home folder {home} cannot be used: {error}.",
+            next_step="Set RUNPLANE_HOME to a folder that you may write to.",
+        ) from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise SettingsError(
+            "settings.home",
+            f"The home folder {home} cannot be written to.",
+            next_step="Set RUNPLANE_HOME to a folder that you may write to.",
+        )
+    return home
