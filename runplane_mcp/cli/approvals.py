@@ -1,0 +1,215 @@
+"""`runplane approve`, `deny`, `approvals list show`: people look at cards and answer them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
+from runplane_mcp.core.approval import Answer, Person
+from runplane_mcp.core.card import Card
+from runplane_mcp.core.request import State
+from runplane_mcp.errors import ApprovalError, UsageError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk, VoteResult
+    from runplane_mcp.settings import Settings
+
+approvals = typer.Typer(help="What waits for people.", no_args_is_help=True)
+
+Digest = Annotated[
+    str | None, typer.Option("--digest", metavar="D", help="The full digest that was seen. Scripts must give it.")
+]
+AsVoter = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who votes.")]
+Note = Annotated[str | None, typer.Option("--note", help="Words to the agent, shown as a person's.")]
+
+
+@approvals.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """Everything that waits for a yes or a no, oldest first."""
+    from runplane_mcp.cli.card import card_json
+    from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
+
+    cards = at_desk(settings_of_home(), lambda desk: desk.cards())
+    if as_json:
+        print_json([card_json(card) for card in cards])
+        return
+    if not cards:
+        say("Nothing waits for approval.")
+        return
+    columns = [
+        Column("REQUEST", whole=True),
+        Column("ACTION", whole=True),
+        Column("AMOUNT", right=True, whole=True),
+        Column("RISK", whole=True, styles=RISK_STYLES),
+        Column("AGENT"),
+        Column("EXPIRES"),
+    ]
+    rows = [
+        (
+            card.reference,
+            card.action,
+            money(card.amount, card.currency),
+            card.risk_level,
+            card.agent,
+            brief(card.expires_at),
+        )
+        for card in cards
+    ]
+    console().print(table(columns, rows))
+    say("Look at one: runplane approvals show REQUEST", "dim")
+
+
+@approvals.command("show")
+def show(
+    request: RequestArgument = None,
+    details: Annotated[bool, typer.Option("--details", help="Factors, facts, raw parameters, full digest.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """The card of one request: all that is known before a yes."""
+    from runplane_mcp.cli.card import card_json, card_view
+    from runplane_mcp.cli.output import console, print_json, say
+
+    card = at_desk(settings_of_home(), lambda desk: desk.card(request))
+    if as_json:
+        print_json(card_json(card))
+        return
+    console().print(card_view(card, details=details))
+    if card.status == State.WAITING:
+        say()
+        say(
+            f"Answer: runplane approve {card.reference} --as NAME   or   runplane deny {card.reference} --as NAME",
+            "dim",
+        )
+
+
+def approve(
+    request: RequestArgument = None,
+    digest: Digest = None,
+    name: AsVoter = None,
+    note: Note = None,
+    secret_stdin: SecretStdin = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say yes to a held request.
+
+    On a terminal it shows the card and asks; scripts name the digest that was seen. With --secret-stdin the
+    first line on stdin is the voter's secret.
+    """
+    _answer(Answer.YES, request, digest, name, note, secret_stdin=secret_stdin, as_json=as_json)
+
+
+def deny(
+    request: RequestArgument = None,
+    digest: Digest = None,
+    name: AsVoter = None,
+    note: Note = None,
+    secret_stdin: SecretStdin = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say no to a held request.
+
+    One no is enough; the note reaches the agent as your words. With --secret-stdin the first line on stdin is
+    the voter's secret.
+    """
+    _answer(Answer.NO, request, digest, name, note, secret_stdin=secret_stdin, as_json=as_json)
+
+
+def _answer(
+    answer: Answer,
+    request: str | None,
+    digest: str | None,
+    name: str | None,
+    note: str | None,
+    *,
+    secret_stdin: bool,
+    as_json: bool,
+) -> None:
+    from runplane_mcp.cli.output import iso, print_json
+    from runplane_mcp.cli.secrets import Asked, read_secrets
+
+    settings = settings_of_home()
+    asking = sys.stdin.isatty() and not as_json and not secret_stdin
+    if not asking:
+        _require(digest, name)
+    if request is None or (digest is None and asking):
+        card = at_desk(settings, lambda desk: desk.card(request))
+        if card.status != State.WAITING:
+            raise ApprovalError(
+                "approval.not_waiting", f"{card.reference} is {card.status}: there is nothing to decide."
+            )
+        # Held by its id from here on: the newest card may be another one by the time the person has read this one.
+        request = card.request_id
+        if asking and digest is None:
+            digest = _seen(card, answer)
+    voter = name if name is not None else _who(at_desk(settings, lambda desk: desk.people()))
+    secret = read_secrets([Asked(voter)], from_stdin=secret_stdin)[0]
+    asked, seen = request, digest or ""
+
+    async def vote(desk: Desk) -> VoteResult:
+        return await desk.vote(asked, digest=seen, person=voter, secret=secret, answer=answer, note=note)
+
+    result = at_desk(settings, vote)
+    if as_json:
+        print_json(
+            {
+                "request_id": result.request_id,
+                "reference": result.reference,
+                "status": result.status.value,
+                "votes": result.votes,
+                "needed": result.needed,
+                "gates_running": result.gates_running,
+                "expires_at": iso(result.expires_at),
+            }
+        )
+        return
+    _tell(result, settings)
+
+
+def _require(digest: str | None, name: str | None) -> None:
+    if digest is None:
+        raise UsageError(
+            "usage.digest_missing",
+            "Without a terminal, a vote must say what was seen.",
+            next_step="Add --digest with the full digest from `runplane approvals list --json`.",
+        )
+    if name is None:
+        raise UsageError(
+            "usage.voter_missing", "Without a terminal, a vote must say whose it is.", next_step="Add --as NAME."
+        )
+
+
+def _seen(card: Card, answer: Answer) -> str:
+    """Shows the card, asks, and returns the digest of exactly the card that was shown."""
+    from runplane_mcp.cli.card import card_view
+    from runplane_mcp.cli.output import console, say
+
+    console().print(card_view(card))
+    say()
+    question = f"{'Approve' if answer is Answer.YES else 'Deny'} exactly this?"
+    if not typer.confirm(question, default=False):
+        raise ApprovalError("approval.not_given", f"No vote was given; {card.reference} still waits.")
+    return card.digest
+
+
+def _who(people: list[Person]) -> str:
+    able = [person.id for person in people if person.may_vote]
+    answered: str = typer.prompt("Your name", default=able[0] if len(able) == 1 else None)
+    return answered.strip()
+
+
+def _tell(result: VoteResult, settings: Settings) -> None:
+    from runplane_mcp.cli.output import moment, say
+
+    if result.status is State.DENIED:
+        say(f"Denied. {result.reference} will not run.", "red")
+    elif result.status is State.WAITING:
+        say(f"Your yes counts. {result.reference} needs {result.needed} more.", "yellow")
+    elif result.gates_running:
+        say(f"Approved. {result.reference} runs now: runplane requests show {result.reference}", "green")
+    else:
+        say(f"Approved. {result.reference} runs when `runplane mcp` next runs for this home.", "green")
+        say(f"None runs now for {settings.home}. The approval ends {moment(result.expires_at)}.")

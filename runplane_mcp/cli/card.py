@@ -1,0 +1,229 @@
+"""The card on a terminal, in the order that all channels keep: what will happen, to whom, the money, whether it can be
+undone, why people are asked, what changed, what happened before, and last, fenced off, what nobody has checked.
+
+Every text goes through `visible`, ours too: an id that an agent made up may stand inside a sentence of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from runplane_mcp.cli.output import RISK_STYLES, iso, moment
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.card import Card
+from runplane_mcp.core.explain import value_words
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.text import visible, visible_lines
+from runplane_mcp.gate.records import fact_from_json
+
+#: Longer than any sentence of ours, so that only a flooded one is cut.
+_SENTENCE = 500
+_QUOTED = 300
+_PARAMETER = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """Text behind a prefix: `first` before its first line and `rest` before each other, however it wraps."""
+
+    first: str
+    rest: str
+    text: Text
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        style = console.get_style(self.style)
+        width = max(options.max_width, 20) - len(self.first)
+        for number, line in enumerate(self.text.wrap(console, width) or [Text("")]):
+            line.rstrip()
+            line.end = ""
+            yield Segment(self.rest if number else self.first, style)
+            yield line
+            yield Segment.line()
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Lines that nobody has checked: a label above, a bar before each line, a rule below. Whatever the text does, it
+    stays behind the bar."""
+
+    label: str
+    lines: Sequence[Text]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Hanging("┌─ ", "│  ", Text(self.label, style="bold yellow"), style="yellow")
+        for line in self.lines:
+            yield Hanging("│ ", "│ ", line, style="yellow")
+        yield Text("└" + "─" * min(options.max_width - 1, 40), style="yellow")
+
+
+def card_view(card: Card, *, details: bool = False) -> RenderableType:
+    """The card as it is printed. `details` adds factors, facts, preconditions, raw parameters and the full digest."""
+    parts: list[RenderableType] = [_where(card)]
+    parts.extend(_bullets(card.warnings, mark="! ", style="bold yellow"))
+    parts.append(Text(""))
+    parts.append(Text(visible(card.headline, _SENTENCE), style="bold"))
+    if card.to_whom is not None:
+        parts.append(Text(f"To {visible(card.to_whom, _SENTENCE)}"))
+    if card.money_lines:
+        parts.append(Padding(_pairs(card.money_lines, right=True), (0, 0, 0, 2), expand=False))
+    parts.extend(_section("Can it be undone?", [card.undo]))
+    parts.extend(_section("Why you are asked", card.why))
+    parts.extend(_standing(card))
+    parts.extend(_section("What changed since people last looked", card.changed))
+    parts.extend(_section("This agent's day and this customer's history", card.history))
+    parts.extend(_section("Earlier denials", card.denials, style="red"))
+    parts.append(Text(""))
+    parts.extend(_fences(card))
+    if details:
+        parts.extend(_details(card))
+    parts.append(Text(""))
+    parts.append(Text.assemble("Fingerprint  ", (card.fingerprint, "bold cyan")))
+    if card.expires_at is not None:
+        parts.append(Text(f"Expires      {moment(card.expires_at)}; no answer by then means no"))
+    return Group(*parts)
+
+
+def card_json(card: Card) -> dict[str, Json]:
+    """The card for programs. `amount` is minor units, `risk` the level, times are ISO in UTC."""
+    return {
+        "request_id": card.request_id,
+        "reference": card.reference,
+        "status": card.status,
+        "action": card.action,
+        "operation": card.operation_id,
+        "amount": card.amount,
+        "currency": card.currency,
+        "customer": card.customer,
+        "agent": card.agent,
+        "risk": card.risk_level,
+        "risk_score": card.risk,
+        "digest": card.digest,
+        "fingerprint": card.fingerprint,
+        "round": card.round,
+        "created_at": iso(card.created_at),
+        "expires_at": iso(card.expires_at),
+        "simulator": card.simulator,
+        "mode": card.mode,
+        "headline": card.headline,
+        "to_whom": card.to_whom,
+        "money": [{"label": label, "money": text} for label, text in card.money_lines],
+        "undo": card.undo,
+        "why": list(card.why),
+        "needs": list(card.needs),
+        "votes": [{"person": vote.person, "answer": vote.answer, "at": iso(vote.at)} for vote in card.votes],
+        "needed": card.needed,
+        "changed": list(card.changed),
+        "history": list(card.history),
+        "denials": list(card.denials),
+        "warnings": list(card.warnings),
+        "not_checked": {
+            "justification": card.justification,
+            "ticket": card.ticket,
+            "quoted": [{"label": label, "text": text} for label, text in card.quoted],
+        },
+        "risk_factors": list(card.risk_factors),
+        "preconditions": list(card.preconditions),
+        "method": card.method,
+        "url": card.url,
+        "parameters": [{"name": name, "value": value} for name, value in card.parameters],
+        "facts": dict(card.facts),
+        "policy_version": card.policy_version,
+    }
+
+
+def fact_text(value: Json) -> str:
+    """A recorded fact as people read it; money in both readings."""
+    fact = fact_from_json(value)
+    return f"{fact} ({fact.amount})" if isinstance(fact, Money) else value_words(fact)
+
+
+def _where(card: Card) -> Text:
+    """The first line: which request, what it is at, whose money, and what this way of running can promise."""
+    line = Text(card.reference, style="bold")
+    line.append(f"  {card.status}", style="yellow")
+    line.append(" · simulator" if card.simulator else " · Stripe", style="bold magenta")
+    line.append(
+        f" · {visible(card.mode, 20)} mode · {visible(card.action, 60)} · agent {visible(card.agent, 60)} · risk "
+    )
+    line.append(card.risk_level, style=RISK_STYLES.get(card.risk_level, ""))
+    if card.round > 1:
+        line.append(f" · round {card.round}")
+    return line
+
+
+def _standing(card: Card) -> list[RenderableType]:
+    missing = "nobody more" if card.needed == 0 else f"{card.needed} more"
+    needs = " and ".join(visible(need) for need in card.needs)
+    lines = [f"Needs a yes from {needs}: {missing} to go."]
+    lines.extend(
+        f"{visible(vote.person, 64)} said {visible(vote.answer, 10)} on {moment(vote.at)}." for vote in card.votes
+    )
+    return _bullets(lines, mark="  - ", style="")
+
+
+def _fences(card: Card) -> list[RenderableType]:
+    words: list[Text] = []
+    if card.justification is not None:
+        words.extend(Text(line) for line in visible_lines(card.justification, hint=True))
+    if card.ticket is not None:
+        words.append(Text(f"ticket: “{visible(card.ticket, hint=True)}”"))
+    if not words:
+        words.append(Text("(the agent gave no reason)", style="dim"))
+    fences: list[RenderableType] = [Fence(f"NOT CHECKED: the words of the agent {visible(card.agent, 60)}", words)]
+    if card.quoted:
+        quoted = [Text(f"{visible(label, 60)}: “{visible(text, _QUOTED, hint=True)}”") for label, text in card.quoted]
+        fences.append(Fence("NOT CHECKED: texts in Stripe that anybody may have written", quoted))
+    return fences
+
+
+def _details(card: Card) -> list[RenderableType]:
+    facts = [(name, fact_text(value)) for name, value in card.facts.items()]
+    parts: list[RenderableType] = []
+    parts.extend(_section(f"Risk {card.risk} of 100, {card.risk_level}", card.risk_factors or ("no factors",)))
+    parts.append(Text("\nFacts", style="bold"))
+    parts.append(Padding(_pairs(facts), (0, 0, 0, 2), expand=False))
+    parts.extend(_section("Must still hold when it runs", card.preconditions or ("nothing",)))
+    parts.append(Text(f"\nWhat is sent  {card.operation_id}", style="bold"))
+    parts.append(
+        Padding(Text(f"{card.method} {visible(card.url, _PARAMETER)}", overflow="fold"), (0, 0, 0, 2), expand=False)
+    )
+    parts.append(Padding(_pairs(card.parameters), (0, 0, 0, 2), expand=False))
+    about = [
+        ("Request", card.request_id),
+        ("Asked", moment(card.created_at)),
+        ("Policy", card.policy_version),
+        ("Digest", card.digest),
+    ]
+    parts.append(Text(""))
+    parts.append(_pairs(about))
+    return parts
+
+
+def _section(title: str, sentences: Sequence[str], *, style: str = "") -> list[RenderableType]:
+    if not sentences:
+        return []
+    return [Text(""), Text(title, style="bold"), *_bullets(sentences, mark="  - ", style=style)]
+
+
+def _bullets(sentences: Iterable[str], *, mark: str, style: str) -> list[RenderableType]:
+    return [
+        Hanging(mark, " " * len(mark), Text(visible(sentence, _SENTENCE), style=style), style=style)
+        for sentence in sentences
+    ]
+
+
+def _pairs(pairs: Iterable[tuple[str, str]], *, right: bool = False) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", justify="right" if right else "left")
+    for name, value in pairs:
+        table.add_row(Text(visible(name, 60)), Text(visible(value, _PARAMETER)))
+    return table

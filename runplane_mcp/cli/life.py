@@ -1,0 +1,220 @@
+"""The whole life of a request, for programs and for people: asked, decided, voted on, executed, recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from runplane_mcp.cli.card import Fence
+from runplane_mcp.cli.output import STATE_STYLES, Column, iso, moment, money, table
+from runplane_mcp.core.approval import Vote
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.request import ActionRequest
+from runplane_mcp.core.text import visible, visible_lines
+from runplane_mcp.core.wire import WireRequest, pairs
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Life
+    from runplane_mcp.store.base import DecisionRecord, Event
+
+_SENTENCE = 500
+
+
+def request_json(request: ActionRequest) -> dict[str, Json]:
+    """A request for programs; times are ISO in UTC."""
+    return {
+        "request_id": request.id,
+        "reference": request.reference,
+        "status": request.state.value,
+        "action": request.action,
+        "operation": request.operation_id,
+        "kind": request.kind.value,
+        "agent": request.agent,
+        "principal": request.principal,
+        "via": request.via,
+        "client": request.client,
+        "target": request.identity.target,
+        "account": request.identity.account,
+        "livemode": request.identity.livemode,
+        "simulator": request.identity.simulator,
+        "round": request.round,
+        "digest": request.digest,
+        "created_at": iso(request.created_at),
+        "policy_at": iso(request.policy_at),
+        "changed_at": iso(request.changed_at),
+        "expires_at": iso(request.expires_at),
+        "error": {"code": request.failure.code, "message": request.failure.message} if request.failure else None,
+        "message_to_agent": request.message_to_agent,
+        "not_checked": {"justification": request.own.justification, "ticket": request.own.ticket},
+        "as_asked": _wire_json(request.as_asked),
+        "effective": _wire_json(request.effective),
+    }
+
+
+def life_json(life: Life) -> dict[str, Json]:
+    """All of a request: `decision` is the one that stands, `decisions` every one of them."""
+    decisions: list[Json] = [_decision_json(record) for record in life.decisions]
+    return {
+        "request_id": life.request.id,
+        "reference": life.request.reference,
+        "status": life.request.state.value,
+        "request": request_json(life.request),
+        "decision": decisions[-1] if decisions else None,
+        "decisions": decisions,
+        "votes": [_vote_json(vote) for vote in life.votes],
+        "execution": _execution_json(life),
+        "events": [_event_json(event) for event in life.events],
+    }
+
+
+def _wire_json(wire: WireRequest | None) -> Json:
+    if wire is None:
+        return None
+    return {
+        "method": wire.method,
+        "url": wire.url,
+        "parameters": [{"name": name, "value": value} for name, value in pairs(wire)],
+        "body_sha256": wire.body_sha256,
+    }
+
+
+def _decision_json(record: DecisionRecord) -> Json:
+    return {
+        "n": record.n,
+        "round": record.round,
+        "kind": record.kind,
+        "outcome": record.outcome.value,
+        "at": iso(record.at),
+        "policy_at": iso(record.policy_at),
+        "policy_version": record.policy_version,
+        "risk": record.risk_level.value,
+        "risk_score": record.risk,
+        "digest": record.digest,
+        "facts": dict(record.facts),
+        **record.detail,
+    }
+
+
+def _vote_json(vote: Vote) -> Json:
+    return {
+        "person": vote.person,
+        "answer": vote.answer.value,
+        "round": vote.round,
+        "at": iso(vote.at),
+        "digest": vote.digest,
+        "note": vote.note,
+        "proof_kind": vote.proof_kind,
+        "proof": vote.proof,
+    }
+
+
+def _execution_json(life: Life) -> Json:
+    """None where no send was ever intended."""
+    request = life.request
+    if request.stripe_key is None:
+        return None
+    return {
+        "attempts": request.attempt,
+        "idempotency_key": request.stripe_key,
+        "first_attempt_at": iso(request.first_attempt_at),
+        "stripe_request_id": request.stripe_request_id,
+        "object_id": request.object_id,
+        "result": dict(life.result) if life.result is not None else None,
+    }
+
+
+def _event_json(event: Event) -> Json:
+    return {
+        "seq": event.seq,
+        "at": iso(event.at),
+        "type": event.type,
+        "body": cast("Json", json.loads(event.body)),
+        "leaf": event.leaf.hex(),
+    }
+
+
+def life_view(life: Life) -> RenderableType:
+    """The same for people."""
+    request = life.request
+    title = Text(request.reference, style="bold")
+    title.append(f"  {request.state.value}", style=STATE_STYLES.get(request.state.value, ""))
+    title.append(f" · {visible(request.action, 60)} · {request.id}")
+    target = "the simulator" if request.identity.simulator else visible(request.identity.target, 60)
+    parts: list[RenderableType] = [
+        title,
+        Text(
+            f"Asked {moment(request.created_at)} by agent {visible(request.agent, 60)} over {visible(request.via, 20)}, "
+            f"on account {visible(request.identity.account, 60)} of {target}"
+        ),
+    ]
+    wire = request.effective or request.as_asked
+    if wire is not None:
+        sent = [("", f"{wire.method} {wire.url}"), *((f"{name} = ", value) for name, value in pairs(wire))]
+        parts.extend(Text("  " + visible(name, 100) + visible(value, _SENTENCE)) for name, value in sent)
+    if request.failure is not None:
+        parts.append(
+            Text(f"Ended with {request.failure.code}: {visible(request.failure.message, _SENTENCE)}", style="red")
+        )
+    for record in life.decisions:
+        parts.extend(_decision_view(record))
+    parts.extend(_votes_view(life))
+    if request.stripe_key is not None:
+        parts.append(
+            Text(
+                f"\nSent to Stripe, attempts: {request.attempt}. First {moment(request.first_attempt_at)}. Stripe's"
+                f" request {request.stripe_request_id or 'unknown'}, object {request.object_id or 'none'}."
+            )
+        )
+    if request.own.justification is not None:
+        words = [Text(line) for line in visible_lines(request.own.justification, hint=True)]
+        parts.extend([Text(""), Fence(f"NOT CHECKED: the words of the agent {visible(request.agent, 60)}", words)])
+    if life.events:
+        rows = [(str(event.seq), moment(event.at), event.type) for event in life.events]
+        parts.extend([Text(""), table([Column("SEQ", right=True), Column("AT"), Column("EVENT")], rows)])
+    return Group(*parts)
+
+
+def _decision_view(record: DecisionRecord) -> list[RenderableType]:
+    amount, currency = _money(record.facts.get("amount"))
+    parts: list[RenderableType] = [
+        Text(f"\nDecision {record.n} ({record.kind}, round {record.round}): {record.outcome.value}", style="bold"),
+        Text(
+            f"  {moment(record.at)} · {money(amount, currency)} · risk {record.risk} {record.risk_level.value}"
+            f" · policy {record.policy_version[:12]}"
+        ),
+    ]
+    reasons = record.detail.get("reasons")
+    for reason in reasons if isinstance(reasons, list | tuple) else ():
+        if isinstance(reason, Mapping):
+            spoke = " ".join(str(reason[name]) for name in ("source", "id") if reason.get(name))
+            sentence = f"{spoke}: {reason.get('outcome')}. {reason.get('why') or ''}"
+            parts.append(Padding(Text("- " + visible(sentence, _SENTENCE)), (0, 0, 0, 2), expand=False))
+    return parts
+
+
+def _votes_view(life: Life) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if life.votes:
+        parts.append(Text("\nVotes", style="bold"))
+    for vote in life.votes:
+        note = f" “{visible(vote.note, _SENTENCE)}”" if vote.note else ""
+        parts.append(
+            Text(
+                f"  {visible(vote.person, 64)} said {vote.answer.value} on {moment(vote.at)}, round {vote.round}{note}"
+            )
+        )
+    return parts
+
+
+def _money(amount: Json) -> tuple[int | None, str | None]:
+    """Minor units and currency of a recorded amount; both None where there is none or it is unknown."""
+    if isinstance(amount, Mapping):
+        units, currency = amount.get("amount"), amount.get("currency")
+        if isinstance(units, int) and isinstance(currency, str):
+            return units, currency
+    return None, None

@@ -1,0 +1,108 @@
+"""`runplane people add list`: who can say yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
+from runplane_mcp.core.approval import Person, Role
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.errors import PersonError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk
+
+people = typer.Typer(help="Who can say yes.", no_args_is_help=True)
+
+
+@people.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A short id: small letters, digits, `.`, `_` and `-`.")],
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="G", help="A group they vote for. Can be given again.")
+    ] = None,
+    role: Annotated[
+        Role, typer.Option("--role", help="Administrators also add people and activate policies.")
+    ] = Role.APPROVER,
+    as_admin: AsAdmin = None,
+    secret_stdin: SecretStdin = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Enrol a person.
+
+    The first one is an administrator; every other needs an administrator's secret. With --secret-stdin the
+    lines on stdin are ADMIN's secret (unless nobody is enrolled yet), then NAME's.
+    """
+    from runplane_mcp.cli.output import print_json, say
+    from runplane_mcp.cli.secrets import Asked, read_secrets
+
+    settings = settings_of_home()
+    first = not at_desk(settings, lambda desk: desk.people())
+    if not first and as_admin is None:
+        raise PersonError(
+            "person.admin_needed",
+            "Adding people needs an administrator's secret.",
+            next_step="Add `--as ADMIN`; their secret comes first.",
+        )
+    asked = [Asked(name, new=True)]
+    if not first and as_admin is not None:
+        asked.insert(0, Asked(as_admin))
+    *admin_secret, secret = read_secrets(asked, from_stdin=secret_stdin)
+
+    async def enrol(desk: Desk) -> Person:
+        return await desk.add_person(
+            name,
+            role=role,
+            groups=frozenset(group or ()),
+            secret=secret,
+            as_person=None if first else as_admin,
+            as_secret=admin_secret[0] if admin_secret else None,
+        )
+
+    person = at_desk(settings, enrol)
+    if as_json:
+        print_json(person_json(person))
+        return
+    groups = ", ".join(sorted(person.groups)) or "no group"
+    say(f"{person.id} is enrolled: {person.role.value}, {groups}.")
+
+
+@people.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """Everybody whom the audit log bears out."""
+    from runplane_mcp.cli.output import Column, console, print_json, say, table
+
+    everybody = at_desk(settings_of_home(), lambda desk: desk.people())
+    if as_json:
+        print_json([person_json(person) for person in everybody])
+        return
+    if not everybody:
+        say("Nobody is enrolled. Add the first person, an administrator: runplane people add NAME --role admin")
+        return
+    rows = [
+        (
+            person.id,
+            person.role.value,
+            ", ".join(sorted(person.groups)) or "–",
+            "yes" if person.may_vote else "no",
+            person.added_by or "–",
+        )
+        for person in everybody
+    ]
+    console().print(
+        table([Column("NAME", whole=True), Column("ROLE"), Column("GROUPS"), Column("VOTES"), Column("ADDED BY")], rows)
+    )
+
+
+def person_json(person: Person) -> dict[str, Json]:
+    return {
+        "person": person.id,
+        "role": person.role.value,
+        "groups": sorted(person.groups),
+        "active": person.active,
+        "may_vote": person.may_vote,
+        "added_by": person.added_by,
+    }

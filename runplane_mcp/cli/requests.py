@@ -1,0 +1,73 @@
+"""`runplane requests list show`: every attempt, and the whole life of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.core.request import Kind, State
+
+requests = typer.Typer(help="Every attempt of every agent.", no_args_is_help=True)
+
+
+@requests.command("list")
+def list_(
+    state: Annotated[list[State] | None, typer.Option("--state", help="Only these states. Can be given again.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only reads, or only writes.")] = None,
+    action: Annotated[str | None, typer.Option("--action", help="Only this action, such as refund.create.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """The newest requests first."""
+    from runplane_mcp.cli.life import request_json
+    from runplane_mcp.cli.output import STATE_STYLES, Column, brief, console, print_json, say, table
+    from runplane_mcp.store.base import RequestFilter
+
+    settings = settings_of_home()
+    wanted = RequestFilter(states=frozenset(state) if state else None, kind=kind, action=action, limit=limit)
+    found = at_desk(settings, lambda desk: desk.requests(wanted))
+    if as_json:
+        print_json([request_json(request) for request in found])
+        return
+    if not found:
+        say("There are no such requests.")
+        return
+    rows = [
+        (
+            request.reference,
+            request.state.value,
+            request.action,
+            request.agent,
+            brief(request.created_at),
+            request.failure.code if request.failure else "",
+        )
+        for request in found
+    ]
+    columns = [
+        Column("REQUEST", whole=True),
+        Column("STATUS", whole=True, styles=STATE_STYLES),
+        Column("ACTION", whole=True),
+        Column("AGENT"),
+        Column("ASKED"),
+        Column("CODE"),
+    ]
+    console().print(table(columns, rows))
+
+
+@requests.command("show")
+def show(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="A reference (RP-7F3K) or id.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """One request from first to last: asked, decided, voted on, executed, and its events in the audit log."""
+    from runplane_mcp.cli.life import life_json, life_view
+    from runplane_mcp.cli.output import console, print_json
+
+    life = at_desk(settings_of_home(), lambda desk: desk.life(request))
+    if as_json:
+        print_json(life_json(life))
+        return
+    console().print(life_view(life))

@@ -1,0 +1,81 @@
+"""`runplane mcp` and `runplane simulator`: the two commands that stay."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.clock import Clock
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.settings import Settings
+
+
+def mcp(
+    agent: Annotated[
+        str,
+        typer.Option("--agent", metavar="A", help="A label for the agent. It attributes, it does not authenticate."),
+    ] = "agent",
+    simulator: Annotated[
+        bool, typer.Option("--simulator", help="Use the simulator even if there is a Stripe key.")
+    ] = False,
+) -> None:
+    """Serve governed Stripe tools over MCP.
+
+    It speaks the protocol on stdin and stdout: MCP clients start it, people seldom do.
+    """
+    from runplane_mcp.app import serve_mcp
+
+    serve_mcp(settings_of_home(), agent=agent, simulator=simulator)
+
+
+def simulator(
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any free port.")] = 0,
+    reset: Annotated[bool, typer.Option("--reset", help="Begin a new world with the same little company.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve the home's simulated Stripe until Ctrl-C.
+
+    It listens on loopback, for your own scripts and for SDKs; gates bring their own listener.
+    """
+    from runplane_mcp.cli.output import print_json, say
+    from runplane_mcp.settings import ensure_home
+    from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer
+
+    settings = settings_of_home()
+    ensure_home(settings)
+    ended = threading.Event()
+    clock = _clock(settings)
+    world = Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000)
+    try:
+        if reset:
+            world.reset()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        with SimulatorServer(world, port) as server:
+            if as_json:
+                print_json({"base_url": server.base_url, "key": SIMULATOR_KEY, "world": server.world_id})
+            else:
+                say("The simulator runs: no real money moves. Ctrl-C ends it; the world stays in the home.")
+                say(f"  address  {server.base_url}")
+                say(f"  key      {SIMULATOR_KEY}")
+                say(f"  world    {server.world_id} in {settings.simulator_file}")
+            ended.wait()
+    finally:
+        world.close()
+
+
+def _clock(settings: Settings) -> Clock:
+    """The time that the home's gates have, so that all who look at one world agree on what day it is there."""
+    from runplane_mcp.gate.clock import SystemClock
+
+    async def of_home(desk: Desk) -> Clock:
+        return desk.clock
+
+    return at_desk(settings, of_home) if settings.database.exists() else SystemClock()

@@ -1,0 +1,112 @@
+"""`runplane status`: what a home is, what it promises, and what it waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.core.canonical import Json
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import HomeStatus
+    from runplane_mcp.settings import Settings
+
+_PROMISE = {
+    "trial": "agents run as the same user; stops mistakes, not a program that runs as you",
+    "production": "key, policy and database belong to another user than the agents",
+}
+
+
+def status(as_json: JsonFlag = False) -> None:
+    """Say what is enforced, who can approve, and what waits."""
+    from runplane_mcp.cli.output import print_json
+
+    settings = settings_of_home()
+    home = at_desk(settings, lambda desk: desk.status())
+    if as_json:
+        print_json(_json(settings, home))
+    else:
+        _tell(settings, home)
+
+
+def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
+    """`simulator`, `test` or `live`: what this home last used, or would use first."""
+    if home.target is not None:
+        if home.target.startswith("simulator:"):
+            return "simulator"
+        return "live" if home.livemode else "test"
+    if settings.stripe_api_key is None:
+        return "simulator"
+    return "live" if settings.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_")) else "test"
+
+
+def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
+    from runplane_mcp.cli.output import iso
+    from runplane_mcp.cli.people import person_json
+
+    policy: dict[str, Json] = {"file": str(settings.policy_file), "version": None, "since": None, "by": None}
+    if home.policy is not None:
+        policy |= {"version": home.policy.version, "since": iso(home.policy.since), "by": home.policy.by}
+    proposed = home.proposed
+    policy["proposed"] = {"version": proposed.version, "at": iso(proposed.at)} if proposed is not None else None
+    return {
+        "home": str(settings.home),
+        "mode": home.mode,
+        "stripe": stripe_in_use(settings, home),
+        "target": home.target,
+        "account": home.account,
+        "policy": policy,
+        "people": [person_json(person) for person in home.people],
+        "nobody_can_meet": list(home.unmet),
+        "waiting": home.waiting,
+        "outcome_unknown": home.outcome_unknown,
+        "gates_running": home.gates_running,
+        "simulated_clock": home.simulated_clock,
+        "events": home.events,
+    }
+
+
+def _tell(settings: Settings, home: HomeStatus) -> None:
+    from runplane_mcp.cli.output import moment, say
+
+    in_use = stripe_in_use(settings, home)
+    money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
+    say(f"Home     {settings.home}")
+    say(f"Mode     {home.mode}: {_PROMISE[home.mode]}")
+    say(
+        f"Stripe   {money[in_use]}{f', account {home.account}' if home.account else ''}",
+        "bold" if in_use == "live" else None,
+    )
+    if home.policy is None:
+        say(f"Policy   none is enforced, so nothing runs; the file is {settings.policy_file}", "bold red")
+    else:
+        say(
+            f"Policy   version {home.policy.version[:12]} since {moment(home.policy.since)}, by {home.policy.by}; "
+            f"file {settings.policy_file}"
+        )
+    if home.proposed is not None:
+        say("         A changed file waits: runplane policy check, then runplane policy activate --as ADMIN", "yellow")
+    voters = [
+        f"{person.id} ({', '.join(sorted(person.groups)) or 'no group'})" for person in home.people if person.may_vote
+    ]
+    say(
+        f"People   {', '.join(voters) or 'nobody can approve yet: runplane people add NAME --role admin --group finance'}"
+    )
+    if len(voters) == 1:
+        say("         One-person mode: nobody checks the one who says yes.", "yellow")
+    for need in home.unmet:
+        say(f"         The policy asks for more people than are enrolled. {need}", "bold yellow")
+    say(
+        f"Gates    {home.gates_running} running"
+        + ("" if home.gates_running else ": approved requests run when one does")
+    )
+    say(f"Waiting  {home.waiting}" + (": runplane approve" if home.waiting else ""), "yellow" if home.waiting else None)
+    if home.outcome_unknown:
+        say(
+            f"Unknown  {home.outcome_unknown} with an unknown outcome: runplane requests list --state outcome_unknown",
+            "bold red",
+        )
+    say(f"Audit    {home.events} events: runplane audit verify")
+    if home.simulated_clock:
+        say("Clock    simulated (RUNPLANE_SIMULATOR_NOW)", "yellow")

@@ -1,0 +1,139 @@
+"""Errors at the command line: one clear line, a code, an exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from runplane_mcp.cli import main, mcp_main
+from runplane_mcp.cli.commands import app
+from runplane_mcp.cli.root import RootGroup
+from runplane_mcp.errors import PersonError
+from tests.cli.conftest import Run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["people", "list"],
+        ["approvals", "list"],
+        ["approvals", "show"],
+        ["approve", "--digest", "ab", "--as", "dana", "--secret-stdin"],
+        ["requests", "list"],
+        ["requests", "show", "RP-7F3K"],
+        ["audit", "verify"],
+        ["people", "add", "dana", "--secret-stdin"],
+    ],
+)
+def test_without_a_home_every_command_points_to_init(command: list[str], environment: Path, run: Run) -> None:
+    missing, as_json = run(*command, stdin="a secret\n"), run(*command, "--json", stdin="a secret\n")
+
+    assert missing.code == as_json.code == 2
+    assert missing.out == ""
+    assert missing.err.count("\n") == 1
+    assert "runplane init" in missing.err
+    assert as_json.error == "settings.no_home"
+    assert not environment.exists()
+
+
+def test_a_wrong_command_line_is_usage_also_for_programs(run: Run) -> None:
+    assert run("aprove").code == 2
+    assert run("requests", "list", "--limit", "many", "--json").error == "usage.invalid"
+    assert run("requests", "list", "--limit", "0").code == 2
+
+
+def test_a_setting_that_is_no_good_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPLANE_ALLOW_LIVE_IN_TRIAL", "perhaps")
+    refused = run("status", "--json")
+
+    assert (refused.code, refused.error) == (2, "settings.invalid")
+    assert "RUNPLANE_ALLOW_LIVE_IN_TRIAL" in refused.json["error"]["message"]
+
+
+def test_a_database_that_is_none_is_said(environment: Path, run: Run) -> None:
+    environment.mkdir()
+    (environment / "runplane.db").write_bytes(b"not a database" * 100)
+    refused = run("status", "--json")
+
+    assert refused.code == 1
+    assert refused.error.startswith("store.")
+
+
+def test_a_home_that_cannot_be_made_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("RUNPLANE_HOME", str(tmp_path / "file" / "home"))
+    refused = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
+
+    assert (refused.code, refused.error) == (2, "settings.home")
+
+
+faulty = typer.Typer(cls=RootGroup)
+
+
+@faulty.command()
+def fault() -> None:
+    raise ZeroDivisionError("secret detail")
+
+
+@faulty.command()
+def grouped() -> None:
+    raise ExceptionGroup("tasks", [PersonError("person.secret", "That is not the secret.")])
+
+
+@faulty.command()
+def forbidden() -> None:
+    raise PermissionError(13, "Permission denied", "/home/other/runplane.db")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "exit_code"),
+    [("fault", "internal.error", 1), ("grouped", "person.secret", 1), ("forbidden", "settings.permission", 2)],
+)
+def test_what_nobody_foresaw_is_one_line_too(command: str, code: str, exit_code: int) -> None:
+    ended = CliRunner().invoke(faulty, [command])
+
+    assert ended.exit_code == exit_code
+    assert ended.stdout == ""
+    assert f"[{code}]" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret detail" not in ended.stderr
+
+
+def test_the_traceback_is_there_for_who_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPLANE_DEBUG", "1")
+
+    assert "ZeroDivisionError" in CliRunner().invoke(faulty, ["fault"]).stderr
+
+
+def test_both_programs_take_their_arguments_from_the_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["runplane", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    monkeypatch.setattr(sys, "argv", ["runplane-mcp", "--help"])
+    with pytest.raises(SystemExit) as ended_too:
+        mcp_main()
+    said = capsys.readouterr().out
+
+    assert (ended.value.code, ended_too.value.code) == (0, 0)
+    assert said.startswith("runplane ")
+    assert "--agent" in said
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    def walk(command: object, path: str) -> list[str]:
+        found = [] if getattr(command, "help", None) else [path]
+        for parameter in getattr(command, "params", []):
+            if not getattr(parameter, "help", None):
+                found.append(f"{path} {parameter.name}")
+        for name, below in getattr(command, "commands", {}).items():
+            found += walk(below, f"{path} {name}")
+        return found
+
+    assert walk(typer.main.get_command(app), "runplane") == []
