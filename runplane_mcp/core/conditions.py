@@ -111,13 +111,14 @@ class Converter:
 
 def today_of(facts: Facts) -> date | None:
     """The fact `date` as a day, None where it is missing or odd: then foreign amounts are unknown."""
-    text = facts.get("date")
-    if type(text) is str:
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            return None
-    return None
+    return _day(facts.get("date"))
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value) if type(value) is str else None
+    except ValueError:
+        return None
 
 
 def all_of(checks: Sequence[Check]) -> Check:
@@ -187,7 +188,7 @@ def compile_test(test: FactTest, converter: Converter) -> Check:
         case FactType.SET:
             return _check(name, frozenset, _set_predicate(test))
         case FactType.DATE:
-            return _check(name, str, _order(test.op, test.texts))
+            return _date_check(name, _order(test.op, test.texts))
         case FactType.YES_NO:
             wanted = test.wanted
             return _check(name, bool, lambda value: value is wanted)
@@ -226,6 +227,17 @@ def _check(name: str, expected: type[_T], holds: Callable[[_T], bool]) -> Check:
         value = facts.get(name, _ABSENT)
         if type(value) is expected:
             return 2 if holds(value) else 0
+        return 0 if value is _ABSENT or value is NONE else 1
+
+    return check
+
+
+def _date_check(name: str, holds: Callable[[str], bool]) -> Check:
+    def check(facts: Facts, _today: date | None) -> int:
+        value = facts.get(name, _ABSENT)
+        day = _day(value)
+        if day is not None:
+            return 2 if holds(day.isoformat()) else 0
         return 0 if value is _ABSENT or value is NONE else 1
 
     return check

@@ -19,8 +19,9 @@ from runplane_mcp.simulator import SEED, Simulator, SimulatorServer
 AMOUNT = 23_500
 CURRENCY = "usd"
 CUSTOMERS = len(SEED.payment_intents_235)
-#: The policy lets one agent refund $1,000.00 an hour: four of these, and the fifth would be too much.
-ALLOWED = 4
+#: What the policy of a new home lets one agent refund an hour: four of these, and the fifth would be too much.
+AN_HOUR = 100_000
+ALLOWED = AN_HOUR // AMOUNT
 #: How many calls the agent has under way at once.
 AT_ONCE = 8
 
@@ -70,6 +71,7 @@ async def _with(report: Report, home: Home, world: Simulator) -> None:
     async with home.desk() as desk:
         waiting = len(await desk.cards())
     report.totals["with_runplane"] = {**done, "waiting": waiting}
+    report.line("policy", f"one agent may refund {_usd(AN_HOUR)} an hour; what goes beyond waits for a person")
     report.check(
         "with Runplane refunds are made up to the limit",
         {"count": ALLOWED, "total": {CURRENCY: ALLOWED * AMOUNT}},
@@ -80,7 +82,7 @@ async def _with(report: Report, home: Home, world: Simulator) -> None:
         "the others wait for a person",
         {"waiting": CUSTOMERS - ALLOWED, "told": {"succeeded": ALLOWED, "waiting": CUSTOMERS - ALLOWED}},
         {"waiting": waiting, "told": dict(statuses)},
-        shown=f"the other {waiting} wait for a person; {_usd(waiting * AMOUNT)} are still there",
+        shown=f"the other {waiting} wait: {_usd(waiting * AMOUNT)} are still there",
     )
 
 
