@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Final
 from urllib.parse import unquote
 
-from runplane_mcp.core import policy_values
 from runplane_mcp.core.catalog import EFFECT_FACTS, Catalog, Classified, Operation
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
@@ -23,9 +22,9 @@ from runplane_mcp.core.explain import Trace, evaluate
 from runplane_mcp.core.facts import NONE, REGISTRY, UNKNOWN, FactType, FactValue
 from runplane_mcp.core.money import CURRENCIES, Money, parse_money
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.policy import ActionInfo, PolicyTest
+from runplane_mcp.core.policy import ActionInfo, PolicyTest, values
+from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy_tests import given_facts
-from runplane_mcp.core.policy_yaml import Place
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import Text, Value, encode
 from runplane_mcp.errors import ParameterError
@@ -267,16 +266,16 @@ def _fact(name: str, text: str, currency: FactValue | None, default: str) -> Fac
     try:
         match fact.type:
             case FactType.MONEY:
-                return Money(policy_values.whole(text, 0, 10**12), currency if isinstance(currency, str) else default)
+                return Money(values.whole(text, 0, 10**12), currency if isinstance(currency, str) else default)
             case FactType.NUMBER:
-                number = policy_values.number(text)
+                number = values.number(text)
                 return int(number) if number.denominator == 1 else Fraction(number)
             case FactType.YES_NO:
-                return policy_values.yes_no(text)
+                return values.yes_no(text)
             case FactType.SET:
                 return frozenset(part.strip() for part in text.split(","))
             case FactType.DATE:
-                return policy_values.day(text).isoformat()
+                return values.day(text).isoformat()
             case FactType.TEXT:
                 if fact.choices and text not in fact.choices:
                     raise ValueError(f"write one of: {', '.join(fact.choices)}")

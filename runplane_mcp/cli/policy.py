@@ -184,7 +184,7 @@ def _not_enforced(settings: Settings, loaded: Policy) -> list[str]:
 
 def _spoken(loaded: Policy) -> list[Spoken]:
     from runplane_mcp.core.decision import Outcome
-    from runplane_mcp.core.sentences import limit_sentence, rule_sentence
+    from runplane_mcp.core.policy.sentences import limit_sentence, rule_sentence
 
     found = []
     for rule in loaded.rules:
@@ -231,7 +231,7 @@ def _print_check(
     path: Path, loaded: Policy, results: Sequence[TestResult], people: Sequence[Person] | None, warnings: Sequence[str]
 ) -> None:
     from runplane_mcp.cli.output import print_json
-    from runplane_mcp.core.sentences import default_sentences
+    from runplane_mcp.core.policy.sentences import default_sentences
 
     rules: list[Json] = [
         {
@@ -272,7 +272,7 @@ def _say_check(
     path: Path, loaded: Policy, results: Sequence[TestResult], people: Sequence[Person] | None, warnings: Sequence[str]
 ) -> None:
     from runplane_mcp.cli.output import say
-    from runplane_mcp.core.sentences import default_sentences
+    from runplane_mcp.core.policy.sentences import default_sentences
 
     say(f"{path}  version {loaded.version[:12]}, amounts in {loaded.currency.upper()}", "bold")
     for each in _spoken(loaded):

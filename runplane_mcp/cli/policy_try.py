@@ -73,7 +73,7 @@ def _policy(settings: Settings, file: Path | None) -> tuple[CompiledPolicy, str]
 
 def _moment(settings: Settings, policy: CompiledPolicy, at: str | None) -> int:
     """Policy time in milliseconds: the one that was given, else now."""
-    from runplane_mcp.core import policy_values
+    from runplane_mcp.core.policy import values
     from runplane_mcp.gate.clock import SystemClock, simulated_offset
 
     if at is None:
@@ -81,7 +81,7 @@ def _moment(settings: Settings, policy: CompiledPolicy, at: str | None) -> int:
         offset = simulated_offset(simulated, policy.calendar.zone) if simulated is not None else 0
         return SystemClock(offset).policy()
     try:
-        return policy.calendar.instant(policy_values.local_time(at))
+        return policy.calendar.instant(values.local_time(at))
     except ValueError as error:
         raise ParameterError("parameter.time", f"--at {ascii(at)[:40]} is no time: {error}.", param="at") from None
 
@@ -166,7 +166,7 @@ def _tell(op: str, policy: CompiledPolicy, source: str, at: int, tried: Tried, p
     from rich.text import Text
 
     from runplane_mcp.cli.output import RISK_STYLES, say
-    from runplane_mcp.core.policy_values import duration_text
+    from runplane_mcp.core.policy.values import duration_text
     from runplane_mcp.core.text import visible
 
     decision = tried.decision

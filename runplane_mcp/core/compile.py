@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from runplane_mcp.core.conditions import Check, Converter, but_not, compile_condition, today_of
 from runplane_mcp.core.decision import Bucket, Decision, Outcome, Reason
 from runplane_mcp.core.facts import UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.limits import CompiledLimit, limit_key
 from runplane_mcp.core.policy import ActionInfo, Limit, Policy, Rule
-from runplane_mcp.core.policy_catalog import check_catalog
-from runplane_mcp.core.policy_problems import Problems
+from runplane_mcp.core.policy.catalog_check import check_catalog
+from runplane_mcp.core.policy.conditions import Check, Converter, but_not, compile_condition, today_of
+from runplane_mcp.core.policy.problems import Problems
+from runplane_mcp.core.policy.sentences import in_words, limit_bounds, limit_sentence, rule_sentence
 from runplane_mcp.core.risk import Scorer
-from runplane_mcp.core.sentences import in_words, limit_bounds, limit_sentence, rule_sentence
 from runplane_mcp.core.standing import Standing, broken, standing
 
 #: Known only inside a decision, after every look-up.

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
-from runplane_mcp.core.conditions import today_of
 from runplane_mcp.core.decision import Bucket, Decision, LimitState, Need, Outcome, Reason, Risk, Usage
 from runplane_mcp.core.facts import Facts
+from runplane_mcp.core.policy.conditions import today_of
 from runplane_mcp.core.standing import broken, hindrances, unknown_amounts
 
 _ORDER: Final = {Outcome.BLOCK: 0, Outcome.REQUIRE_APPROVAL: 1, Outcome.ALLOW: 2}

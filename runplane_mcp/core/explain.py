@@ -7,10 +7,10 @@ from fractions import Fraction
 from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
-from runplane_mcp.core.conditions import Condition, Verdict, compile_condition, today_of
 from runplane_mcp.core.decision import Outcome, Risk
 from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
-from runplane_mcp.core.sentences import words_of
+from runplane_mcp.core.policy.conditions import Condition, Verdict, compile_condition, today_of
+from runplane_mcp.core.policy.sentences import words_of
 
 ABSENT: Final = "absent"
 

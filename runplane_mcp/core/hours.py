@@ -9,7 +9,8 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from runplane_mcp.core.facts import UNKNOWN, FactValue
-from runplane_mcp.core.policy_values import WEEKDAYS
+
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 #: The day that a policy's tests take where neither the test nor `rates` names one: a Tuesday without holidays.
 _QUIET_DAY: Final = date(2026, 3, 3)

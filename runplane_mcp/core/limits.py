@@ -9,11 +9,11 @@ from datetime import date
 from typing import Final
 
 from runplane_mcp.core.canonical import canonical, digest_of
-from runplane_mcp.core.conditions import Check, Converter, Number
 from runplane_mcp.core.decision import Bucket, LimitState, Outcome, Reason, Usage
 from runplane_mcp.core.facts import NONE, Facts
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
-from runplane_mcp.core.policy_model import Limit
+from runplane_mcp.core.policy.conditions import Check, Converter, Number
+from runplane_mcp.core.policy.model import Limit
 
 #: The bucket of a request whose key nobody could find out. It counts as exceeded.
 UNKNOWN_BUCKET: Final = "unknown"

@@ -13,11 +13,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Final, TypeAlias
 
-from runplane_mcp.core.conditions import Converter, Number
 from runplane_mcp.core.decision import Risk, RiskFactor, RiskLevel
 from runplane_mcp.core.facts import NONE, Facts, FactValue, may_be
 from runplane_mcp.core.money import Money, exponent
-from runplane_mcp.core.policy_model import Levels
+from runplane_mcp.core.policy.conditions import Converter, Number
+from runplane_mcp.core.policy.model import Levels
 
 #: The kind of effect, from the most to the least: the first of the request's groups counts, and no other.
 KIND_POINTS: Final[dict[str, int]] = {

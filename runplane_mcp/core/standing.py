@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from runplane_mcp.core.conditions import Converter
 from runplane_mcp.core.decision import Decision, Outcome, Reason, Risk, RiskLevel
 from runplane_mcp.core.facts import GROUPS, NONE, REGISTRY, Facts, FactType, may_be
 from runplane_mcp.core.money import Money
-from runplane_mcp.core.policy_model import Policy, Writes
+from runplane_mcp.core.policy.conditions import Converter
+from runplane_mcp.core.policy.model import Policy, Writes
 
 _MONEY_FACTS: Final = tuple(name for name, fact in REGISTRY.items() if fact.type is FactType.MONEY)
 #: Effects that an `allow` rule covers only where its condition names the fact, each with the group that tells of it too.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
-from runplane_mcp.core.conditions import Op
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.policy import load, version_of
+from runplane_mcp.core.policy.conditions import Op
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
 

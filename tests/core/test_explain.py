@@ -10,7 +10,7 @@ from runplane_mcp.core.explain import ConditionTrace, evaluate, value_words
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.policy import load
-from runplane_mcp.core.sentences import default_sentences, sentences
+from runplane_mcp.core.policy.sentences import default_sentences, sentences
 from tests.core.policies import HEAD, compiled, decided, facts_of, refund
 
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from runplane_mcp.core.conditions import Op
 from runplane_mcp.core.facts import EVERYWHERE, GROUPS, NONE, REGISTRY, TESTS, UNKNOWN, Fact, FactType, may_be
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.policy.conditions import Op
 
 TYPES: dict[FactType, tuple[type, ...]] = {
     FactType.TEXT: (str,),

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runplane_mcp.core.conditions import Converter
 from runplane_mcp.core.money import (
     CURRENCIES,
     LARGEST_AMOUNT,
@@ -22,6 +21,7 @@ from runplane_mcp.core.money import (
     exponent,
     parse_money,
 )
+from runplane_mcp.core.policy.conditions import Converter
 from runplane_mcp.errors import ParameterError
 
 TODAY = date(2026, 3, 3)

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from runplane_mcp.core.conditions import Op
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.policy import Levels, PolicyInvalid, Writes, load
+from runplane_mcp.core.policy.conditions import Op
 from runplane_mcp.errors import PolicyError
 from tests.core.policies import HEAD, problems
 

@@ -8,8 +8,8 @@ from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import compile_policy
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.policy import load
+from runplane_mcp.core.policy.sentences import default_sentences, sentences
 from runplane_mcp.core.policy_tests import TestResult, run_tests
-from runplane_mcp.core.sentences import default_sentences, sentences
 from tests.core.policies import ACTIONS, HEAD, SHIPPED, decided, facts_of, refund
 
 BODY = """

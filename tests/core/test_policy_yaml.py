@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.core.policy import PolicyInvalid, load
-from runplane_mcp.core.policy_yaml import MOST_CHARACTERS
+from runplane_mcp.core.policy.document import MOST_CHARACTERS
 from tests.core.policies import ACTIONS, HEAD, SHIPPED, problems
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runplane_mcp.core import risk
-from runplane_mcp.core.conditions import Converter, today_of
 from runplane_mcp.core.decision import Risk, RiskLevel
 from runplane_mcp.core.facts import GROUPS, NONE, REGISTRY, UNKNOWN, FactType, FactValue
 from runplane_mcp.core.money import Money, Rates
 from runplane_mcp.core.policy import Levels
+from runplane_mcp.core.policy.conditions import Converter, today_of
 from runplane_mcp.core.risk import Scorer
 from tests.core.policies import ACTIONS, facts_of, refund
 

@@ -77,6 +77,8 @@ class Report:
         self.console.print(Text(f"set-up   {text}", style="dim"))
 
     def moment(self, text: str) -> None:
+        """When the next scenes play. Each begins with a server that is started."""
+        self._doing = text
         self.console.print()
         self.console.print(Text(text, style="bold magenta"))
 

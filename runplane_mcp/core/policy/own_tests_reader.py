@@ -6,16 +6,16 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Final
 
-from runplane_mcp.core import policy_values as values
-from runplane_mcp.core.condition_reader import ACTION_NAME, plain_number
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.facts import GROUPS, NONE, REGISTRY, UNKNOWN, Fact, FactType, FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.money import CURRENCIES, Money
-from runplane_mcp.core.policy_model import PolicyTest
-from runplane_mcp.core.policy_nodes import NodeReader, choice
-from runplane_mcp.core.policy_problems import Problems, nearest, shown
-from runplane_mcp.core.policy_yaml import Entries, Node, Scalar
+from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy.condition_reader import ACTION_NAME, plain_number
+from runplane_mcp.core.policy.document import Entries, Node, Scalar
+from runplane_mcp.core.policy.model import PolicyTest
+from runplane_mcp.core.policy.nodes import NodeReader, choice
+from runplane_mcp.core.policy.problems import Problems, nearest, shown
 from runplane_mcp.core.text import visible
 
 MOST_TIMES: Final = 1000

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from runplane_mcp.core import policy_values as values
 from runplane_mcp.core.approval import GROUP_ID
-from runplane_mcp.core.condition_reader import ConditionReader
-from runplane_mcp.core.conditions import Condition, Op
 from runplane_mcp.core.decision import Need, Outcome, RiskLevel
-from runplane_mcp.core.policy_model import OF, PER, Approval, Limit, Rule
-from runplane_mcp.core.policy_nodes import NodeReader
-from runplane_mcp.core.policy_problems import Problems, shown
-from runplane_mcp.core.policy_yaml import Node, Place, Scalar
+from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy.condition_reader import ConditionReader
+from runplane_mcp.core.policy.conditions import Condition, Op
+from runplane_mcp.core.policy.document import Node, Place, Scalar
+from runplane_mcp.core.policy.model import OF, PER, Approval, Limit, Rule
+from runplane_mcp.core.policy.nodes import NodeReader
+from runplane_mcp.core.policy.problems import Problems, shown
 from runplane_mcp.core.text import visible
 
 #: What votes beside rules and limits, as a test's `by` names it. No rule may take one of these names.

@@ -9,12 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from runplane_mcp.core.conditions import Condition
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.facts import FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.money import Rates
-from runplane_mcp.core.policy_yaml import Place
+from runplane_mcp.core.policy.conditions import Condition
+from runplane_mcp.core.policy.document import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from runplane_mcp.core import policy_values as values
-from runplane_mcp.core.conditions import Condition, FactTest, Number, Op
 from runplane_mcp.core.facts import GROUPS, REGISTRY, TESTS, Fact, FactType
 from runplane_mcp.core.money import CURRENCIES
-from runplane_mcp.core.policy_nodes import NodeReader
-from runplane_mcp.core.policy_problems import Problems, nearest, shown
-from runplane_mcp.core.policy_yaml import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy.conditions import Condition, FactTest, Number, Op
+from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy.nodes import NodeReader
+from runplane_mcp.core.policy.problems import Problems, nearest, shown
 
 ACTION_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+")
 _LISTS: Final = frozenset({Op.IN, Op.NOT_IN, Op.ANY_IN, Op.ALL_IN, Op.NONE_IN, Op.BETWEEN, Op.STARTS_WITH})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from runplane_mcp.core.policy_yaml import Place
+from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.text import visible
 from runplane_mcp.errors import PolicyError
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runplane_mcp.core.catalog import ActionInfo
-from runplane_mcp.core.policy_catalog import check_catalog
-from runplane_mcp.core.policy_model import (
+from runplane_mcp.core.policy.catalog_check import check_catalog
+from runplane_mcp.core.policy.document import Unreadable, read
+from runplane_mcp.core.policy.model import (
     Approval,
     Levels,
     Limit,
@@ -20,9 +21,8 @@ from runplane_mcp.core.policy_model import (
     Writes,
     version_of,
 )
-from runplane_mcp.core.policy_problems import PolicyInvalid, Problem, Problems
-from runplane_mcp.core.policy_reader import PolicyReader
-from runplane_mcp.core.policy_yaml import Unreadable, read
+from runplane_mcp.core.policy.problems import PolicyInvalid, Problem, Problems
+from runplane_mcp.core.policy.reader import PolicyReader
 
 __all__ = [
     "ActionInfo",

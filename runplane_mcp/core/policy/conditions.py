@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.facts import NONE, Fact, Facts, FactType
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money, Rates, exponent
-from runplane_mcp.core.policy_yaml import Place
+from runplane_mcp.core.policy.document import Place
 
 
 class Verdict(IntEnum):

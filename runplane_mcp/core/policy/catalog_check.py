@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runplane_mcp.core.catalog import ActionInfo
-from runplane_mcp.core.conditions import Condition, FactTest, Op
 from runplane_mcp.core.facts import EVERYWHERE, GROUPS
-from runplane_mcp.core.policy_model import Limit, Policy, PolicyTest
-from runplane_mcp.core.policy_problems import Problems, shown
+from runplane_mcp.core.policy.conditions import Condition, FactTest, Op
+from runplane_mcp.core.policy.model import Limit, Policy, PolicyTest
+from runplane_mcp.core.policy.problems import Problems, shown
 
 #: A customer that is not there is replaced by the card's fingerprint.
 _INSTEAD = {"customer": "guest"}

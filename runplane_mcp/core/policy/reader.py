@@ -9,16 +9,16 @@ from fractions import Fraction
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from runplane_mcp.core import policy_values as values
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.hours import BusinessHours, Calendar, zone, zone_names
 from runplane_mcp.core.money import CURRENCIES, Rates
-from runplane_mcp.core.policy_model import Approval, Levels, Limit, Otherwise, Policy, Rule, Writes
-from runplane_mcp.core.policy_nodes import NodeReader, choice
-from runplane_mcp.core.policy_problems import Problems, shown
-from runplane_mcp.core.policy_rule_reader import STANDING, RuleReader
-from runplane_mcp.core.policy_test_reader import PolicyTestReader
-from runplane_mcp.core.policy_yaml import Entries, Node
+from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy.document import Entries, Node
+from runplane_mcp.core.policy.model import Approval, Levels, Limit, Otherwise, Policy, Rule, Writes
+from runplane_mcp.core.policy.nodes import NodeReader, choice
+from runplane_mcp.core.policy.own_tests_reader import PolicyTestReader
+from runplane_mcp.core.policy.problems import Problems, shown
+from runplane_mcp.core.policy.rule_reader import STANDING, RuleReader
 
 SECTIONS: Final = (
     "version",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
-from runplane_mcp.core.policy_problems import Problems, shown
-from runplane_mcp.core.policy_yaml import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy.problems import Problems, shown
 
 T = TypeVar("T")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from runplane_mcp.core.conditions import Condition, FactTest, Number, Op
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.facts import FactType
 from runplane_mcp.core.money import Money, exponent
-from runplane_mcp.core.policy_model import Approval, Limit, Policy, Rule, Writes
-from runplane_mcp.core.policy_values import duration_text
+from runplane_mcp.core.policy.conditions import Condition, FactTest, Number, Op
+from runplane_mcp.core.policy.model import Approval, Limit, Policy, Rule, Writes
+from runplane_mcp.core.policy.values import duration_text
 
 _SUBJECTS: Final = {
     "write_offs": "write-offs",

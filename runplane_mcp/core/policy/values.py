@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
+from runplane_mcp.core.hours import WEEKDAYS
 from runplane_mcp.core.money import LARGEST_AMOUNT, exponent
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _DECIMAL = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 _WHOLE = re.compile(r"[0-9]{1,15}")
