@@ -46,7 +46,7 @@ def build_card(
         ),
         undo=str(effect.get("undo", "")),
         why=tuple(
-            f"{reason['why']} ({reason['source']}: {reason['id']})" if reason["id"] else str(reason["why"])
+            f"{reason['why']} ({reason['id']})" if reason["source"] in ("rule", "limit") else str(reason["why"])
             for reason in _objects(detail.get("reasons"))
             if reason["outcome"] != "allow"
         ),
