@@ -71,7 +71,8 @@ class Completer:
 
     async def look(self) -> None:
         """One pass over everything unfinished; starts a task for each request that this gate can move."""
-        unfinished = await self.gate.store.read(lambda reader: reader.unfinished())
+        now = self.gate.clock.policy()
+        unfinished = await self.gate.store.read(lambda reader: reader.unfinished(now))
         if not unfinished:
             return
         try:

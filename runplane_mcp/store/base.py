@@ -136,9 +136,9 @@ class Reader(Protocol):
         """Newest first."""
         ...
 
-    def unfinished(self) -> list[ActionRequest]:
-        """Every request that a gate may have work with (received, waiting, scheduled, approved, executing,
-        outcome_unknown), oldest first: what the completer looks through. Cheap when there is none."""
+    def unfinished(self, now: int | None = None) -> list[ActionRequest]:
+        """Every request that is not final, oldest first. With `now` (policy time), what waits for people is left out
+        unless it has expired by then: that is what a gate may have work with, and cheap however many wait."""
         ...
 
     def same_open(self, same_asked: str) -> ActionRequest | None:

@@ -56,6 +56,14 @@ def unavailable(path: Path, what: str) -> StoreError:
     )
 
 
+def too_old_sqlite(version: str) -> StoreError:
+    return StoreError(
+        "store.unavailable",
+        f"This Python comes with SQLite {version}, which is too old.",
+        next_step="Use a Python whose SQLite is 3.37 or newer.",
+    )
+
+
 def missing(path: Path) -> StoreError:
     return StoreError("store.unavailable", f"There is no store at {path}.", next_step="Make one: runplane init")
 

@@ -15,6 +15,8 @@ from runplane_mcp.store import faults
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION, migrate
 
 PRIVATE: Final = 0o600
+#: The first with STRICT tables.
+OLDEST_SQLITE: Final = (3, 37, 0)
 
 _SETTINGS: Final = (
     # Durable when COMMIT returns, also where the system only flushes to the drive's own cache (macOS).
@@ -164,6 +166,17 @@ def _acquire(lock: int, path: Path, busy_timeout_ms: int) -> None:
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
     """The schema version, 0 for an empty database. StoreError `store.schema` for a newer or foreign one."""
+    if connection.in_transaction:
+        return _version(connection, path)
+    # One snapshot: read one by one, a store that another process is just making would look like somebody else's database.
+    connection.execute("BEGIN")
+    try:
+        return _version(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if application == APPLICATION_ID:
@@ -179,6 +192,8 @@ def open_files(
     path: Path, *, create: bool, busy_timeout_ms: int, probe: Callable[[str], None]
 ) -> tuple[sqlite3.Connection, int]:
     """The writing connection and the lock's descriptor of the store at `path`, ready for use. StoreError otherwise."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise faults.too_old_sqlite(sqlite3.sqlite_version)
     if path.is_dir():
         raise faults.unavailable(path, "it is a folder")
     if not create and not path.exists():

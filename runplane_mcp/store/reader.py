@@ -115,8 +115,14 @@ class SqliteReader:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         return self._requests(f"{where} ORDER BY request.number DESC LIMIT ?", *values, filter.limit)
 
-    def unfinished(self) -> list[ActionRequest]:
-        return self._requests(f"WHERE {UNFINISHED} ORDER BY request.number")
+    def unfinished(self, now: int | None = None) -> list[ActionRequest]:
+        return self._requests(
+            f"""
+            WHERE {UNFINISHED} AND (?1 IS NULL OR state NOT IN ('waiting', 'scheduled') OR expires_at <= ?1)
+            ORDER BY request.number
+            """,
+            now,
+        )
 
     def same_open(self, same_asked: str) -> ActionRequest | None:
         return self._request(f"WHERE same_asked = ? AND {UNFINISHED} ORDER BY request.number DESC LIMIT 1", same_asked)

@@ -77,10 +77,10 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
     try:
         connection = connect_for_reading(path)
         try:
+            connection.execute("BEGIN")
             version = version_of(connection, path)
             if version == 0:
                 raise faults.missing(path)
-            connection.execute("BEGIN")
             return _Check(connection, version, progress).run()
         finally:
             connection.close()

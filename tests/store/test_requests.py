@@ -283,6 +283,14 @@ async def test_what_a_gate_may_have_work_with_comes_oldest_first(store: Store) -
     assert found == [request for state, request in made.items() if state in TRANSITIONS]
 
 
+async def test_what_waits_for_people_is_no_work_for_a_gate_until_it_expires(store: Store) -> None:
+    waiting = await store.write(partial(brought_to, state=State.WAITING, expires_at=5_000))
+    received = await store.write(partial(brought_to, state=State.RECEIVED))
+
+    assert await store.read(lambda reader: reader.unfinished(4_999)) == [received]
+    assert await store.read(lambda reader: reader.unfinished(5_000)) == [waiting, received]
+
+
 async def test_the_same_request_is_found_while_it_is_open(store: Store) -> None:
     same = sha("the same")
     await store.write(lambda tx: brought_to(tx, State.DENIED, same_asked=same))

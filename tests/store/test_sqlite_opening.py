@@ -240,6 +240,13 @@ def _become_powerless(folder: Path) -> None:
         folder.chmod(0o555)
 
 
+def test_a_python_with_an_old_sqlite_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+
+    assert refusal(path).code == "store.unavailable"
+    assert not path.exists()
+
+
 def test_what_is_no_database_is_said_to_be_damaged_and_left_alone(path: Path) -> None:
     path.write_bytes(b"This is not a database at all. " * 100)
 
