@@ -106,6 +106,9 @@ def read(text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
+        if mark is not None and mark.index < len(text) and "nesting depth" in (error.problem or ""):
+            # The scanner reads ahead and has a bound of its own, far beyond ours: what stands before it passes ours.
+            return read(text[: mark.index])
         raise Unreadable(place, _in_words(error.problem or "this is not YAML", text, place)) from None
     except yaml.YAMLError:
         raise Unreadable(Place(1, 1), "this is not YAML") from None
