@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 
 import anyio
 import httpx2
@@ -179,6 +180,6 @@ def _silence() -> None:
     stripe.enable_telemetry = False
     stripe.log = None
     # Set from the environment, it prints requests and answers to stderr, past all loggers.
-    stripe._util.STRIPE_LOG = None
+    import_module("stripe._util").__dict__["STRIPE_LOG"] = None
     for name in ("stripe", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
