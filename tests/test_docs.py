@@ -46,7 +46,7 @@ def test_the_policy_pages_examples_load_and_pass_their_tests() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     head = "version: 1\ncurrency: usd\ntimezone: America/New_York\napproval: {from: finance, expires_in: 24h}\n"
     head += "business_hours: {days: mon-fri, open: 09:00, close: 17:00}\n"
-    actions = load_catalog().actions()
+    actions = load_catalog().actions
 
     policy = load(head + "".join(blocks), file="docs/policy.md", known_actions=actions)
 

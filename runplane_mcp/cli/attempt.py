@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 from urllib.parse import unquote
 
-from runplane_mcp.core.catalog import EFFECT_FACTS, Catalog, Classified, Operation
+from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Usage
@@ -21,6 +21,7 @@ from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.explain import Trace, evaluate
 from runplane_mcp.core.facts import NONE, REGISTRY, UNKNOWN, FactType, FactValue
 from runplane_mcp.core.money import CURRENCIES, Money, parse_money
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified, Operation
 from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.policy import ActionInfo, PolicyTest, values
 from runplane_mcp.core.policy.document import Place

@@ -57,7 +57,7 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     settings = settings_of_home()
     path = file if file is not None else settings.policy_file
     text = read_policy_file(path)
-    actions = load_catalog().actions()
+    actions = load_catalog().actions
     try:
         loaded = load(text, file=str(path), known_actions=actions)
         results = run_tests(loaded, actions)
@@ -85,7 +85,7 @@ def facts(as_json: JsonFlag = False) -> None:
     from runplane_mcp.core.facts import EVERYWHERE, REGISTRY, TESTS
     from runplane_mcp.gate.records import fact_json
 
-    actions = load_catalog().actions().values()
+    actions = load_catalog().actions.values()
     having = {name: [each.name for each in actions if name in each.facts] for name in REGISTRY}
     if as_json:
         print_json(

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runplane_mcp.core.catalog import Classified
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Outcome
@@ -15,6 +14,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import NONE, Facts, FactValue
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock

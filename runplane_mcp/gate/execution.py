@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.catalog import Catalog, Operation
+from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
 from runplane_mcp.errors import InternalError

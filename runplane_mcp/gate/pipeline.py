@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from runplane_mcp.core.catalog import Catalog, Classified
+from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact
 from runplane_mcp.core.request import (
     ActionRequest,

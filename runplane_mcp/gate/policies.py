@@ -24,7 +24,7 @@ class Policies:
         """PolicyError with every problem and its place."""
         version = version_of(text)
         if version not in self._compiled:
-            actions = self._catalog.actions()
+            actions = self._catalog.actions
             self._compiled[version] = compile_policy(load(text, file=file, known_actions=actions), actions=actions)
         return self._compiled[version]
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from runplane_mcp.core.catalog import Operation
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import Value, WireRequest, encode
 from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import anyio
 
 from runplane_mcp.core import effects
-from runplane_mcp.core.catalog import Classified
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, NotThere, Read
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.stripe_api.client import Answer, Done, Refused, StripeConnection
 
 logger = logging.getLogger("runplane.resolve")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runplane_mcp.core.catalog import Classified, load
+from runplane_mcp.core.catalog import load
 from runplane_mcp.core.effect import Effect, Looked, NotThere
 from runplane_mcp.core.effects import effect_of
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import encode
 

@@ -6,26 +6,38 @@ THREATS row 4 (another way to the same money), row 5 (an operation nobody has he
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 
 import pytest
 
-from runplane_mcp.core.catalog import EFFECT_FACTS, Catalog, Classified, EffectKind, load, read_catalog
+from runplane_mcp.core.catalog import FILES, Catalog, load, read_catalog
 from runplane_mcp.core.facts import GROUPS, REGISTRY
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import Parameters, WireRequest, encode
 from runplane_mcp.errors import ParameterError
 
 CATALOG = load()
-#: What Stripe says of an operation, without any judgement.
-_NEW: dict[str, object] = {
-    "host": "api",
-    "api_version": "v1",
-    "availability": "ga",
-    "alias_of": None,
-    "params": {},
-    "required": [],
-}
+#: What Stripe publishes, and what we judged, one row an operation.
+PUBLISHED, JUDGED = (files("runplane_mcp.core").joinpath("data", name).read_text() for name in FILES)
+
+
+def published(method: str, path: str, operation_id: str) -> dict[str, object]:
+    """A row of an operation that nobody has judged."""
+    row: dict[str, object] = {
+        "method": method,
+        "path": path,
+        "operation_id": operation_id,
+        "alias_of": None,
+        "params": {},
+        "required": [],
+    }
+    return {**row, "host": "api", "api_version": "v1", "availability": "ga"}
+
+
+def catalog_of(*rows: dict[str, object]) -> Catalog:
+    return read_catalog(json.dumps({"operations": rows}), json.dumps({"judgements": []}))
 
 
 def classified(operation_id: str, **parameters: object) -> Classified:
@@ -36,18 +48,31 @@ def classified(operation_id: str, **parameters: object) -> Classified:
     return CATALOG.classify(encode(operation.method, operation.path, asked))
 
 
-def test_every_operation_is_one_line_that_says_why() -> None:
-    text = files("runplane_mcp.core").joinpath("data/operations.json").read_text()
-    lines = [line for line in text.splitlines() if line.startswith('{"method"')]
+def test_every_operation_and_every_judgement_is_one_line() -> None:
+    operations, judgements = (text.splitlines() for text in (PUBLISHED, JUDGED))
 
-    assert len(lines) == len(CATALOG.operations) == len(json.loads(text)["operations"])
-    assert all(operation.judged and operation.reason.endswith(".") for operation in CATALOG.operations)
+    assert sum(line.startswith('{"method"') for line in operations) == len(CATALOG.operations) == 1129
+    assert sum(line.startswith('{"operation_id"') for line in judgements) == len(json.loads(JUDGED)["judgements"])
+
+
+def test_every_operation_says_why_and_every_judged_one_its_own_reason() -> None:
+    assert all(operation.reason.endswith(".") for operation in CATALOG.operations)
+    assert {
+        operation.reason for operation in CATALOG.operations if not operation.judged and operation.alias_of is None
+    } == {"Nobody has judged it yet."}
+
+
+def test_an_operation_has_its_name_before_anybody_judges_it() -> None:
+    operation = CATALOG.by_id("PostTopups")
+
+    assert operation is not None
+    assert (operation.action, operation.judged, operation.groups) == ("topup.create", False, frozenset())
 
 
 def test_an_id_is_its_method_and_path() -> None:
     for operation in CATALOG.operations:
         words = [step.strip("{}") for step in operation.path.split("/") if step != "v1"]
-        camel = "".join(part[:1].upper() + part[1:] for step in words for part in step.split("_"))
+        camel = "".join(part[:1].upper() + part[1:] for step in words for part in re.split("[_.-]", step))
         assert operation.operation_id == operation.method.capitalize() + camel
 
 
@@ -72,13 +97,13 @@ def test_every_group_is_there_even_if_nothing_is_in_it_yet() -> None:
 def test_reads_change_nothing_and_writes_say_what_they_take() -> None:
     for operation in CATALOG.operations:
         assert (operation.kind is Kind.READ) == (operation.method == "GET")
-        assert (operation.effect is EffectKind.READ) == (operation.kind is Kind.READ)
+        assert (operation.effect is EffectKind.READ) == (operation.kind is Kind.READ and operation.judged)
         assert operation.takes_metadata == (operation.kind is Kind.WRITE and "metadata" in operation.params)
         assert operation.kind is Kind.WRITE or not (operation.groups or operation.money_out)
 
 
 def test_reads_have_no_history() -> None:
-    facts = CATALOG.actions()["balance.retrieve"].facts
+    facts = CATALOG.actions["balance.retrieve"].facts
 
     assert "agent" in facts
     assert "possible_duplicate" not in facts
@@ -132,7 +157,7 @@ def test_the_charge_of_a_path_is_the_charge_of_the_body() -> None:
         ("POST", "/v1/refunds;a=1"),
         ("POST", "/v1/charges//refund"),
         ("POST", "/v1/api_keys"),
-        ("POST", "/v2/core/accounts"),
+        ("POST", "/v3/core/accounts"),
         ("DELETE", "/v1/refunds"),
         ("", ""),
     ],
@@ -146,36 +171,26 @@ def test_what_is_not_in_the_catalog_is_unknown(method: str, path: str) -> None:
 
 
 def test_what_is_written_out_goes_before_a_parameter() -> None:
-    rows = [
-        {
-            "method": "POST",
-            "path": "/v1/invoices/{invoice}",
-            "operation_id": "PostInvoicesInvoice",
-            "judged": False,
-            **_NEW,
-        },
-        {
-            "method": "POST",
-            "path": "/v1/invoices/create_preview",
-            "operation_id": "PostPreview",
-            "judged": False,
-            **_NEW,
-        },
-    ]
-    catalog = read_catalog(json.dumps({"operations": rows}))
+    catalog = catalog_of(
+        published("POST", "/v1/invoices/{invoice}", "PostInvoicesInvoice"),
+        published("POST", "/v1/invoices/create_preview", "PostPreview"),
+        published("POST", "/v1/invoices/{invoice}/pay", "PostPay"),
+    )
 
-    found = [catalog.find("POST", path) for path in ("/v1/invoices/create_preview", "/v1/invoices/in_1")]
+    paths = ("/v1/invoices/create_preview", "/v1/invoices/in_1", "/v1/invoices/create_preview/pay")
+    found = [catalog.find("POST", path) for path in paths]
 
-    assert [operation.operation_id for operation in found if operation] == ["PostPreview", "PostInvoicesInvoice"]
+    assert [each.operation_id for each in found if each] == ["PostPreview", "PostInvoicesInvoice", "PostPay"]
+
+
+def test_two_operations_of_one_path_do_not_load() -> None:
+    with pytest.raises(ValueError, match="same path"):
+        catalog_of(published("POST", "/v1/a/{one}", "PostAOne"), published("POST", "/v1/a/{other}", "PostAOther"))
 
 
 def test_a_value_in_the_path_can_not_hide_what_the_bytes_are() -> None:
     """The bytes of one operation's template may be another operation: the bytes decide."""
-    rows = [
-        {"method": "POST", "path": "/v1/a/{id}", "operation_id": "PostAId", "judged": False, **_NEW},
-        {"method": "POST", "path": "/v1/a/danger", "operation_id": "PostADanger", "judged": False, **_NEW},
-    ]
-    catalog = read_catalog(json.dumps({"operations": rows}))
+    catalog = catalog_of(published("POST", "/v1/a/{id}", "PostAId"), published("POST", "/v1/a/danger", "PostADanger"))
 
     seen = catalog.classify(encode("POST", "/v1/a/{id}", {"id": "danger"}))
 
@@ -183,8 +198,7 @@ def test_a_value_in_the_path_can_not_hide_what_the_bytes_are() -> None:
 
 
 def test_an_operation_that_nobody_judged_counts_as_the_worst() -> None:
-    row = {"method": "POST", "path": "/v1/new", "operation_id": "PostNew", "judged": False, **_NEW}
-    operation = read_catalog(json.dumps({"operations": [row]})).operations[0]
+    operation = catalog_of(published("POST", "/v1/new", "PostNew")).operations[0]
 
     assert (operation.judged, operation.effect) == (False, EffectKind.UNJUDGED)
     assert operation.facts >= EFFECT_FACTS
@@ -192,15 +206,27 @@ def test_an_operation_that_nobody_judged_counts_as_the_worst() -> None:
     assert operation.money_out
 
 
-@pytest.mark.parametrize("wrong", [{"groups": ["refund"]}, {"facts": ["amout"]}, {"effect": "magic"}, {"kind": "read"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"groups": ["refund"]},
+        {"facts": ["amout"]},
+        {"effect": "magic"},
+        {"kind": "read"},
+        {"moneyout": True},
+        {"operation_id": "PostRefunds"},
+        {"operation_id": "PostNothing"},
+        {"operation_id": "PostChargesChargeRefund"},
+    ],
+)
 def test_a_judgement_that_names_what_there_is_not_does_not_load(wrong: dict[str, object]) -> None:
-    document = json.loads(files("runplane_mcp.core").joinpath("data/operations.json").read_text())
-    for row in document["operations"]:
+    document = json.loads(JUDGED)
+    for row in document["judgements"]:
         if row["operation_id"] == "PostSubscriptionsSubscriptionExposedId":
             row.update(wrong)
 
     with pytest.raises(ValueError):
-        read_catalog(json.dumps(document))
+        read_catalog(PUBLISHED, json.dumps(document))
 
 
 WIDE = {"cancellations", "charges", "discounts", "transfers"}
@@ -257,7 +283,7 @@ def test_ending_a_subscription_may_also_move_money(
 
 
 def test_an_action_is_in_every_group_that_any_of_its_operations_can_be_in() -> None:
-    actions = CATALOG.actions()
+    actions = CATALOG.actions
 
     assert actions["subscription.cancel"].groups == {"cancellations", "credits", "charges"}
     assert actions["subscription.cancel"].kind is Kind.WRITE

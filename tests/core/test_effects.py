@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runplane_mcp.core.catalog import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, LookedUp
 from runplane_mcp.core.effects import MOST_STAGES, effect_of, effective, reads, unknown_effect
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.errors import InternalError
 from tests.core.stripe_objects import (
     CATALOG,

@@ -146,7 +146,7 @@ SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
 
 
 def test_the_shipped_policy_passes_its_own_tests_over_the_real_catalog() -> None:
-    actions = load_catalog().actions()
+    actions = load_catalog().actions
     found = run_tests(load(SHIPPED_TEXT, known_actions=actions), actions)
 
     assert [] == [each for each in found if not each.passed]

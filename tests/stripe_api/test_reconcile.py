@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from runplane_mcp.core.catalog import Operation, load
+from runplane_mcp.core.catalog import load
+from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
 from runplane_mcp.stripe_api import reconcile

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from runplane_mcp.core import effects
-from runplane_mcp.core.catalog import EFFECT_FACTS, Classified, load
+from runplane_mcp.core.catalog import load
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, NotThere
 from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.facts import NONE, UNKNOWN
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Parameters, encode
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer

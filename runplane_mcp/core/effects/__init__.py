@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from runplane_mcp.core.catalog import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.effect import Effect, LookedUp, Read
 from runplane_mcp.core.effects import credit_note, customer, objects, payout, plain, refund, subscription, transfer
 from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Precondition
 from runplane_mcp.core.wire import Value, WireRequest, encode
 from runplane_mcp.errors import InternalError

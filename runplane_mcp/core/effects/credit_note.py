@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runplane_mcp.core.catalog import Classified
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Precondition
 from runplane_mcp.core.wire import Text

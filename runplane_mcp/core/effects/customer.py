@@ -5,11 +5,11 @@ Source: https://docs.stripe.com/api/customers/delete
 
 from __future__ import annotations
 
-from runplane_mcp.core.catalog import Classified
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import Failure, Precondition
 
 

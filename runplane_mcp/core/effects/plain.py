@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runplane_mcp.core.catalog import Classified
 from runplane_mcp.core.effect import Effect, LookedUp, Read
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
+from runplane_mcp.core.operation import Classified
 
 
 def reads(_classified: Classified, _looked: LookedUp) -> tuple[Read, ...]:

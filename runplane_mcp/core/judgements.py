@@ -1,0 +1,118 @@
+"""Reading `data/operations.json` and `data/judgements.json` into operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias, cast
+
+from runplane_mcp.core.actions import action_of
+from runplane_mcp.core.facts import EVERYWHERE, GROUPS, REGISTRY, Source
+from runplane_mcp.core.operation import EFFECT_FACTS, EffectKind, Judgement, Operation, Variant
+from runplane_mcp.core.request import Kind
+from runplane_mcp.core.wire import path_parameters
+
+_Row: TypeAlias = Mapping[str, object]
+
+#: What an operation counts as until somebody has judged it: the worst of everything, under the name that the rule gives.
+_UNJUDGED: Final[Mapping[bool, _Row]] = {
+    reads: {
+        "operation_id": "unjudged",
+        "effect": EffectKind.UNJUDGED.value,
+        "facts": sorted(EFFECT_FACTS),
+        "money_out": not reads,
+        "secret_answer": True,
+        "answers": "",
+        "reason": "Nobody has judged it yet.",
+    }
+    for reads in (True, False)
+}
+_HISTORY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.source is Source.HISTORY)
+_KEYS: Final = frozenset(
+    """
+    operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants
+    """.split()
+)
+_VARIANT_KEYS: Final = frozenset("only when if_given action groups effect facts".split())
+
+
+def read_operations(published: str, judged: str) -> Iterator[Operation]:
+    """The operations of both texts, in the order they are published. ValueError or KeyError for what cannot be right."""
+    rows = cast("list[_Row]", json.loads(published)["operations"])
+    judgements: dict[object, _Row] = {}
+    for judgement in cast("list[_Row]", json.loads(judged)["judgements"]):
+        if judgements.setdefault(judgement["operation_id"], judgement) is not judgement:
+            raise ValueError(f"{judgement['operation_id']} is judged twice")
+        variants = cast("list[_Row]", judgement.get("variants", []))
+        if not judgement.keys() <= _KEYS or not all(variant.keys() <= _VARIANT_KEYS for variant in variants):
+            raise ValueError(f"{judgement['operation_id']} says what no judgement can")
+    by_route = {f"{row['method']} {row['path']}": row for row in rows}
+    if unknown := judgements.keys() - {row["operation_id"] for row in rows if row["alias_of"] is None}:
+        raise ValueError(f"judged, but no operation of its own: {', '.join(sorted(map(str, unknown)))}")
+    for row in rows:
+        # An alias is what it aliases. Stripe lists no parameters for it: it takes the target's, but for those in its path.
+        target = by_route[cast("str", row["alias_of"])] if row["alias_of"] is not None else row
+        yield _operation(row, target, judgements.get(target["operation_id"]))
+
+
+def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
+    method, path = cast("str", row["method"]), cast("str", row["path"])
+    in_path = path_parameters(path)
+    known = judged if judged is not None else _UNJUDGED[method == "GET"]
+    kind = Kind(cast("str", known.get("kind", "read" if method == "GET" else "write")))
+    action = cast("str", known.get("action")) or action_of(cast("str", target["method"]), cast("str", target["path"]))
+    widest = _judgement(known, {"action": action, "groups": [], "facts": [], "effect": EffectKind.READ.value}, kind)
+    types = cast("Mapping[str, str | None]", known.get("types", {}))
+    declared = {**cast("Mapping[str, str]", target["params"]), **types}
+    params = {name: type_ for name, type_ in declared.items() if type_ is not None and name not in in_path}
+    return Operation(
+        method=method,
+        path=path,
+        operation_id=cast("str", row["operation_id"]),
+        host=cast("str", row["host"]),
+        api_version=cast("str", row["api_version"]),
+        availability=cast("str", row["availability"]),
+        alias_of=cast("str | None", row["alias_of"]),
+        params=params,
+        required=frozenset(cast("list[str]", target["required"])) - frozenset(in_path),
+        judged=judged is not None,
+        action=widest.action,
+        groups=widest.groups,
+        kind=kind,
+        effect=widest.effect,
+        facts=widest.facts,
+        reversible=cast("bool | None", known.get("reversible")),
+        money_out=bool(known.get("money_out", False)),
+        secret_answer=bool(known.get("secret_answer", False)),
+        takes_metadata=kind is Kind.WRITE and "metadata" in params,
+        answers=cast("str", known["answers"]),
+        reason=cast("str", known["reason"])
+        if row is target
+        else f"Another path of {target['method']} {target['path']}: the same.",
+        variants=tuple(
+            Variant(
+                only=frozenset(cast("list[str]", variant["only"])),
+                when=cast("Mapping[str, str]", variant.get("when", {})),
+                if_given=cast("Mapping[str, str]", variant.get("if_given", {})),
+                judgement=_judgement(variant, {**known, "action": action}, kind),
+            )
+            for variant in cast("list[_Row]", known.get("variants", []))
+        ),
+    )
+
+
+def _judgement(row: _Row, widest: _Row, kind: Kind) -> Judgement:
+    def of(name: str) -> object:
+        return row[name] if name in row else widest.get(name, [])
+
+    groups = frozenset(cast("list[str]", of("groups")))
+    facts = frozenset(cast("list[str]", of("facts")))
+    effect = EffectKind(cast("str", of("effect")))
+    if not groups <= frozenset(GROUPS) or not facts <= EFFECT_FACTS:
+        raise ValueError(
+            f"{row.get('operation_id', widest.get('operation_id'))} names a group or a fact that there is not"
+        )
+    if (kind is Kind.READ) != (effect is EffectKind.READ) and effect is not EffectKind.UNJUDGED:
+        raise ValueError(f"{row.get('operation_id', widest.get('operation_id'))} has the effect of another kind")
+    common = EVERYWHERE if kind is Kind.WRITE else EVERYWHERE - _HISTORY
+    return Judgement(cast("str", of("action")), groups, effect, facts | common)

@@ -1,0 +1,136 @@
+"""An operation: one Stripe endpoint, what somebody judged that it does, and what its parameters make of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
+from runplane_mcp.core.request import Kind
+from runplane_mcp.core.wire import Text, WireRequest, path_parameters
+
+#: Facts that only some operations have: what they would do. All others concern who asks, when, and what went before.
+EFFECT_FACTS: Final = frozenset(REGISTRY) - EVERYWHERE
+
+
+class EffectKind(StrEnum):
+    """Which file of `core/effects/` knows what an operation does."""
+
+    READ = "read"
+    REFUND = "refund"
+    PAYOUT = "payout"
+    TRANSFER = "transfer"
+    CREDIT_NOTE = "credit_note"
+    SUBSCRIPTION_CANCEL = "subscription_cancel"
+    SUBSCRIPTION_UPDATE = "subscription_update"
+    CUSTOMER_DELETE = "customer_delete"
+    UNJUDGED = "unjudged"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What parameters make of an operation: its action, the groups it is in, the effect and the facts it has."""
+
+    action: str
+    groups: frozenset[str]
+    effect: EffectKind
+    facts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A narrower judgement for parameters that prove it: no others than `only`, those of `when` given with exactly
+    these texts, those of `if_given` left out or exactly so."""
+
+    only: frozenset[str]
+    when: Mapping[str, str]
+    if_given: Mapping[str, str]
+    judgement: Judgement
+
+    def fits(self, given: Mapping[str, Text]) -> bool:
+        return (
+            given.keys() <= self.only
+            and all(given.get(name) == text for name, text in self.when.items())
+            and all(given.get(name, text) == text for name, text in self.if_given.items())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One Stripe endpoint. `params` maps each top-level parameter outside the path to its type.
+
+    `reversible` is None where it depends. `secret_answer`: the answer carries a secret that opens something. `answers`
+    is the `object` of what Stripe answers. `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that
+    an effect holds. `judged` false: the catalog has it, but nobody has said what it does.
+    """
+
+    method: str
+    path: str
+    operation_id: str
+    host: str
+    api_version: str
+    availability: str
+    alias_of: str | None
+    params: Mapping[str, str]
+    required: frozenset[str]
+    judged: bool
+    action: str
+    groups: frozenset[str]
+    kind: Kind
+    effect: EffectKind
+    facts: frozenset[str]
+    reversible: bool | None
+    money_out: bool
+    secret_answer: bool
+    takes_metadata: bool
+    answers: str
+    reason: str
+    variants: tuple[Variant, ...]
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        return path_parameters(self.path)
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """What it can do, in words for listings."""
+        marks = {
+            "money out": self.money_out,
+            "revenue lost": "mrr_lost" in self.facts,
+            "destroys": "deletions" in self.groups,
+            "redirects funds": "redirects_funds" in self.facts,
+            "gives access": "gives_access" in self.facts,
+            "secret answer": self.secret_answer,
+            "not judged": not self.judged,
+        }
+        return tuple(name for name, holds in marks.items() if holds)
+
+    def judge(self, parameters: Mapping[str, Text]) -> Judgement:
+        """The judgement of these parameters: the first variant that fits, else the widest."""
+        given = {name: value for name, value in parameters.items() if name not in self.path_parameters}
+        for variant in self.variants:
+            if variant.fits(given):
+                return variant.judgement
+        return Judgement(self.action, self.groups, self.effect, self.facts)
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Everything it can be."""
+        widest = Judgement(self.action, self.groups, self.effect, self.facts)
+        return (widest, *(variant.judgement for variant in self.variants))
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A wire request in the catalog's words. `parameters` are read from its bytes, path parameters included; `facts`
+    are those that these parameters have, so that a fact which is not among them is *absent*."""
+
+    operation: Operation
+    action: str
+    groups: frozenset[str]
+    effect: EffectKind
+    facts: frozenset[str]
+    parameters: Mapping[str, Text]
+    wire: WireRequest
