@@ -28,6 +28,7 @@ from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.policies import Policies, read_policy_file
 from runplane_mcp.gate.presence import Presence
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.sqlite import SqliteStore, open_store
@@ -140,12 +141,12 @@ async def open_gate(
                     await _record(store, "gate.stopped", presence.owner, clock)
 
 
-def serve_mcp(settings: Settings, *, agent: str, simulator: bool) -> None:
+def serve_mcp(settings: Settings, *, agent: str, simulator: bool, toolset: Toolset = Toolset.DEFAULT) -> None:
     """`runplane mcp`: governed tools on stdin and stdout until the client closes them or a signal comes."""
     from runplane_mcp.interfaces.mcp.stdio import serve_stdio
 
     async def serve() -> None:
-        await serve_stdio(open_gate(settings, simulator=simulator), agent=agent)
+        await serve_stdio(open_gate(settings, simulator=simulator), agent=agent, toolset=toolset)
 
     anyio.run(serve)
 

@@ -114,7 +114,7 @@ def _of_tool(
 
     rows = {row.name: row for row in TOOLS if row.operation is not None}
     row = rows.get(tool)
-    if row is None or row.operation is None:
+    if row is None:
         near = get_close_matches(tool, [*rows, *(each.operation_id for each in catalog.operations)], n=1)
         raise ParameterError(
             "parameter.operation",
@@ -129,12 +129,12 @@ def _of_tool(
         if name not in {*parameters, "amount", "currency"}:
             parameters[name] = PLACEHOLDER
     try:
-        operation_id, asked = row.operation({name: _typed(value) for name, value in parameters.items()})
+        operation_id, asked = row.called({name: _typed(value) for name, value in parameters.items()})
     except ParameterError as error:
         # Which payment it is changes nothing here: what would be looked up of it is neutral anyway.
         if error.code != "parameter.missing" or error.param in {None, "amount", "currency"}:
             raise
-        operation_id, asked = row.operation({**parameters, str(error.param): PLACEHOLDER})
+        operation_id, asked = row.called({**parameters, str(error.param): PLACEHOLDER})
     rest = {name: text for name, text in given.items() if name.partition("[")[0] not in takes}
     operation = catalog.by_id(operation_id)
     if operation is not None:

@@ -10,6 +10,7 @@ import typer
 
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.clock import Clock
@@ -22,6 +23,10 @@ def mcp(
         str,
         typer.Option("--agent", metavar="A", help="A label for the agent. It attributes, it does not authenticate."),
     ] = "agent",
+    toolset: Annotated[
+        Toolset,
+        typer.Option("--toolset", metavar="T", help="Which tools are listed: default, support, billing or all."),
+    ] = Toolset.DEFAULT,
     simulator: Annotated[
         bool, typer.Option("--simulator", help="Use the simulator even if there is a Stripe key.")
     ] = False,
@@ -32,7 +37,7 @@ def mcp(
     """
     from runplane_mcp.app import serve_mcp
 
-    serve_mcp(settings_of_home(), agent=agent, simulator=simulator)
+    serve_mcp(settings_of_home(), agent=agent, simulator=simulator, toolset=toolset)
 
 
 def simulator(

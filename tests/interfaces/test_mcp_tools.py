@@ -10,7 +10,9 @@ from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import encode
 from runplane_mcp.interfaces.mcp.control import HANDLERS
-from runplane_mcp.interfaces.mcp.tools import TOOLS, ToolRow
+from runplane_mcp.interfaces.mcp.row import ToolRow
+from runplane_mcp.interfaces.mcp.tools import TOOLS, tools_of
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 #: What is needed to make a request with each tool, and with everything it takes.
 SMALLEST: dict[str, dict[str, Any]] = {
@@ -68,22 +70,28 @@ LARGEST: dict[str, dict[str, Any]] = {
 OPERATIONS = [row for row in TOOLS if row.operation is not None]
 
 
-def test_the_tools_are_these_in_this_order() -> None:
-    assert [row.name for row in TOOLS] == [
+def test_a_client_is_shown_these_tools_in_this_order() -> None:
+    assert [row.name for row in tools_of(Toolset.DEFAULT)] == [
         "create_refund",
         "create_payout",
         "create_transfer",
         "cancel_subscription",
+        "list_subscriptions",
         "retrieve_balance",
         "list_payment_intents",
-        "list_subscriptions",
         "list_customers",
         "get_request",
         "wait_for_request",
         "list_requests",
         "cancel_request",
     ]
-    assert len(TOOLS) <= 15
+    assert len(tools_of(Toolset.DEFAULT)) <= 15
+
+
+def test_every_tool_is_in_all_and_every_toolset_has_the_control_tools() -> None:
+    assert tools_of(Toolset.ALL) == TOOLS
+    for toolset in Toolset:
+        assert HANDLERS.keys() <= {row.name for row in tools_of(toolset)}
 
 
 def test_a_tool_without_an_operation_has_a_handler_and_no_other_does() -> None:

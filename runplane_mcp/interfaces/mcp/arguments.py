@@ -15,7 +15,7 @@ from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.text import visible
 from runplane_mcp.core.wire import Value
 from runplane_mcp.errors import ParameterError
-from runplane_mcp.interfaces.mcp.forms import OWN_WORDS
+from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
 
 #: All arguments of one call together, as JSON (bytes). Stdio knows no limit of its own.
 MOST_BYTES = 256 * 1024

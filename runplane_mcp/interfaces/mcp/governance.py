@@ -27,7 +27,8 @@ from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.interfaces.mcp.arguments import check_size, nearest, shown
 from runplane_mcp.interfaces.mcp.control import HANDLERS, Report
 from runplane_mcp.interfaces.mcp.envelope import Answer, about_request, about_trouble
-from runplane_mcp.interfaces.mcp.tools import BY_NAME, ToolRow
+from runplane_mcp.interfaces.mcp.row import ToolRow
+from runplane_mcp.interfaces.mcp.tools import BY_NAME
 
 log = logging.getLogger(__name__)
 

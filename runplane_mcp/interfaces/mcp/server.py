@@ -14,7 +14,9 @@ from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.interfaces.mcp.envelope import SCHEMA
 from runplane_mcp.interfaces.mcp.governance import Governance
-from runplane_mcp.interfaces.mcp.tools import TOOLS, ToolRow
+from runplane_mcp.interfaces.mcp.row import ToolRow
+from runplane_mcp.interfaces.mcp.tools import tools_of
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 INSTRUCTIONS = (
     "Runplane stands between you and Stripe. Every call is judged by the company's policy: it is done at once, waits for a "
@@ -25,14 +27,15 @@ INSTRUCTIONS = (
 )
 
 
-def build_server(governance: Governance, instructions: str) -> MCPServer[Any]:
-    """A server whose tools are the table's and whose every call goes to `governance`."""
+def build_server(governance: Governance, instructions: str, toolset: Toolset = Toolset.DEFAULT) -> MCPServer[Any]:
+    """A server that lists the tools of a toolset and whose every call goes to `governance`. Tools of the table that are
+    not listed can be called all the same, and are governed."""
     return MCPServer(
         "runplane",
         title="Runplane",
         version=__version__,
         instructions=instructions,
-        tools=[_tool(row) for row in TOOLS],
+        tools=[_tool(row) for row in tools_of(toolset)],
         extensions=[governance],
         subscriptions=False,
         log_level="WARNING",
@@ -59,7 +62,7 @@ def _tool(row: ToolRow) -> Tool:
         fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=SCHEMA),
         is_async=True,
         annotations=row.annotations,
-        meta={"io.runplane/toolset": row.toolset},
+        meta={"io.runplane/toolsets": sorted(row.toolsets)},
     )
 
 

@@ -25,6 +25,7 @@ from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.interfaces.logs import log_to_stderr
 from runplane_mcp.interfaces.mcp.governance import Governance
 from runplane_mcp.interfaces.mcp.server import build_server, instructions_for
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 #: After a signal, running operations get this long to answer (seconds). The gate then gives them a little longer to end,
 #: unanswered; what is left after that is another gate's to finish.
@@ -39,7 +40,9 @@ LONGEST_FRAME = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
-async def serve_stdio(opening: AbstractAsyncContextManager[Gate], *, agent: str) -> None:
+async def serve_stdio(
+    opening: AbstractAsyncContextManager[Gate], *, agent: str, toolset: Toolset = Toolset.DEFAULT
+) -> None:
     """Opens the gate and serves it on stdin and stdout until the client closes stdin, or SIGINT or SIGTERM comes.
 
     Returns normally in all three cases; after a signal the process ends within two seconds, whatever its caller still
@@ -56,7 +59,7 @@ async def serve_stdio(opening: AbstractAsyncContextManager[Gate], *, agent: str)
             try:
                 with stopping.scope:
                     async with opening as gate:
-                        await _serve(gate, agent, source, sink, stopping)
+                        await _serve(gate, agent, toolset, source, sink, stopping)
             except Exception as error:  # noqa: BLE001 - raised below, where no task group wraps it
                 failure = error
             tasks.cancel_scope.cancel()
@@ -64,9 +67,9 @@ async def serve_stdio(opening: AbstractAsyncContextManager[Gate], *, agent: str)
         raise failure
 
 
-async def _serve(gate: Gate, agent: str, source: Source, sink: Sink, stopping: _Stopping) -> None:
+async def _serve(gate: Gate, agent: str, toolset: Toolset, source: Source, sink: Sink, stopping: _Stopping) -> None:
     governance = Governance(gate, agent=agent)
-    server = build_server(governance, await instructions_for(gate))
+    server = build_server(governance, await instructions_for(gate), toolset)
     # The SDK has no public way to serve given streams on the server that it lets tools be added to.
     wire = server._lowlevel_server
     with stopping.serving(governance):

@@ -1,0 +1,37 @@
+"""The one table of tools, a file for each of Stripe's resources: the arguments of a tool, and its row beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from runplane_mcp.interfaces.mcp.row import ToolRow
+from runplane_mcp.interfaces.mcp.tools import (
+    balance,
+    customers,
+    payment_intents,
+    payouts,
+    refunds,
+    requests,
+    subscriptions,
+    transfers,
+)
+from runplane_mcp.interfaces.mcp.toolset import Toolset
+
+#: In the order in which clients see them.
+TOOLS: Final[tuple[ToolRow, ...]] = (
+    *refunds.TOOLS,
+    *payouts.TOOLS,
+    *transfers.TOOLS,
+    *subscriptions.TOOLS,
+    *balance.TOOLS,
+    *payment_intents.TOOLS,
+    *customers.TOOLS,
+    *requests.TOOLS,
+)
+BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
+
+
+def tools_of(toolset: Toolset) -> tuple[ToolRow, ...]:
+    """The tools that a client of this toolset is shown. All others stay callable, and governed."""
+    return tuple(row for row in TOOLS if toolset is Toolset.ALL or toolset in row.toolsets)
