@@ -8,21 +8,27 @@ lost is asked for again with the same bytes and the same key, which Stripe answe
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.records import preconditions_from
+from runplane_mcp.gate.people import genuine, trusted
+from runplane_mcp.gate.records import needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import API_VERSION, Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
+
+logger = logging.getLogger(__name__)
 
 #: A lease outlives the longest send (30 s), so that nobody takes over while bytes may still be on their way.
 LEASE_MS = 60_000
@@ -145,7 +151,9 @@ class Executor:
             if request.state is State.OUTCOME_UNKNOWN:
                 return await self._succeeded(request, found.body, None)
             return await self._succeeded(await self._next_attempt(request), found.body, None)
-        safe = await self.store.read(lambda reader: self.safe_to_send(reader, request))
+        safe = await self.store.read(
+            lambda reader: self._was_decided(reader, request) and self.safe_to_send(reader, request)
+        )
         repeatable = operation.method == "POST" or isinstance(found, Absent)
         if not safe or not repeatable or request.attempt >= MOST_ATTEMPTS:
             if request.state is State.OUTCOME_UNKNOWN:
@@ -170,6 +178,29 @@ class Executor:
         )
         if not same_digest(digest, record.digest) or request.digest is None or not same_digest(digest, request.digest):
             raise InternalError("internal.digest", "What would run is not what was decided: it does not run.")
+
+    def _was_decided(self, reader: Reader, request: ActionRequest) -> bool:
+        """Whether what another process left executing is what was allowed, or what people signed for. A row that says so
+        is not enough: it could have been written, or changed, by whoever can write the file."""
+        record = reader.round_decision(request.id, request.round)
+        try:
+            if record is None:
+                raise InternalError("internal.undecided", "No decision stands behind it.")
+            self.check_digest(request, record)
+            if request.round == 0:
+                allowed = record.n == 1 and record.outcome is Outcome.ALLOW
+            else:
+                people = trusted(reader)
+                votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
+                needs = needs_from(record.detail)
+                counted = tally(needs, votes, people, digest=record.digest or "", round=request.round)
+                allowed = counted.standing is Standing.APPROVED
+            if not allowed:
+                raise InternalError("internal.undecided", "It was neither allowed nor approved.")
+        except InternalError as error:
+            logger.error("request %s is not sent again: %s", request.reference, error)
+            return False
+        return True
 
     def _operation(self, request: ActionRequest) -> Operation:
         operation = self.catalog.by_id(request.operation_id)
