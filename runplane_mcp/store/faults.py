@@ -72,7 +72,7 @@ def corrupt(path: Path, what: str) -> StoreError:
     return StoreError(
         "store.corrupt",
         f"{path} is damaged: {what}.",
-        next_step="Keep a copy of the file, then restore a backup: runplane restore",
+        next_step="Keep a copy of the file and see what `runplane audit verify` says; then restore a backup.",
     )
 
 

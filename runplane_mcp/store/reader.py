@@ -37,7 +37,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 _EVENT = "SELECT seq, at, type, request_id, body, leaf FROM event"
 _DECISION = f"""
-SELECT {listed(DECISION_COLUMNS[:-1])}, payload.body FROM decision
+SELECT {listed(DECISION_COLUMNS)}, payload.salt, payload.body FROM decision
 LEFT JOIN payload ON payload.commitment = decision.content
 """.replace("request_id", "decision.request_id")
 _VOTE = f"""
@@ -169,7 +169,7 @@ class SqliteReader:
 
     def decisions(self, request_id: str) -> list[DecisionRecord]:
         rows = self._all(f"{_DECISION} WHERE decision.request_id = ? ORDER BY n", request_id)
-        return [decision_of(row) for row in rows]
+        return [self._decision(row) for row in rows]
 
     def round_decision(self, request_id: str, round: int) -> DecisionRecord | None:
         row = self._one(
@@ -177,7 +177,7 @@ class SqliteReader:
             request_id,
             round,
         )
-        return None if row is None else decision_of(row)
+        return None if row is None else self._decision(row)
 
     def votes(self, request_id: str, round: int) -> list[Vote]:
         rows = self._all(f"{_VOTE} WHERE vote.request_id = ? AND round = ? ORDER BY at, person", request_id, round)
@@ -270,6 +270,12 @@ class SqliteReader:
 
     def _requests(self, where: str, *values: object) -> list[ActionRequest]:
         return [request_of(row) for row in self._all(f"{SELECT_REQUEST} {where}", *values)]
+
+    def _decision(self, row: Row) -> DecisionRecord:
+        try:
+            return decision_of(row)
+        except ValueError as error:
+            raise faults.corrupt(self._path, str(error)) from error
 
     def _count(self, sql: str, *values: object) -> int:
         row = self._one(sql, *values)

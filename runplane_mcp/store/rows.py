@@ -17,7 +17,7 @@ from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
 from runplane_mcp.store.base import DecisionRecord
-from runplane_mcp.store.payloads import wire_of
+from runplane_mcp.store.payloads import commitment, wire_of
 
 Value: TypeAlias = str | int | None
 Row: TypeAlias = tuple[Any, ...]
@@ -212,8 +212,11 @@ def decision_values(record: DecisionRecord, content: str) -> tuple[Value, ...]:
 
 
 def decision_of(row: Row) -> DecisionRecord:
-    """The record of DECISION_COLUMNS without `content`, and the payload's body in its place (null when erased)."""
-    *columns, body = row
+    """The record of DECISION_COLUMNS, and the payload's salt and body (null when erased). ValueError for a body that is
+    not what the record names: cards are made of it, and nobody may sign a digest under another card."""
+    *columns, named, salt, body = row
+    if body is not None and commitment(salt, body) != named:
+        raise ValueError("the content of a decision was changed")
     content = {} if body is None else json.loads(body)
     request_id, n, round_, kind, outcome, at, policy_at, policy_version, risk, risk_level, nonce, digest = columns
     return DecisionRecord(

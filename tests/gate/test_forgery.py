@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from runplane_mcp.core.request import State
+from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
 from tests.gate.conftest import House, refund, until
@@ -46,3 +47,28 @@ async def test_a_held_request_that_a_row_says_is_executing_is_not_sent(house: Ho
 
     assert after.status is State.OUTCOME_UNKNOWN
     assert house.world.summary()["writes"]["received"] == 0
+
+
+async def test_a_card_made_of_other_words_than_were_decided_is_shown_to_nobody(house: House) -> None:
+    """The digest says what runs; a person who signs it must have seen the card that was recorded with it."""
+    view = await held(house)
+    with closing(sqlite3.connect(house.settings.database)) as reader:
+        name, salt, body = reader.execute(
+            "SELECT commitment, salt, body FROM decision AS d JOIN payload ON commitment = content WHERE d.request_id = ?",
+            (view.request_id,),
+        ).fetchone()
+    lying = body.replace(b"Refund $900.00 USD", b"Refund $9.00 USD")
+    assert lying != body
+    rewrite(
+        house,
+        ("DELETE FROM payload WHERE commitment = ?", (name,)),
+        (
+            "INSERT INTO payload (commitment, request_id, salt, body) VALUES (?, ?, ?, ?)",
+            (name, view.request_id, salt, lying),
+        ),
+    )
+    async with house.desk() as desk:
+        with pytest.raises(StoreError) as refused:
+            await desk.card(view.request_id)
+
+    assert refused.value.code == "store.corrupt"
