@@ -37,6 +37,7 @@ from runplane_mcp.gate.people import (
     Stretch,
     act_statement,
     check_secret,
+    enrolled,
     enrolment,
     genuine,
     private_key,
@@ -312,7 +313,7 @@ class Desk:
                     "person.group", f"{group[:40]!r} is not a group's name.", next_step="Use small letters."
                 )
         check_secret(secret)
-        existing = await self.store.read(trusted)
+        existing = await self.store.read(enrolled)
         if name in existing:
             raise PersonError("person.exists", f"{name} is enrolled already.")
         salt = os.urandom(16).hex()
@@ -347,7 +348,7 @@ class Desk:
         )
 
         def work(tx: Transaction) -> Person:
-            now = trusted(tx)
+            now = enrolled(tx)
             if name in tx.people() or bool(now) != bool(existing):
                 raise PersonError("person.exists", f"{name} was enrolled meanwhile, or somebody else was first.")
             content = enrolment(person)
@@ -363,9 +364,9 @@ class Desk:
                 },
                 at=at,
             )
-            enrolled = replace(person, event_seq=seq)
-            tx.add_person(enrolled)
-            return enrolled
+            added = replace(person, event_seq=seq)
+            tx.add_person(added)
+            return added
 
         return await self.store.write(work)
 
@@ -376,7 +377,7 @@ class Desk:
     ) -> EnforcedPolicy:
         """Makes a policy the enforced one. Needs an administrator's secret once anybody is enrolled."""
         self.policies.compile(text, file=file)
-        people = await self.store.read(trusted)
+        people = await self.store.read(enrolled)
         key = None
         admin: Person | None = None
         if people:
@@ -398,7 +399,7 @@ class Desk:
                     store=tx.store_id(), act="policy.activated", content={"version": version}, person=admin.id, at=at
                 )
                 body |= {"signed_at": at, "signature": key.sign(statement).hex()}
-            elif trusted(tx):
+            elif enrolled(tx):
                 raise PolicyError("policy.admin_needed", "Somebody was enrolled meanwhile; their secret is needed.")
             tx.append("policy.activated", body, at=at)
             enforced = EnforcedPolicy(version, text, at, by)

@@ -98,7 +98,9 @@ def enrolment(person: Person) -> dict[str, Json]:
 def trusted(reader: Reader) -> dict[str, Person]:
     """The people whose enrolment the audit log bears out. Anybody else in the table is nobody."""
     rows = reader.people()
-    first = min(rows.values(), key=lambda person: person.event_seq, default=None)
+    # Who was first is the log's to say: in the table, a row could be put before theirs.
+    root = reader.first_event("person.added") if rows else None
+    first = next((person for person in rows.values() if root is not None and person.event_seq == root.seq), None)
     believed: dict[str, Person] = {}
     store = reader.store_id()
     # In the order of the log: whoever enrolled somebody was enrolled before.
@@ -123,6 +125,19 @@ def trusted(reader: Reader) -> dict[str, Person]:
         if signed(enroller.public_key, str(body.get("signature", "")), statement):
             believed[person.id] = person
     return believed
+
+
+def enrolled(reader: Reader) -> dict[str, Person]:
+    """The same, for what needs nobody's secret until somebody is enrolled. PersonError `person.unproven` where the table
+    holds people and the log bears out none of them: that is no new home, and nobody may begin it anew."""
+    people = trusted(reader)
+    if not people and reader.people():
+        raise PersonError(
+            "person.unproven",
+            "The database names people, but its audit log bears out none of them.",
+            next_step="Run `runplane audit verify`; somebody has changed the database.",
+        )
+    return people
 
 
 def genuine(votes: list[Vote], people: Mapping[str, Person], store: str) -> list[Vote]:

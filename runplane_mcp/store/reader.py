@@ -237,6 +237,10 @@ class SqliteReader:
         row = self._one(f"{_EVENT} WHERE seq = ?", seq)
         return None if row is None else Event(*row)
 
+    def first_event(self, type: str) -> Event | None:
+        row = self._one(f"{_EVENT} WHERE type = ? ORDER BY seq LIMIT 1", type)
+        return None if row is None else Event(*row)
+
     def events(self, after: int, limit: int, request_id: str | None = None) -> list[Event]:
         if request_id is None:
             rows = self._all(f"{_EVENT} WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)

@@ -55,6 +55,16 @@ async def test_the_head_is_the_tree_over_all_events(store: Store) -> None:
     assert (size, inside.root) == (7, root(leaves[:7]))
 
 
+async def test_the_oldest_event_of_a_type_is_found(store: Store) -> None:
+    for type in ("started", "counted", "started", "counted"):
+        await store.write(lambda tx, type=type: tx.append(type, {}, at=NOW))  # type: ignore[misc]
+    found = await store.read(lambda reader: reader.first_event("counted"))
+
+    assert found is not None
+    assert found.seq == 2
+    assert await store.read(lambda reader: reader.first_event("stopped")) is None
+
+
 async def test_events_come_in_pages_and_by_request(store: Store) -> None:
     request = await store.write(received)
     for number in range(5):
