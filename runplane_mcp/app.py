@@ -26,7 +26,7 @@ from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
 from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import Gate
-from runplane_mcp.gate.policies import Policies, read_policy_file
+from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home
@@ -178,7 +178,7 @@ class Upstream:
                 def remember(tx: Transaction) -> None:
                     tx.set_meta("target", known.target)
                     if not known.simulator:
-                        tx.set_meta("used_real_key", "yes")
+                        tx.set_meta(USED_REAL_KEY, "yes")
 
                 await self._store.write(remember)
                 self._known = known
@@ -272,7 +272,7 @@ async def _is_simulated(settings: Settings, store: Store, *, forced: bool) -> bo
         return True
     if settings.stripe_api_key is not None:
         return False
-    if await store.read(lambda reader: reader.meta("used_real_key")):
+    if await store.read(lambda reader: reader.meta(USED_REAL_KEY)):
         raise StripeError(
             "stripe.key_missing",
             "This home has used a Stripe key, and now there is none.",

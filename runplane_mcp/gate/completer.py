@@ -110,6 +110,9 @@ class Completer:
         return request.state is State.OUTCOME_UNKNOWN
 
     def _expired(self, request: ActionRequest) -> bool:
+        if request.identity.simulator is not self.gate.connection.simulator:
+            # Each has its own time: a simulated year must let no real request expire, nor the reverse.
+            return False
         held = request.state in {State.WAITING, State.SCHEDULED, State.APPROVED}
         return held and request.expires_at is not None and self.gate.clock.policy() >= request.expires_at
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
@@ -11,6 +12,9 @@ from runplane_mcp.core.policy import load, version_of
 from runplane_mcp.core.policy.conditions import Op
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
+
+#: Kept in a home from the first time that a gate of it talked to Stripe itself.
+USED_REAL_KEY: Final = "used_real_key"
 
 
 class Policies:
@@ -39,13 +43,16 @@ class Policies:
         """A file as a gate found it. The first one and every one against the simulator activate themselves; any other
         change stays proposed until an administrator activates it. Returns enforced, activated or proposed.
 
+        A home has one policy, so that what a `simulator` gate activated would hold for real money too: in a home that ever
+        used a real key it activates nothing.
+
         The text must already compile: a broken file never gets here, and the last good one stays enforced.
         """
         version = version_of(text)
         now = tx.enforced_policy()
         if now is not None and now.version == version:
             return "enforced"
-        if now is None or simulator:
+        if now is None or (simulator and not tx.meta(USED_REAL_KEY)):
             by = "first" if now is None else "simulator"
             tx.append("policy.activated", {"version": version, "by": by}, at=at)
             tx.activate_policy(EnforcedPolicy(version, text, at, by))

@@ -46,6 +46,11 @@ class StripeConnection:
         """Whether the key says of itself that it is for real money."""
         return self._key.livemode
 
+    @property
+    def simulator(self) -> bool:
+        """Whether it is our own simulated Stripe that it talks to."""
+        return self.target.startswith("simulator:")
+
     async def prepare(self) -> None:
         """Imports Stripe's SDK and makes the TLS context, in a worker thread; later sends need not wait for it."""
         await self._ready()
