@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+import select
 import sys
+from typing import TextIO
 
 from runplane_mcp.core.redact import redact_text
 
@@ -15,13 +19,51 @@ class RedactingFormatter(logging.Formatter):
         return redact_text(super().format(record))
 
 
+class NeverWaiting(logging.Handler):
+    """Writes to a stream as long as it takes what is written. Hosts start a server with a pipe for stderr, and some never
+    read it: once it is full, a handler that waits would stop the server for good in the middle of whatever it does."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record) + "\n"
+            if self._dropped:
+                text = f"\n({self._dropped} log entries were dropped: nobody read them)\n{text}"
+            if self._written(text):
+                self._dropped = 0
+            else:
+                self._dropped += 1
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does it
+            self.handleError(record)
+
+    def _written(self, text: str) -> bool:
+        """Whether all of it was taken. A pipe that is ready takes PIPE_BUF bytes without making anybody wait."""
+        try:
+            descriptor = self._stream.fileno()
+        except io.UnsupportedOperation:
+            self._stream.write(text)
+            return True
+        left = memoryview(text.encode("utf-8", "backslashreplace"))
+        try:
+            self._stream.flush()
+            while left and select.select([], [descriptor], [], 0)[1]:
+                left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]
+        except OSError:
+            return False  # Whoever read it has gone.
+        return not left
+
+
 def log_to_stderr(level: int = logging.WARNING) -> None:
     """Makes our handler the only one of the root logger.
 
     Libraries stay at WARNING whatever `level` says: at INFO some of them write the URLs they ask, ids and all. Call it
     before a library configures logging for itself, since those leave a root logger alone that has a handler.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = NeverWaiting(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

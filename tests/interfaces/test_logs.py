@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from runplane_mcp.interfaces.logs import RedactingFormatter, log_to_stderr
+from runplane_mcp.interfaces.logs import NeverWaiting, RedactingFormatter, log_to_stderr
 
 SECRET = "sk_live_" + "a1b2c3d4e5f6"
 
@@ -55,3 +56,32 @@ def test_one_handler_and_libraries_only_when_they_warn(
     assert "ada@example.com" not in captured.err
     assert "retrying with [redacted]" in captured.err
     assert "started" in captured.err
+
+
+def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
+    """Some hosts never read the pipe that they give a server. What it cannot take is dropped, and said later."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(writing, "w") as stream:
+        handler = NeverWaiting(stream)
+        handler.setFormatter(RedactingFormatter("%(message)s"))
+        for number in range(100):
+            handler.emit(logging.LogRecord("x", logging.ERROR, __file__, 1, f"{number} " + "x" * 10_000, (), None))
+        told = os.read(reading, 1 << 20)
+        handler.emit(logging.LogRecord("x", logging.ERROR, __file__, 1, f"the key {SECRET}", (), None))
+        later = os.read(reading, 1 << 20)
+    os.close(reading)
+
+    assert told.startswith(b"0 x")
+    assert len(told) < 100_000
+    assert b"log entries were dropped" in later
+    assert later.endswith(b"the key [redacted]\n")
+
+
+def test_a_stderr_whose_reader_has_gone_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        NeverWaiting(stream).emit(logging.LogRecord("x", logging.ERROR, __file__, 1, "unheard", (), None))
+
+    assert capsys.readouterr().err == ""

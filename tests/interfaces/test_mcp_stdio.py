@@ -232,6 +232,43 @@ async def test_sigterm_in_mid_call_is_finished_by_the_next_gate_without_a_second
     assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
 
 
+HANGING = """
+import sys, time
+from contextlib import asynccontextmanager
+import anyio
+from runplane_mcp.interfaces.mcp.stdio import serve_stdio
+
+@asynccontextmanager
+async def opening():
+    print("hangs", file=sys.stderr, flush=True)
+    time.sleep(3600)
+    yield
+
+anyio.run(lambda: serve_stdio(opening(), agent="bot"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_it_also_while_its_loop_hangs(tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as errors:
+        process = await anyio.open_process(
+            [sys.executable, "-c", HANGING], env=environment(tmp_path), cwd=tmp_path, stderr=errors
+        )
+    try:
+        await eventually(lambda: "hangs" in log.read_text())
+        os.kill(process.pid, number)
+        with anyio.fail_after(PATIENCE):
+            status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+
+    assert status == 0
+
+
 async def test_a_home_that_cannot_be_used_is_said_on_stderr_without_a_traceback(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("not a folder")

@@ -54,6 +54,7 @@ async def serve_stdio(
     stopping = _Stopping()
     failure: Exception | None = None
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        stopping.limit()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stopping.watch, signals)
             try:
@@ -88,6 +89,20 @@ class _Stopping:
         self.scope = anyio.CancelScope()
         self._governance: Governance | None = None
         self._asked = False
+        self._deadline: threading.Timer | None = None
+
+    def limit(self) -> None:
+        """Makes a signal set its own deadline, in the interpreter and before the loop hears of it: a loop that hangs hears
+        of nothing. To be called where signals are being received already; that goes on beside it."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._set_deadline)
+
+    def _set_deadline(self, *_: object) -> None:
+        if self._deadline is None:
+            # Never taken back: it must end the process also when what comes after the loop hangs.
+            self._deadline = threading.Timer(AT_THE_LATEST, os._exit, (0,))
+            self._deadline.daemon = True
+            self._deadline.start()
 
     def serving(self, governance: Governance) -> anyio.CancelScope:
         self._governance = governance
@@ -101,11 +116,6 @@ class _Stopping:
             if self._asked:
                 continue
             self._asked = True
-            # Not a task of the loop, and never taken back: it must end the process also when the loop hangs, or what
-            # comes after it does.
-            deadline = threading.Timer(AT_THE_LATEST, os._exit, (0,))
-            deadline.daemon = True
-            deadline.start()
             if self._governance is not None:
                 self._governance.stop()
                 with anyio.move_on_after(DRAIN):
