@@ -341,10 +341,10 @@ class Executor:
 
 
 def failure_event(failure: Failure) -> dict[str, Json]:
-    """What the audit log says of a failure. The message may quote Stripe and stays out of the log's clear part."""
+    """What the audit log says of a failure. The message may quote Stripe, and a parameter's name may be the agent's own:
+    both stay out of the log's clear part."""
     return {
         "code": failure.code,
-        "param": failure.param,
         "stripe_request_id": failure.stripe_request_id,
         "effect_id": failure.effect_id,
     }

@@ -19,7 +19,7 @@ from runplane_mcp.core.effects import effect_of, effective
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.redact import redact
+from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import (
     ActionRequest,
     Failure,
@@ -84,7 +84,7 @@ class Gate:
         """Takes one attempt through the whole pipeline. Returns when it is settled, held, or takes longer than an agent
         should wait. What the agent does wrongly comes back as a failed request, recorded; it never raises for that."""
         started: list[str] = []
-        task = self._detached(self._submit(submission, started))
+        task = self._detached(self._submit(submission.without_secrets(), started))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if done or not started:
             return await asyncio.shield(task)
@@ -93,7 +93,7 @@ class Gate:
 
     async def refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         """Records an attempt that no Stripe request could be made of: wrong types, unknown names, an unknown tool."""
-        return await asyncio.shield(self._detached(self._refuse(submission, error, blocked=blocked)))
+        return await asyncio.shield(self._detached(self._refuse(submission.without_secrets(), error, blocked=blocked)))
 
     async def get(self, principal: str, reference_or_id: str) -> RequestView:
         """One of the principal's own requests. RequestError `request.not_found`, the same for somebody else's."""
@@ -385,7 +385,8 @@ class Gate:
             as_asked=None,
             own=replace(submission.own, idempotency_key=None),
         )
-        failure = Failure(error.code, str(error.message), error.param)
+        # What is said of a name or a value repeats it.
+        failure = Failure(error.code, redact_text(error.message), error.param and redact_text(error.param))
 
         def work(tx: Transaction) -> ActionRequest:
             received = tx.insert_request(request, asked=redact(submission.asked), event=received_event(request))

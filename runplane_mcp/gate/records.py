@@ -12,6 +12,7 @@ from runplane_mcp.core.decision import Decision, Need
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import Facts, FactValue, Missing
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Precondition
 from runplane_mcp.store.base import Reader
 
@@ -106,14 +107,14 @@ def detail_json(
         ],
         "preconditions": [precondition_json(each) for each in effect.preconditions],
         "effect": {
-            "sentence": effect.sentence,
+            "sentence": redact_text(effect.sentence),
             "to_whom": effect.to_whom,
             "undo": effect.undo,
             "money_lines": [
                 {"label": line.label, "amount": line.money.amount, "currency": line.money.currency}
                 for line in effect.money_lines
             ],
-            "quoted": [[label, text] for label, text in effect.quoted],
+            "quoted": [[label, redact_text(text)] for label, text in effect.quoted],
         },
         "changed": list(changed),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State
 from runplane_mcp.core.wire import Parameters
 
@@ -26,6 +27,16 @@ class Submission:
     own: OwnArguments = field(default_factory=OwnArguments)
     client: str | None = None
     asked: Json = None
+
+    def without_secrets(self) -> Submission:
+        """The same with nothing in the agent's words that has the shape of a secret: they are stored and shown, and never
+        sent. The parameters stay exactly what they are."""
+        own = replace(
+            self.own,
+            justification=redact_text(self.own.justification) if self.own.justification else self.own.justification,
+            ticket=redact_text(self.own.ticket) if self.own.ticket else self.own.ticket,
+        )
+        return replace(self, own=own)
 
 
 @dataclass(frozen=True, slots=True)

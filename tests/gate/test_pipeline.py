@@ -242,6 +242,26 @@ async def test_an_attempt_that_no_request_could_be_made_of_is_recorded_without_i
             assert b"very_secret" not in file.read_bytes()
 
 
+async def test_a_secret_in_the_agents_words_or_its_mistakes_reaches_neither_store_nor_card(house: House) -> None:
+    """THREATS 23: what is never sent to Stripe is kept and shown without it."""
+    secret = "sk_live_" + "a1b2c3d4e5f6"
+    async with house.gate() as gate:
+        held = await gate.submit(refund(SEED.payment_intent_900, justification=f"my key is {secret}", ticket=secret))
+        in_a_name = await gate.submit(submission("PostRefunds", {secret: "x"}))
+        in_an_id = await gate.submit(submission("PostRefunds", {"payment_intent": f"{secret}/../x", "amount": 100}))
+    async with house.desk() as desk:
+        card = await desk.card(held.request_id)
+
+    assert (held.status, in_a_name.status, in_an_id.status) == (State.WAITING, State.FAILED, State.FAILED)
+    assert (card.justification, card.ticket) == ("my key is [redacted]", "[redacted]")
+    for view in (in_a_name, in_an_id):
+        assert view.failure is not None
+        assert secret not in f"{view.failure.message} {view.failure.param}"
+    for file in house.home.rglob("*"):
+        if file.is_file() and "simulator" not in file.name:
+            assert secret.encode() not in file.read_bytes()
+
+
 async def test_a_request_of_another_stripe_is_not_run_by_this_gate(house: House) -> None:
     """THREATS 18: a test and a live process in one home."""
     await house.enrol()
