@@ -25,7 +25,7 @@ from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
 from runplane_mcp.gate.people import SCRYPT_N
-from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.interfaces.mcp.toolset import Toolset
@@ -115,6 +115,7 @@ async def open_gate(
         presence.announce()
         stack.callback(presence.leave)
         upstream = Upstream(connection, store)
+        stack.push_async_callback(upstream.close)
         gate = Gate(
             store=store,
             policies=policies,
@@ -157,7 +158,7 @@ class Upstream:
     def __init__(self, connection: StripeConnection, store: Store) -> None:
         self._connection = connection
         self._store = store
-        self._lock = asyncio.Lock()
+        self._asking: asyncio.Task[StripeIdentity] | None = None
         self._known: StripeIdentity | None = None
 
     async def warm(self) -> None:
@@ -168,21 +169,45 @@ class Upstream:
             logger.warning("Stripe is not usable yet: %s", error)
 
     async def identity(self) -> StripeIdentity:
+        """StripeError `stripe.*`, also when Stripe takes longer than an agent should wait. All who ask wait for one answer,
+        which goes on being waited for without them."""
         if self._known is not None:
             return self._known
-        async with self._lock:
-            if self._known is None:
-                await self._connection.prepare()
-                known = await self._connection.identity()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
+            self._asking.add_done_callback(_heard)
+        done, _ = await asyncio.wait({self._asking}, timeout=LOOK_UP)
+        if not done:
+            raise StripeError(
+                "stripe.unreachable",
+                "Stripe does not answer whose key this is.",
+                next_step="Check the network and https://status.stripe.com; nothing was changed.",
+            )
+        return await asyncio.shield(self._asking)
 
-                def remember(tx: Transaction) -> None:
-                    tx.set_meta("target", known.target)
-                    if not known.simulator:
-                        tx.set_meta(USED_REAL_KEY, "yes")
+    async def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
 
-                await self._store.write(remember)
-                self._known = known
-            return self._known
+    async def _ask(self) -> StripeIdentity:
+        await self._connection.prepare()
+        known = await self._connection.identity()
+
+        def remember(tx: Transaction) -> None:
+            tx.set_meta("target", known.target)
+            if not known.simulator:
+                tx.set_meta(USED_REAL_KEY, "yes")
+
+        await self._store.write(remember)
+        self._known = known
+        return known
+
+
+def _heard(task: asyncio.Task[StripeIdentity]) -> None:
+    """Its error is told to whoever asks; that nobody does is no error of its own."""
+    if not task.cancelled():
+        task.exception()
 
 
 class PolicyFile:

@@ -27,11 +27,14 @@ EXIT_UNANCHORED = 4
 
 
 class RunplaneError(Exception):
-    """An error with a stable dotted `code`, a `message` for people and the `next_step` they can take."""
+    """An error with a stable dotted `code`, a `message` for people and the `next_step` they can take.
+
+    `nothing_ran`: it is certain that what was asked for has not been done and will not be."""
 
     prefix: ClassVar[str] = ""
     exit_code: ClassVar[int] = EXIT_REFUSED
     http_status: ClassVar[int] = 400
+    nothing_ran: bool = False
 
     def __init__(self, code: str, message: str, *, next_step: str = "", param: str | None = None) -> None:
         if not code.startswith(self.prefix):

@@ -7,6 +7,7 @@ durable transaction → execute → record the outcome. What a client does meanw
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -32,7 +33,7 @@ from runplane_mcp.core.request import (
     stripe_key,
 )
 from runplane_mcp.core.wire import WireRequest, encode
-from runplane_mcp.errors import ParameterError, RequestError, RunplaneError
+from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StripeError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import judge, record_decision, standing_facts
 from runplane_mcp.gate.execution import Executor, failure_event
@@ -44,6 +45,8 @@ from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.resolve import resolve
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 #: How long one call of an agent waits for an execution before it gets the request's id instead (seconds).
 PATIENCE = 40.0
@@ -74,6 +77,7 @@ class Gate:
         self._identity = identity
         self._tasks: set[asyncio.Task[RequestView]] = set()
         self._running: set[str] = set()
+        self._deciding: set[str] = set()
         self._closing = False
         self._changes = asyncio.Condition()
         self.watched = 0
@@ -170,8 +174,20 @@ class Gate:
             if request.kind is Kind.READ:
                 return await self._read(request, classified)
             return await self._write(submission, request, classified)
+        except Changed:
+            # Another gate took it for a dead process's and has ended it, or goes on with it.
+            return await self.get(request.principal, request.id)
+        except PolicyError as error:
+            logger.error("the enforced policy cannot be applied: %s", error)
+            broken = PolicyError("policy.error", "The company's policy cannot be applied.")
+            return await self._refuse(submission, broken, blocked=True)
+        except RunplaneError as error:
+            # Until a decision is on its way into the store, what was received is never run, whoever finds it.
+            error.nothing_ran = request.id not in self._deciding
+            raise
         finally:
             self._running.discard(request.id)
+            self._deciding.discard(request.id)
 
     async def _write(self, submission: Submission, request: ActionRequest, classified: Classified) -> RequestView:
         # 3 decide (a): what is blocked whatever Stripe would say needs no look-up.
@@ -197,6 +213,7 @@ class Gate:
         effect = await looking
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
+        self._deciding.add(request.id)
         decided = await self._written(lambda tx: self._decide(tx, received.id, classified, effect))
         self.executor.probe("submit.decided")
 
@@ -363,7 +380,7 @@ class Gate:
         return view_of(finished, result if isinstance(result, Mapping) else None)
 
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
-        identity = await self._identity_or_none()
+        identity = await self._identity_or_none(error)
         now = self.clock.wall()
         operation = self.catalog.by_id(submission.operation_id)
         request = ActionRequest(
@@ -399,7 +416,11 @@ class Gate:
                 message_to_agent=error.next_step or None,
             )
 
-        return view_of(await self._written(work))
+        try:
+            return view_of(await self._written(work))
+        except RunplaneError as failed:
+            failed.nothing_ran = True
+            raise
 
     # ── executing, and what the completer shares with it ──────────────────────────────────────────────────────────
 
@@ -461,11 +482,15 @@ class Gate:
             except TimeoutError:
                 return
 
-    async def _identity_or_none(self) -> StripeIdentity:
+    async def _identity_or_none(self, error: RunplaneError) -> StripeIdentity:
+        """The identity for the record of an attempt that `error` ended. Where Stripe was the trouble it is not asked again:
+        the agent has waited for it once."""
         try:
-            return await self._identity()
+            if not isinstance(error, StripeError):
+                return await self._identity()
         except RunplaneError:
-            return StripeIdentity(self.connection.target, "unknown", livemode=False)
+            pass
+        return StripeIdentity(self.connection.target, "unknown", livemode=False)
 
     def _own(self, reader: Reader, principal: str, reference_or_id: str) -> tuple[ActionRequest, RequestView]:
         request = find(reader, reference_or_id)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RequestError
 from runplane_mcp.simulator import SEED, Fault, FaultKind
+from runplane_mcp.store.base import EnforcedPolicy
 from tests.gate.conftest import House, refund, submission, until
 
 #: Two in the morning in New York, twelve hours before the house's afternoon.
@@ -260,6 +264,48 @@ async def test_a_secret_in_the_agents_words_or_its_mistakes_reaches_neither_stor
     for file in house.home.rglob("*"):
         if file.is_file() and "simulator" not in file.name:
             assert secret.encode() not in file.read_bytes()
+
+
+async def test_a_stripe_that_does_not_answer_makes_nobody_wait_for_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose key it is must be known first. An agent that waits for that in vain is told so, and nothing is sent."""
+    monkeypatch.setattr("runplane_mcp.app.LOOK_UP", 0.2)
+    house.world.add_fault(Fault(FaultKind.DELAY, method="GET", path_prefix="/v1/account", seconds=5.0))
+    async with house.gate() as gate:
+        view = await gate.submit(refund(SEED.payment_intent_40))
+
+    assert view.status is State.FAILED
+    assert view.failure is not None
+    assert view.failure.code == "stripe.unreachable"
+    assert house.world.summary()["writes"]["received"] == 0
+
+
+async def test_an_enforced_policy_that_cannot_be_read_blocks_and_is_recorded(house: House) -> None:
+    """A store that an older or a newer program wrote. Agents learn none of the file."""
+    async with house.gate() as gate:
+        broken = EnforcedPolicy(version_of("rules: secret"), "rules: secret", 1, "first")
+        await gate.store.write(lambda tx: tx.activate_policy(broken))
+        view = await gate.submit(refund(SEED.payment_intent_40))
+
+    assert view.status is State.BLOCKED
+    assert view.failure is not None
+    assert view.failure.code == "policy.error"
+    assert "secret" not in view.failure.message
+    assert house.world.summary()["writes"]["received"] == 0
+
+
+async def test_a_request_that_another_gate_has_ended_meanwhile_is_answered_as_it_stands(house: House) -> None:
+    def end(point: str) -> None:
+        if point == "submit.received":
+            with closing(sqlite3.connect(house.settings.database)) as other, other:
+                other.execute("UPDATE request SET state = 'failed', version = version + 1 WHERE state = 'received'")
+
+    async with house.gate(probe=end) as gate:
+        view = await gate.submit(refund(SEED.payment_intent_40))
+
+    assert view.status is State.FAILED
+    assert house.world.summary()["writes"]["received"] == 0
 
 
 async def test_a_request_of_another_stripe_is_not_run_by_this_gate(house: House) -> None:

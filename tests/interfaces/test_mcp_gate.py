@@ -9,6 +9,7 @@ import anyio
 import pytest
 from mcp import MCPError
 
+from runplane_mcp.app import open_gate
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.request import OwnArguments, State
 from runplane_mcp.gate.view import Submission
@@ -323,7 +324,7 @@ async def test_a_client_that_gives_up_in_mid_call_changes_no_outcome(company: Co
 @pytest.mark.parametrize(
     ("tool", "sent", "status"),
     [
-        ("create_refund", SMALL, "outcome_unknown"),
+        ("create_refund", SMALL, "failed"),
         ("list_customers", {}, "failed"),
         ("get_request", {"request_id": "RP-7F3K"}, "None"),
         ("no_such_tool", {}, "failed"),
@@ -343,6 +344,26 @@ async def test_a_store_that_is_gone_is_said_without_its_insides(
     assert answer.code.startswith(("store.", "internal."))
     assert str(company.settings.home) not in told
     assert "Traceback" not in told
+
+
+async def test_a_store_that_fails_while_it_is_decided_leaves_the_outcome_open(company: Company, era: str) -> None:
+    """What could not be written down may have been: only before that can an agent be told that nothing happened."""
+    passed = []
+
+    def probe(point: str) -> None:
+        passed.append(point)
+        if point == "store.before_commit" and "submit.received" in passed:
+            raise OSError("the disk has gone")
+
+    async with (
+        open_gate(company.settings, simulator=True, clock=company.clock(), probe=probe) as gate,
+        company.client(gate, mode=era) as connected,
+    ):
+        await connected.call("retrieve_balance")
+        answer = await connected.call("create_refund", **SMALL)
+
+    assert (answer.status, answer.code) == ("outcome_unknown", "store.unavailable")
+    assert company.writes() == 0
 
 
 async def test_a_stopping_server_takes_no_more_calls(company: Company) -> None:

@@ -39,7 +39,7 @@ STDIO = "stdio"
 @dataclass
 class _Call:
     """One `tools/call`. `submitted` once the gate was asked to run something: from then on nobody here can say that
-    nothing happened."""
+    nothing happened, unless the gate does."""
 
     name: str
     arguments: Mapping[str, object]
@@ -83,9 +83,8 @@ class Governance(Extension):
             log.exception("%s ended in an unexpected way", shown(call.name))
             trouble = InternalError("internal.error", "Runplane could not complete this call.")
         control = call.row is not None and call.row.operation is None
-        return about_trouble(
-            trouble, tool=call.name, operation=not control, may_have_run=call.submitted and _writes(call.row)
-        ).as_result()
+        may_have_run = call.submitted and _writes(call.row) and not trouble.nothing_ran
+        return about_trouble(trouble, tool=call.name, operation=not control, may_have_run=may_have_run).as_result()
 
     def stop(self) -> None:
         """Takes no more calls; what runs may end."""
