@@ -17,7 +17,7 @@ import os
 import stat
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runplane_mcp.errors import SettingsError
@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = None
     simulator_now: str | None = None
     allow_live_in_trial: bool = False
+
+    @field_validator("home", "policy")
+    @classmethod
+    def _from_the_users_folder(cls, path: Path | None) -> Path | None:
+        # MCP hosts hand over what stands in their configuration, and no shell has read the `~` in it: taken as it is, it
+        # would be another home than the one that people vote in.
+        return path.expanduser() if path is not None else None
 
     @property
     def database(self) -> Path:
@@ -67,17 +74,33 @@ def load_settings() -> Settings:
         raise SettingsError(
             "settings.invalid", f"{variable} is not usable: {first['msg']}.", next_step="See the table in the README."
         ) from None
+    except RuntimeError:
+        raise SettingsError(
+            "settings.home",
+            "There is no telling where this user's folder is.",
+            next_step="Set RUNPLANE_HOME to a folder that you may write to.",
+        ) from None
 
 
 def ensure_home(settings: Settings) -> Path:
-    """Makes the home folder, readable by its owner only. SettingsError `settings.home` when that cannot be."""
+    """Makes the home folder, readable by its owner only. SettingsError `settings.home` when that cannot be, and
+    `settings.home_shared` for a folder in which others may write and that is not ours to close to them."""
     home = settings.home
     try:
         home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
-        if stat.S_IMODE(home.stat().st_mode) & 0o077 and home.owner() == Path(f"/proc/{os.getpid()}").owner():
+        found = home.stat()
+        ours = found.st_uid == os.geteuid()
+        # A sticky folder, such as /tmp, is everybody's on purpose: closing it would break what others do there.
+        if found.st_mode & stat.S_ISVTX or (not ours and found.st_mode & 0o022):
+            raise SettingsError(
+                "settings.home_shared",
+                f"Other users may write in {home}: they could change what Runplane keeps there.",
+                next_step="Set RUNPLANE_HOME to a folder of your own.",
+            )
+        if ours and found.st_mode & 0o077:
             home.chmod(HOME_MODE)
         settings.gates.mkdir(mode=HOME_MODE, exist_ok=True)
-    except (OSError, KeyError) as error:
+    except OSError as error:
         raise SettingsError(
             "settings.home",
             f"The home folder {home} cannot be used: {error}.",

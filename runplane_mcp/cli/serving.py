@@ -10,12 +10,15 @@ import typer
 
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.errors import UsageError
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.clock import Clock
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
+
+_LONGEST_LABEL = 100
 
 
 def mcp(
@@ -36,7 +39,14 @@ def mcp(
     It speaks the protocol on stdin and stdout: MCP clients start it, people seldom do.
     """
     from runplane_mcp.app import serve_mcp
+    from runplane_mcp.core.text import visible
 
+    if not agent.strip() or visible(agent, _LONGEST_LABEL) != agent:
+        raise UsageError(
+            "usage.agent",
+            f"An agent's label has 1 to {_LONGEST_LABEL} characters, none of them hidden.",
+            next_step="Write a short name: --agent support-bot",
+        )
     serve_mcp(settings_of_home(), agent=agent, simulator=simulator, toolset=toolset)
 
 

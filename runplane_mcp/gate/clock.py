@@ -3,14 +3,18 @@ log, leases and attempts, and never is. Both are milliseconds since 1970."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from runplane_mcp.errors import SettingsError
+
+#: Far enough from both ends of the calendar for every window and expiry that is added or taken away.
+SIMULATED_YEARS: Final = range(2001, 2100)
 
 
 class Clock(Protocol):
@@ -61,14 +65,15 @@ def simulated_offset(written: str, zone: tzinfo) -> int:
 
     SettingsError `settings.simulator_now` for anything else.
     """
-    try:
+    moment: datetime | None = None
+    with contextlib.suppress(ValueError):
         moment = datetime.fromisoformat(written.strip())
-    except ValueError:
+    if moment is None or moment.year not in SIMULATED_YEARS:
         raise SettingsError(
             "settings.simulator_now",
-            f"RUNPLANE_SIMULATOR_NOW is not a time: {written[:40]!r}.",
+            f"RUNPLANE_SIMULATOR_NOW is not a time of this century: {written[:40]!a}.",
             next_step="Write it like 2026-03-03T14:00.",
-        ) from None
+        )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return int(moment.timestamp() * 1000) - time.time_ns() // 1_000_000

@@ -13,6 +13,8 @@ from runplane_mcp.core.policy.conditions import Op
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
 
+#: In bytes, and much more than people read.
+LARGEST_FILE: Final = 1 << 20
 #: Kept in a home from the first time that a gate of it talked to Stripe itself.
 USED_REAL_KEY: Final = "used_real_key"
 
@@ -65,9 +67,17 @@ class Policies:
 
 
 def read_policy_file(path: Path) -> str:
-    """The text of a policy file, PolicyError `policy.unreadable` where there is none."""
+    """The text of a policy file, PolicyError `policy.unreadable` where there is none or it is none that people wrote."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise PolicyError(
+                "policy.unreadable",
+                f"The policy file {path} is longer than {LARGEST_FILE // 1024} KiB.",
+                next_step="Name the right file.",
+            )
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise PolicyError(
             "policy.unreadable",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -70,6 +72,92 @@ def test_a_home_that_cannot_be_made_is_said(run: Run, tmp_path: Path, monkeypatc
     refused = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
 
     assert (refused.code, refused.error) == (2, "settings.home")
+
+
+def test_a_folder_that_is_everybodys_is_no_home_and_stays_as_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    monkeypatch.setenv("RUNPLANE_HOME", str(shared))
+    refused = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
+
+    assert (refused.code, refused.error) == (2, "settings.home_shared")
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+    assert list(shared.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_somebody_elses_open_folder_is_no_home(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    os.chown(theirs, 12345, 12345)
+    monkeypatch.setenv("RUNPLANE_HOME", str(theirs))
+    refused = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
+
+    assert (refused.code, refused.error) == (2, "settings.home_shared")
+
+
+def test_a_home_that_others_could_read_is_closed_to_them(
+    environment: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.mkdir(mode=0o755)
+    made = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
+
+    assert made.code == 0
+    assert stat.S_IMODE(environment.stat().st_mode) == 0o700
+    assert stat.S_IMODE((environment / "runplane.db").stat().st_mode) == 0o600
+
+
+def test_a_tilde_is_the_users_folder_wherever_it_was_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No shell reads what an MCP client's configuration holds."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RUNPLANE_HOME", "~/of-mine")
+    monkeypatch.chdir(tmp_path)
+    made = run("init", "--person", "dana", "--secret-stdin", "--json", stdin="a long secret\n")
+
+    assert made.json["home"] == str(tmp_path / "of-mine")
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_user_without_a_folder_is_told_to_name_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("RUNPLANE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    refused = run("status", "--json")
+
+    assert (refused.code, refused.error) == (2, "settings.home")
+
+
+@pytest.mark.parametrize("now", ["0001-01-01T00:00+23:59", "9999-12-31T23:59", "tomorrow", "1772564400"])
+def test_a_simulated_time_beyond_the_calendar_is_no_time(
+    now: str, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", now)
+    refused = run("status", "--json")
+
+    assert (refused.code, refused.error) == (2, "settings.simulator_now")
+
+
+@pytest.mark.parametrize("agent", ["", " ", "\x1b[31mred", "\u202ebot", "\udcff", "a" * 101, "two\nlines"])
+def test_an_agents_label_that_would_hide_something_is_refused(agent: str, home: Path, run: Run) -> None:
+    refused = run("mcp", "--agent", agent)
+
+    assert refused.code == 2
+    assert "[usage.agent]" in refused.err
+
+
+def test_a_policy_file_that_never_ends_is_refused(run: Run) -> None:
+    refused = run("policy", "check", "/dev/zero", "--json")
+
+    assert (refused.code, refused.error) == (1, "policy.unreadable")
 
 
 faulty = typer.Typer(cls=RootGroup)
