@@ -19,9 +19,21 @@ class Presence:
         self._handle: int | None = None
 
     def announce(self) -> None:
-        handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while True:
+            handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if self._is_there(handle):
+                break
+            os.close(handle)
         self._handle = handle
+
+    def _is_there(self, handle: int) -> bool:
+        """Whether the file that was locked is the one that others look at. One that looked between its making and its
+        locking took it for a dead process's and removed it: then this process would count as dead while it lives."""
+        try:
+            return os.path.samestat(os.fstat(handle), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def leave(self) -> None:
         if self._handle is not None:

@@ -1,0 +1,47 @@
+"""Which gates live: a lease is taken over at once from a dead process, and never from one that lives."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from pathlib import Path
+
+import pytest
+
+from runplane_mcp.gate.presence import Presence, living_gates
+
+
+def test_a_gate_lives_from_its_announcement_until_it_leaves(tmp_path: Path) -> None:
+    one, other = Presence(tmp_path, "gate-1"), Presence(tmp_path, "gate-2")
+    one.announce()
+
+    assert other.lives("gate-1")
+    assert not other.lives("gate-3")
+    assert living_gates(tmp_path) == 1
+    one.leave()
+    assert not other.lives("gate-1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_looks_while_a_gate_announces_itself_does_not_make_it_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the making of its file and its lock the file looks like a dead gate's, and is cleared away."""
+    real = fcntl.flock
+    looked: list[threading.Thread] = []
+
+    def look_first(handle: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not looked:
+            looked.append(threading.Thread(target=living_gates, args=(tmp_path,)))
+            looked[0].start()
+            looked[0].join(10)
+        real(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    gate = Presence(tmp_path, "gate-1")
+    gate.announce()
+
+    assert looked
+    assert living_gates(tmp_path) == 1
+    assert Presence(tmp_path, "gate-2").lives("gate-1")
+    gate.leave()
