@@ -117,7 +117,7 @@ class StripeConnection:
                 raise StripeError(
                     "stripe.key_rejected",
                     "Stripe does not accept the key.",
-                    next_step="Make a new restricted key in Stripe's dashboard and run `runplane connect`.",
+                    next_step="Make a new restricted key in Stripe's dashboard and set STRIPE_API_KEY to it.",
                 )
             case Refused():
                 raise StripeError(

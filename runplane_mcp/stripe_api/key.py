@@ -43,7 +43,7 @@ class StripeKey:
         raise TypeError("a Stripe key is not to be copied out of its process")
 
 
-_WHERE = "Make a restricted key at https://dashboard.stripe.com/test/apikeys and run `runplane connect`."
+_WHERE = "Make a restricted key at https://dashboard.stripe.com/test/apikeys and set STRIPE_API_KEY to it."
 
 
 def _what_it_is_instead(secret: str) -> str:

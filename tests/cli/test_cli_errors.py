@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import runplane_mcp
 from runplane_mcp.cli import main, mcp_main
 from runplane_mcp.cli.commands import app
 from runplane_mcp.cli.root import RootGroup
@@ -225,3 +228,26 @@ def test_every_command_and_option_has_a_help_text() -> None:
         return found
 
     assert walk(typer.main.get_command(app), "runplane") == []
+
+
+def test_every_command_that_is_named_in_a_message_is_there() -> None:
+    """A next step that cannot be taken is worse than none."""
+    named = set()
+    for path in Path(runplane_mcp.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.update(re.findall(r"`runplane((?: [a-z]+)+)", node.value))
+
+    def there(words: list[str]) -> bool:
+        command: object = typer.main.get_command(app)
+        for word in words:
+            below = getattr(command, "commands", None)
+            if below is None:
+                return True
+            if word not in below:
+                return False
+            command = below[word]
+        return True
+
+    assert " init" in named
+    assert [words for words in sorted(named) if not there(words.split())] == []
