@@ -186,6 +186,15 @@ async def test_an_unknown_tool_is_blocked_and_recorded(company: Company, name: s
     assert recorded.operation_id.startswith("tool:")
 
 
+async def test_as_much_metadata_as_is_taken_is_also_taken_by_stripe(company: Company) -> None:
+    """Our own key comes to the agent's, and Stripe keeps fifty."""
+    async with company.connected() as connected:
+        full = await connected.call("create_refund", **SMALL, metadata={str(n): "x" for n in range(49)})
+        over = await connected.call("create_refund", **SMALL, metadata={str(n): "x" for n in range(50)})
+
+    assert (full.status, over.code) == ("succeeded", "parameter.too_many")
+
+
 async def test_arguments_beyond_the_bound_are_refused_without_being_kept(company: Company) -> None:
     marker = "flood-of-words-"
     async with company.connected() as connected:

@@ -20,9 +20,10 @@ Amount = Annotated[
     Field(ge=1, le=LARGEST_AMOUNT, examples=[2500], description="In the currency's smallest unit: 2500 is $25.00."),
 ]
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3,4}$", examples=["usd"], description="Lower case, like usd.")]
+#: Of the fifty that Stripe keeps one is ours: with fifty of the agent's own, what people approved would be refused.
 Metadata = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=40)], Annotated[str, Field(max_length=500)]],
-    Field(max_length=50, description="Your own keys and values, all text."),
+    Field(max_length=49, description="Your own keys and values, all text."),
 ]
 
 
