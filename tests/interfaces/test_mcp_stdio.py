@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -325,6 +326,21 @@ async def test_a_reader_that_has_gone_costs_nothing_but_its_answers() -> None:
         await sink.write("nobody hears this\n")
         await sink.write("nor this\n")
     os.close(writing)
+
+
+async def test_a_socket_whose_host_has_died_is_at_its_end() -> None:
+    """Node gives its children sockets: one that is closed with something unread in it resets its other end."""
+    ours, theirs = socket.socketpair()
+    sink, source = Sink(ours.fileno()), Source(ours.fileno())
+    with ours:
+        theirs.sendall(b"one\n")
+        with anyio.fail_after(PATIENCE):
+            await sink.write("nobody reads this\n")
+            theirs.close()
+            read = [line async for line in source]
+            await sink.write("nor this\n")
+
+    assert read == ["one\n"]
 
 
 async def test_a_reader_that_does_not_read_can_be_given_up_on() -> None:

@@ -163,7 +163,11 @@ class Source:
         except PermissionError:
             # A regular file or the null device cannot be waited for, and never makes anybody wait.
             await anyio.lowlevel.checkpoint()
-        data = os.read(self._fd, _CHUNK)
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except ConnectionResetError:
+            # Some hosts give a socket for a pipe. One that dies with answers unread resets it: that is its end.
+            data = b""
         self._held += data
         self._ended = not data
 
@@ -186,7 +190,7 @@ class Sink:
             try:
                 # This much never blocks where a pipe said that it is ready.
                 left = left[os.write(self._fd, left[: select.PIPE_BUF]) :]
-            except BrokenPipeError:
+            except (BrokenPipeError, ConnectionResetError):
                 self._gone = True
 
     async def flush(self) -> None:
