@@ -133,11 +133,10 @@ async def open_gate(
         finally:
             # Whatever ended the serving, what is executing gets its moment and the rest is left for the next gate.
             with anyio.CancelScope(shield=True):
-                await gate.drain(DRAIN)
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
-                await completer.close()
+                await asyncio.gather(gate.drain(DRAIN), completer.close(DRAIN))
                 with contextlib.suppress(RunplaneError):
                     await _record(store, "gate.stopped", presence.owner, clock)
 

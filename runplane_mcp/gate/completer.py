@@ -64,10 +64,15 @@ class Completer:
                 logger.warning("the completer could not look through the store: %s", error)
             await asyncio.sleep(WATCHED if self.gate.watched or self._work else UNWATCHED)
 
-    async def close(self) -> None:
-        for task in self._work.values():
+    async def close(self, seconds: float = 0.0) -> None:
+        """Gives what it has begun `seconds` to end; what is left is another gate's to finish. To be called when `run` has
+        been ended, which begins nothing more then."""
+        running = list(self._work.values())
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._work.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def look(self) -> None:
         """One pass over everything unfinished; starts a task for each request that this gate can move."""

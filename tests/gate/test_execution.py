@@ -205,5 +205,20 @@ async def test_a_gate_that_stops_finishes_what_it_has_begun(house: House) -> Non
     assert view.status is State.SUCCEEDED
 
 
+async def test_a_gate_that_stops_finishes_what_people_approved_and_it_has_begun(house: House) -> None:
+    await house.enrol()
+    async with house.gate() as gate:
+        view = await gate.submit(refund(SEED.payment_intent_900))
+        house.world.add_fault(on_refunds(FaultKind.DELAY, seconds=0.3))
+        await house.vote(view)
+        async with asyncio.timeout(10):
+            while house.world.summary()["effects"] == 0:
+                await asyncio.sleep(0.01)
+    async with house.desk() as desk:
+        life = await desk.life(view.request_id)
+
+    assert life.request.state is State.SUCCEEDED
+
+
 def replace_probe(executor: Executor, probe: object) -> Executor:
     return replace(executor, probe=probe)  # type: ignore[arg-type]
