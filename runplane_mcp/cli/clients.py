@@ -50,7 +50,10 @@ def configuration_file(client: Client) -> str:
 def command_line(arguments: Sequence[str]) -> list[str]:
     """The absolute command that runs `runplane` with these arguments from any folder."""
     script = Path(sys.executable).parent / "runplane"
-    return [str(script), *arguments] if script.exists() else [sys.executable, "-m", "runplane_mcp", *arguments]
+    if script.exists():
+        return [str(script), *arguments]
+    # -P: clients start it in the agent's folder, and a `stripe.py` in there must not be imported beside the key.
+    return [sys.executable, "-P", "-m", "runplane_mcp", *arguments]
 
 
 def configuration(client: Client, settings: Settings, *, simulator: bool) -> Json:

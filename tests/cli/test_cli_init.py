@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from runplane_mcp.cli.clients import command_line
 from runplane_mcp.cli.environment import AGENT_VARIABLES
 from tests.cli.conftest import CHECKOUT, DANAS, Run
 
@@ -121,6 +123,25 @@ def test_the_configured_command_runs_with_hardly_any_environment(home: Path, run
     assert "--simulator" in arguments
     assert done.returncode == 0
     assert "MCP" in done.stdout
+
+
+def test_nothing_that_lies_in_the_agents_folder_is_imported_beside_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients start servers in the folder that the agent works in, and writes to."""
+    elsewhere = tmp_path / "bin" / "python"
+    elsewhere.parent.mkdir()
+    elsewhere.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(elsewhere))
+    command = command_line(["--version"])
+    (tmp_path / "typer.py").write_text("raise SystemExit('imported from the agent')", encoding="utf-8")
+    packages = os.pathsep.join([str(CHECKOUT), *(path for path in sys.path if "site-packages" in path)])
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, cwd=tmp_path, env={"PYTHONPATH": packages}, check=False
+    )
+
+    assert command[0] == str(elsewhere)
+    assert done.stdout.startswith("runplane ")
 
 
 def test_on_a_terminal_three_questions_make_a_home(environment: Path, run: Run) -> None:
