@@ -13,7 +13,8 @@ from runplane_mcp.app import open_gate
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.request import OwnArguments, State
 from runplane_mcp.gate.view import Submission
-from runplane_mcp.interfaces.mcp.tools import TOOLS
+from runplane_mcp.interfaces.mcp.tools import tools_of
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.simulator import SEED, Fault, FaultKind
 
 from .conftest import ERAS, NIGHT, Company, Connected
@@ -27,7 +28,7 @@ async def test_both_eras_list_the_same_tools_and_say_what_is_not_available(compa
         listed = (await connected.client.list_tools()).tools
 
         assert connected.client.protocol_version == ERAS[era]
-        assert [tool.name for tool in listed] == [row.name for row in TOOLS]
+        assert [tool.name for tool in listed] == [row.name for row in tools_of(Toolset.DEFAULT)]
         assert all(tool.output_schema is not None for tool in listed)
         assert "Not available to you: " in (connected.client.instructions or "")
         assert "bank details" in (connected.client.instructions or "")

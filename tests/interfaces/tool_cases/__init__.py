@@ -1,0 +1,26 @@
+"""The cases of all operation tools, one file for each of Stripe's resources. A tool without one fails the table's test."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.interfaces.tool_cases import (
+    balance,
+    customers,
+    payment_intents,
+    payouts,
+    refunds,
+    subscriptions,
+    transfers,
+)
+from tests.interfaces.tool_cases.case import Case
+
+CASES: Final[tuple[Case, ...]] = (
+    *refunds.CASES,
+    *payouts.CASES,
+    *transfers.CASES,
+    *subscriptions.CASES,
+    *balance.CASES,
+    *payment_intents.CASES,
+    *customers.CASES,
+)
