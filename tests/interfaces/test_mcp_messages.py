@@ -68,6 +68,92 @@ def read(**changes: object) -> RequestView:
     )
 
 
+def done(action: str, tool: str, **result: Json) -> Answer:
+    return about_request(replace(BASE, status=State.SUCCEEDED, action=action, result=result), now=NOW, tool=tool)
+
+
+#: A success of each tool that writes, and those that say something else than it seems.
+SUCCESSES: dict[str, Answer] = {
+    "succeeded_payout_canceled": done(
+        "payout.cancel", "cancel_payout", id="po_1", object="payout", amount=1500000, currency="usd", status="canceled"
+    ),
+    "succeeded_reversal": done(
+        "transfer_reversal.create",
+        "create_transfer_reversal",
+        id="trr_1",
+        object="transfer_reversal",
+        amount=15000,
+        currency="usd",
+    ),
+    "succeeded_capture": done(
+        "payment_intent.capture",
+        "capture_payment_intent",
+        id="pi_1",
+        object="payment_intent",
+        amount=90000,
+        amount_capturable=0,
+        amount_received=90000,
+        currency="usd",
+        status="succeeded",
+    ),
+    "succeeded_capture_of_a_part": done(
+        "payment_intent.capture",
+        "capture_payment_intent",
+        id="pi_1",
+        object="payment_intent",
+        amount=90000,
+        amount_capturable=0,
+        amount_received=60000,
+        currency="usd",
+        status="succeeded",
+    ),
+    "succeeded_payment_canceled": done(
+        "payment_intent.cancel",
+        "cancel_payment_intent",
+        id="pi_1",
+        object="payment_intent",
+        amount=90000,
+        currency="usd",
+        status="canceled",
+    ),
+    "succeeded_customer": done("customer.create", "create_customer", id="cus_1", object="customer", balance=0),
+    "succeeded_customer_credit": done(
+        "customer.update", "update_customer", id="cus_1", object="customer", balance=-2500, currency="usd"
+    ),
+    "succeeded_customer_deleted": done(
+        "customer.delete", "delete_customer", id="cus_1", object="customer", deleted=True
+    ),
+    "succeeded_dispute_submitted": done(
+        "dispute.update",
+        "update_dispute",
+        id="dp_1",
+        object="dispute",
+        amount=41000,
+        currency="usd",
+        status="under_review",
+    ),
+    "succeeded_dispute_staged": done(
+        "dispute.update",
+        "update_dispute",
+        id="dp_1",
+        object="dispute",
+        amount=41000,
+        currency="usd",
+        status="needs_response",
+    ),
+    "succeeded_payment_link": done(
+        "payment_link.create",
+        "create_payment_link",
+        id="plink_1",
+        object="payment_link",
+        url="https://buy.stripe.com/1",
+    ),
+    "succeeded_as_only_traces_tell": about_request(
+        replace(BASE, status=State.SUCCEEDED, action="transfer_reversal.create", result={}),
+        now=NOW,
+        tool="create_transfer_reversal",
+    ),
+}
 #: Every status as an operation tool answers it, and every other kind of answer.
 ANSWERS: dict[str, Answer] = {
     **{
@@ -141,6 +227,7 @@ ANSWERS: dict[str, Answer] = {
     "succeeded_but_stripe_reports_a_failed_refund": about_request(
         replace(BASE, status=State.SUCCEEDED, result={**REFUND, "status": "failed"}), now=NOW, tool="create_refund"
     ),
+    **SUCCESSES,
     "read": about_request(read(result=CUSTOMERS), now=NOW, tool="list_customers"),
     "read_looked_at_later": about_request(read(), now=NOW, tool="get_request", control=True),
     "blocked_frozen": about_request(

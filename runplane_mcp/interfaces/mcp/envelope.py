@@ -1,7 +1,8 @@
 """The one envelope of every tool, and its two halves: `structuredContent` and the text.
 
 Clients differ in what reaches the model, so each half stands alone: `message` is first in the envelope and is the first
-text block. What a read or a listing answered follows in a second text block. Absent keys are absent, never null.
+text block. What a read, a listing or a new payment link answered follows in a second text block. Absent keys are absent,
+never null.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from runplane_mcp.interfaces.mcp.messages import Next, Words, words_for
 
 #: Statuses that are no failure of an operation tool: it was done, or it may still be.
 FINE: Final = frozenset({State.SUCCEEDED, State.WAITING, State.SCHEDULED, State.APPROVED, State.EXECUTING})
+
+#: Writes whose answer holds what the user asked for, such as an address: the text half needs it too.
+_TO_HAND_ON: Final = frozenset({"payment_link.create"})
 
 _TEXT = {"type": "string"}
 #: The output schema of every tool.
@@ -90,7 +94,7 @@ def about_request(view: RequestView, *, now: int, tool: str, control: bool = Fal
         error=_error_of(view),
         expires_at=iso(view.expires_at) if view.expires_at is not None else None,
     )
-    attachment = view.result if view.kind is Kind.READ else None
+    attachment = view.result if view.kind is Kind.READ or view.action in _TO_HAND_ON else None
     return Answer(envelope, is_error=not control and view.status not in FINE, attachment=attachment)
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import Failure, Kind, State
 from runplane_mcp.core.text import visible
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.view import RequestView
+from runplane_mcp.interfaces.mcp.outcomes import outcome_of
 
 #: After a wait that brought nothing, how long until looking again makes sense (milliseconds).
 LOOK_AGAIN_MS = 60_000
@@ -147,7 +147,7 @@ def _succeeded(say: _Saying) -> Words:
             _more(view.result),
             next=None,
         )
-    outcome, user = _done(view.result or {})
+    outcome, user = outcome_of(view.action, view.result or {})
     return say.words(
         outcome,
         _made(view.result or {}),
@@ -267,34 +267,6 @@ _WRITERS: Final = {
     State.FAILED: _failed,
     State.OUTCOME_UNKNOWN: _outcome_unknown,
 }
-
-
-def _done(result: Mapping[str, Json]) -> tuple[str, str]:
-    """The first words about a success, and its sentence for the user, by what Stripe answered."""
-    kind, status = result.get("object"), result.get("status")
-    money = _money(result)
-    if kind in {"refund", "payout", "transfer"}:
-        if status in {"failed", "canceled"}:
-            return f"ACCEPTED BY STRIPE, BUT {str(status).upper()}. No money moved.", f"The {kind} did not go through."
-        if status in {"pending", "requires_action", "in_transit"}:
-            return f"DONE. Money is on its way: {kind} of {money}.", f"A {kind} of {money} is on its way."
-        return f"DONE. Money moved: {kind} of {money}.", f"A {kind} of {money} was made."
-    if kind == "subscription":
-        if status == "canceled":
-            return "DONE. Subscription canceled; no money was paid out.", "The subscription is canceled."
-        if result.get("cancel_at_period_end") is True:
-            return (
-                "DONE. Subscription ends with its paid period; no money moved.",
-                "The subscription ends with its paid period.",
-            )
-    return "DONE. Stripe carried it out.", "This was done."
-
-
-def _money(result: Mapping[str, Json]) -> str:
-    amount, currency = result.get("amount"), result.get("currency")
-    if isinstance(amount, int) and not isinstance(amount, bool) and currency in CURRENCIES:
-        return str(Money(amount, str(currency)))
-    return "an amount that Stripe does not show"
 
 
 def _made(result: Mapping[str, Json]) -> str:
