@@ -33,7 +33,7 @@ _KEYS: Final = frozenset(
     operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants
     """.split()
 )
-_VARIANT_KEYS: Final = frozenset("only when if_given action groups effect facts".split())
+_VARIANT_KEYS: Final = frozenset("only when if_given lacks action groups effect facts".split())
 
 
 def read_operations(published: str, judged: str) -> Iterator[Operation]:
@@ -94,6 +94,7 @@ def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
                 only=frozenset(cast("list[str]", variant["only"])),
                 when=cast("Mapping[str, str]", variant.get("when", {})),
                 if_given=cast("Mapping[str, str]", variant.get("if_given", {})),
+                lacks=frozenset(cast("list[str]", variant.get("lacks", []))),
                 judgement=_judgement(variant, {**known, "action": action}, kind),
             )
             for variant in cast("list[_Row]", known.get("variants", []))

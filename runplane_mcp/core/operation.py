@@ -42,11 +42,12 @@ class Judgement:
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A narrower judgement for parameters that prove it: no others than `only`, those of `when` given with exactly
-    these texts, those of `if_given` left out or exactly so."""
+    these texts, those of `if_given` left out or exactly so, and nowhere inside of any of them a name of `lacks`."""
 
     only: frozenset[str]
     when: Mapping[str, str]
     if_given: Mapping[str, str]
+    lacks: frozenset[str]
     judgement: Judgement
 
     def fits(self, given: Mapping[str, Text]) -> bool:
@@ -54,7 +55,15 @@ class Variant:
             given.keys() <= self.only
             and all(given.get(name) == text for name, text in self.when.items())
             and all(given.get(name, text) == text for name, text in self.if_given.items())
+            and not any(_names_any(value, self.lacks) for value in given.values())
         )
+
+
+def _names_any(value: Text, names: frozenset[str]) -> bool:
+    """Whether any of `names` is the name of something inside of `value`, at whatever depth."""
+    if isinstance(value, dict):
+        return not names.isdisjoint(value) or any(_names_any(inner, names) for inner in value.values())
+    return isinstance(value, list) and any(_names_any(inner, names) for inner in value)
 
 
 @dataclass(frozen=True, slots=True)

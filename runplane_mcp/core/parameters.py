@@ -78,6 +78,13 @@ def amount_of(text: Text | None) -> int | None:
     return int(text)
 
 
+def number_of(text: Text | None) -> int | None:
+    """The whole number a text on the wire stands for, zero and below zero too; None for what is none or out of reach."""
+    if not isinstance(text, str) or not _INTEGER.fullmatch(text) or abs(int(text)) > LARGEST_AMOUNT:
+        return None
+    return int(text)
+
+
 def _names(params: Mapping[str, str], required: Iterable[str], in_path: Iterable[str], given: Iterable[str]) -> None:
     known = [*params, *in_path]
     there = list(given)

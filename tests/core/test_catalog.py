@@ -229,6 +229,23 @@ def test_a_judgement_that_names_what_there_is_not_does_not_load(wrong: dict[str,
         read_catalog(PUBLISHED, json.dumps(document))
 
 
+def test_a_name_deep_inside_can_rule_a_variant_out() -> None:
+    """THREATS row 4: what is left out of a list of names at the top can still stand in an object within a list."""
+    row = {**published("POST", "/v1/links", "PostLinks"), "params": {"items": "array"}}
+    variant = {"only": ["items"], "lacks": ["price_data"], "groups": ["charges"]}
+    judged = {"operation_id": "PostLinks", "groups": ["charges", "discounts"], "effect": "refund", "answers": "link",
+              "reason": "Makes a link.", "variants": [variant]}  # fmt: skip
+    catalog = read_catalog(json.dumps({"operations": [row]}), json.dumps({"judgements": [judged]}))
+
+    def groups(items: object) -> set[str]:
+        return set(catalog.classify(encode("POST", "/v1/links", {"items": items})).groups)  # type: ignore[dict-item]
+
+    assert groups([{"price": "price_1", "quantity": 2}]) == {"charges"}
+    assert groups([{"price": "price_data"}]) == {"charges"}
+    assert groups([{"price": "price_1"}, {"price_data": {"unit_amount": 1}}]) == {"charges", "discounts"}
+    assert groups([{"a": [{"b": {"price_data": "x"}}]}]) == {"charges", "discounts"}
+
+
 WIDE = {"cancellations", "charges", "discounts", "transfers"}
 
 

@@ -67,6 +67,12 @@ def number(obj: StripeObject | None, name: str) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_AMOUNT else None
 
 
+def signed(obj: StripeObject | None, name: str) -> int | None:
+    """A whole number, below zero too, that is no larger than any amount."""
+    value = obj.get(name) if obj is not None else None
+    return value if type(value) is int and abs(value) <= LARGEST_AMOUNT else None
+
+
 def flag(obj: StripeObject | None, name: str) -> bool | None:
     value = obj.get(name) if obj is not None else None
     return value if isinstance(value, bool) else None
