@@ -25,6 +25,8 @@ class EffectKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     SUBSCRIPTION_CANCEL = "subscription_cancel"
     SUBSCRIPTION_UPDATE = "subscription_update"
+    CUSTOMER_CREATE = "customer_create"
+    CUSTOMER_UPDATE = "customer_update"
     CUSTOMER_DELETE = "customer_delete"
     UNJUDGED = "unjudged"
 

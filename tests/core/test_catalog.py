@@ -89,7 +89,7 @@ def test_every_group_is_there_even_if_nothing_is_in_it_yet() -> None:
 
     assert tuple(groups) == GROUPS
     assert groups["refunds"] == ("credit_note.create", "refund.create")
-    assert groups["credits"] == ("credit_note.create", "subscription.cancel")
+    assert groups["credits"] == ("credit_note.create", "customer.create", "customer.update", "subscription.cancel")
     assert groups["deletions"] == ("customer.delete",)
     assert groups["access"] == ()
 

@@ -41,6 +41,10 @@ ASKED = (
     classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", cancel_at_period_end=True),
     classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", items=[{"id": "si_1"}]),
     classified("DeleteCustomersCustomer", customer="cus_1"),
+    classified("PostCustomers", name="Nia"),
+    classified("PostCustomers", balance=-500),
+    classified("PostCustomersCustomer", customer="cus_1", balance=-500),
+    classified("PostCustomersCustomer", customer="cus_1", source="tok_visa", balance=5),
     classified("GetBalance"),
     classified("GetChargesCharge", charge="ch_1"),
 )
@@ -48,6 +52,7 @@ ASKED = (
 REALISTIC = (
     charge(), intent(charge()), intent("ch_1"), balance(usd=5), account(bank()), listing(subscription()), subscription(),
     listing(charge()), {"id": "in_1", "object": "invoice", "currency": "usd", "customer": "cus_1", "status": "paid"},
+    {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
 )  # fmt: skip
 # fmt: off
 _NAMES = [
@@ -56,6 +61,7 @@ _NAMES = [
     "items", "latest_charge", "price", "recurring", "interval", "interval_count",
     "quantity", "status", "source_types", "available", "external_accounts", "default_for_currency",
     "unit_amount", "unit_amount_decimal", "billing_scheme", "usage_type", "transfer_data", "fingerprint",
+    "balance", "default_currency",
     "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
 ]
 # fmt: on

@@ -18,6 +18,31 @@ def test_a_customer_is_created_changed_and_found_by_email(sdk: stripe.StripeClie
     assert [found.id for found in sdk.v1.customers.list({"email": "nia@example.com"}).data] == [made.id]
 
 
+def test_the_first_balance_settles_a_customers_currency(sdk: stripe.StripeClient) -> None:
+    made = sdk.v1.customers.create({"name": "Nia"})
+    credited = sdk.v1.customers.update(made.id, {"balance": -2_500})
+    cleared = sdk.v1.customers.update(made.id, {"balance": 0})
+
+    assert (made.balance, made.currency) == (0, None)
+    assert (credited.balance, credited.currency) == (-2_500, "usd")
+    assert (cleared.balance, cleared.currency) == (0, "usd")
+
+
+def test_a_customer_has_an_address_to_ship_to_and_languages(sdk: stripe.StripeClient) -> None:
+    made = sdk.v1.customers.create(
+        {
+            "shipping": {"name": "Nia", "address": {"line1": "1 Main St", "country": "US"}},
+            "preferred_locales": ["de", "en"],
+            "tax_exempt": "reverse",
+        }
+    )
+
+    assert made.shipping is not None
+    assert made.shipping.address is not None
+    assert (made.shipping.name, made.shipping.address.line1) == ("Nia", "1 Main St")
+    assert (made.preferred_locales, made.tax_exempt) == (["de", "en"], "reverse")
+
+
 def test_deleting_a_customer_ends_the_subscriptions_and_stays_visible_as_deleted(sdk: stripe.StripeClient) -> None:
     gone = sdk.v1.customers.delete(SEED.customer_cleo)
 

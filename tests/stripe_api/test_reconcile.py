@@ -34,6 +34,7 @@ REFUND = encode(
 PAYOUT = encode("POST", "/v1/payouts", {"amount": 5_000, "currency": "usd"})
 TRANSFER = encode("POST", "/v1/transfers", {"amount": 5, "currency": "usd", "destination": SEED.connected_account_new})
 LATER = encode("POST", f"/v1/subscriptions/{SEED.subscription_monthly}", {"cancel_at_period_end": True})
+CUSTOMER = encode("POST", f"/v1/customers/{SEED.customer_ben}", {"balance": -500})
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -51,6 +52,8 @@ async def found_of(
         (PAYOUT, "PostPayouts", "payout"),
         (TRANSFER, "PostTransfers", "transfer"),
         (LATER, "PostSubscriptionsSubscriptionExposedId", "subscription"),
+        (CUSTOMER, "PostCustomersCustomer", "customer"),
+        (encode("POST", "/v1/customers", {"name": "Nia"}), "PostCustomers", "customer"),
     ],
 )
 async def test_a_lost_answer_is_proven_by_its_events(

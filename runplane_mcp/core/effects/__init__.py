@@ -11,7 +11,17 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from runplane_mcp.core.effect import Effect, LookedUp, Read
-from runplane_mcp.core.effects import credit_note, customer, objects, payout, plain, refund, subscription, transfer
+from runplane_mcp.core.effects import (
+    credit_note,
+    customer,
+    customer_change,
+    objects,
+    payout,
+    plain,
+    refund,
+    subscription,
+    transfer,
+)
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Precondition
@@ -31,6 +41,8 @@ _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.CREDIT_NOTE: (credit_note.reads, credit_note.effect_of),
     EffectKind.SUBSCRIPTION_CANCEL: (subscription.reads, subscription.effect_of),
     EffectKind.SUBSCRIPTION_UPDATE: (subscription.reads, subscription.effect_of),
+    EffectKind.CUSTOMER_CREATE: (customer_change.reads, customer_change.effect_of),
+    EffectKind.CUSTOMER_UPDATE: (customer_change.reads, customer_change.effect_of),
     EffectKind.CUSTOMER_DELETE: (customer.reads, customer.effect_of),
     EffectKind.UNJUDGED: (plain.reads, plain.unjudged_effect),
 }

@@ -5,17 +5,21 @@ from __future__ import annotations
 from runplane_mcp.simulator.clockwork import end_subscription
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
-from runplane_mcp.simulator.parameters import integer, mapping, metadata, text, word
+from runplane_mcp.simulator.parameters import array, integer, mapping, metadata, one_of, text, word
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
 _ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"), text)
+_SHIPPING = mapping({"address": mapping(_ADDRESS), "name": text, "phone": text}, required=("address", "name"))
 _TEXTS = ("description", "email", "name", "phone")
 _WRITABLE = {
     **dict.fromkeys(_TEXTS, text),
     "address": mapping(_ADDRESS),
     "balance": integer,
     "metadata": metadata,
+    "preferred_locales": array(word, most=20),
+    "shipping": _SHIPPING,
+    "tax_exempt": one_of("", "exempt", "none", "reverse"),
 }
 
 
@@ -50,21 +54,39 @@ def customer_object(id: str, *, created: int, name: str | None = None, email: st
     }
 
 
-def _apply(customer: Obj, params: Params) -> None:
+def _apply(tx: Transaction, customer: Obj, params: Params) -> None:
     for name in _TEXTS:
         if name in params:
             customer[name] = params[name] or None
     if "address" in params:
-        customer["address"] = {name: params["address"].get(name) or None for name in _ADDRESS}
+        customer["address"] = _address(params["address"])
+    if "shipping" in params:
+        shipping = params["shipping"]
+        customer["shipping"] = {
+            "address": _address(shipping["address"]),
+            "name": shipping["name"],
+            "phone": shipping.get("phone") or None,
+        }
+    if "preferred_locales" in params:
+        customer["preferred_locales"] = params["preferred_locales"]
+    if "tax_exempt" in params:
+        customer["tax_exempt"] = params["tax_exempt"] or "none"
     if "balance" in params:
+        if customer["currency"] is None and params["balance"]:
+            # The first money of a customer settles their currency, here the account's own.
+            customer["currency"] = tx.require("account", tx.account, "account", account=tx.platform)["default_currency"]
         customer["balance"] = params["balance"]
     if "metadata" in params:
         customer["metadata"] = merge_metadata(customer["metadata"], params["metadata"])
 
 
+def _address(given: Params) -> Obj:
+    return {name: given.get(name) or None for name in _ADDRESS}
+
+
 def _create(tx: Transaction, params: Params) -> Obj:
     customer = customer_object(new_id("cus"), created=tx.now)
-    _apply(customer, params)
+    _apply(tx, customer, params)
     tx.insert(customer)
     tx.emit("customer.created", customer)
     return customer
@@ -73,7 +95,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
 def _update(tx: Transaction, params: Params) -> Obj:
     customer = tx.require("customer", params["customer"], "id", status=404)
     before = {**customer, "metadata": dict(customer["metadata"])}
-    _apply(customer, params)
+    _apply(tx, customer, params)
     tx.save(customer)
     tx.emit("customer.updated", customer, before=before)
     return customer

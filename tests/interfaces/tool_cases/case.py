@@ -26,9 +26,9 @@ class Case:
 
     `sends` is the request that Stripe gets: method, path, and the pairs of query or body as `name=value` joined by `&`,
     without our own `metadata[runplane_request]`. `facts` are those of the effect that matter, as the decision record has
-    them. `decision` is the shipped policy's; what it asks people for, they approve. `changed` says what the simulated
-    Stripe holds afterwards and did not before: path → fields. `also` are more arguments that only have to make the right
-    request; all arguments of a tool together must be all that it takes.
+    them, None for what this request does not have. `decision` is the shipped policy's; what it asks people for, they
+    approve. `changed` says what the simulated Stripe holds afterwards and did not before: path → fields. `also` are more
+    arguments that only have to make the right request; all arguments of a tool together must be all that it takes.
     """
 
     tool: str
@@ -38,7 +38,7 @@ class Case:
     asks: Asks
     hints: frozenset[str]
     groups: frozenset[str] = frozenset()
-    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    facts: Mapping[str, FactValue | None] = field(default_factory=dict)
     decision: str = "allow"
     changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     also: tuple[tuple[Mapping[str, Any], str], ...] = ()
