@@ -22,6 +22,8 @@ class EffectKind(StrEnum):
     REFUND = "refund"
     PAYOUT = "payout"
     TRANSFER = "transfer"
+    CAPTURE = "capture"
+    PAYMENT_CANCEL = "payment_cancel"
     CREDIT_NOTE = "credit_note"
     SUBSCRIPTION_CANCEL = "subscription_cancel"
     SUBSCRIPTION_UPDATE = "subscription_update"

@@ -64,6 +64,25 @@ def _end_period(tx: Transaction, subscription: Obj) -> None:
     tx.schedule(period_end(subscription), subscription["id"])
 
 
+def _expire(tx: Transaction, intent: Obj) -> None:
+    if intent["status"] == "requires_capture":
+        release(tx, intent, reason="automatic")
+
+
+def release(tx: Transaction, intent: Obj, *, reason: str | None) -> None:
+    """The payment is canceled: what the card held ready is let go, and its charge says so."""
+    before = dict(intent)
+    if intent["status"] == "requires_capture":
+        charge = tx.require("charge", intent["latest_charge"], "charge")
+        charge_before = dict(charge)
+        charge.update(amount_refunded=charge["amount"], refunded=True)
+        tx.save(charge)
+        tx.emit("charge.expired" if reason == "automatic" else "charge.refunded", charge, before=charge_before)
+    intent.update(status="canceled", amount_capturable=0, canceled_at=tx.now, cancellation_reason=reason)
+    tx.save(intent)
+    tx.emit("payment_intent.canceled", intent, before=before)
+
+
 def end_subscription(tx: Transaction, subscription: Obj, *, canceled_at: int) -> None:
     """The subscription is over now, and says so in an event."""
     subscription.update(status="canceled", canceled_at=canceled_at, ended_at=tx.now)
@@ -94,4 +113,9 @@ def next_period(start: int, recurring: Obj) -> int:
     return int(begun.replace(year=year, month=month + 1, day=day).timestamp())
 
 
-_STEPS = {"balance_transaction": _settle, "payout": _arrive, "subscription": _end_period}
+_STEPS = {
+    "balance_transaction": _settle,
+    "payment_intent": _expire,
+    "payout": _arrive,
+    "subscription": _end_period,
+}

@@ -11,6 +11,7 @@ from runplane_mcp.simulator.resources.payments import (
     Card,
     charge_object,
     collect,
+    hold,
     payment_intent_object,
 )
 from runplane_mcp.simulator.resources.payouts import payout_object
@@ -41,6 +42,10 @@ def found(tx: Transaction) -> None:
         tx.insert(customer_object(id, created=tx.now - _YEARS_AGO + number * 3600, name=name, email=email))
     for payment in (*ORDER_PAYMENTS, *NAMED_PAYMENTS):
         _pay(tx, payment, names.get(payment.customer or ""))
+    unpaid = payment_intent_object(
+        SEED.payment_intent_unpaid, amount=7_500, code="usd", created=tx.now - 3 * 3600, customer="cus_petra"
+    )
+    tx.insert(unpaid)
     _refunds(tx)
     _disputes(tx)
     _transfers(tx)
@@ -84,7 +89,10 @@ def _pay(tx: Transaction, payment: Payment, name: str | None) -> None:
         description=payment.description,
     )
     charge = charge_object(payment.charge, intent=intent, card=card, name=name, email=None)
-    collect(tx, intent, charge, transaction=f"txn_{payment.name}")
+    if payment.held:
+        hold(tx, intent, charge)
+    else:
+        collect(tx, intent, charge, transaction=f"txn_{payment.name}")
 
 
 def _refunds(tx: Transaction) -> None:

@@ -25,7 +25,8 @@ _LAST = ("Abbott", "Becker", "Conti", "Dolan", "Evans", "Fischer", "Garcia", "Ha
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment of a seeded customer (None: a guest): `pi_`, `ch_` and `txn_` + `name`, minor units, days ago."""
+    """One payment of a seeded customer (None: a guest): `pi_`, `ch_` and `txn_` + `name`, minor units, days ago.
+    `held`: the card only holds the money ready."""
 
     name: str
     customer: str | None
@@ -33,6 +34,7 @@ class Payment:
     currency: str
     days_ago: int
     description: str
+    held: bool = False
 
     @property
     def payment_intent(self) -> str:
@@ -101,6 +103,12 @@ class Seed:
     #: $55.00 of yesterday, still pending in the balance.
     payment_intent_pending: Final = "pi_milo_55"
     charge_pending: Final = "ch_milo_55"
+    #: $180.00 and $900.00 that cards hold ready and nobody has captured; $75.00 that nobody has paid.
+    payment_intent_held_180: Final = "pi_nora_180"
+    charge_held_180: Final = "ch_nora_180"
+    payment_intent_held_900: Final = "pi_omar_900"
+    charge_held_900: Final = "ch_omar_900"
+    payment_intent_unpaid: Final = "pi_petra_75"
     #: A name written to deceive whoever reads it.
     customer_hostile: Final = "cus_acme"
     payment_intent_hostile: Final = "pi_acme_650"
@@ -203,5 +211,7 @@ NAMED_PAYMENTS = (
     Payment("kay_95", "cus_kay", 9_500, "usd", 7, "Order K-02: cups"),
     Payment("lena_200", "cus_lena", 20_000, "usd", 10, "Order L-04: breakfast by Maple Bakery"),
     Payment("milo_55", "cus_milo", 5_500, "usd", 1, "Order M-30: beans"),
+    Payment("nora_180", "cus_nora", 18_000, "usd", 2, "Order N-11: two grinders", held=True),
+    Payment("omar_900", "cus_omar", 90_000, "usd", 1, "Order O-07: machine for the office", held=True),
     Payment("acme_650", SEED.customer_hostile, 65_000, "usd", 4, "Order X-01"),
 )

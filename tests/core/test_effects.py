@@ -36,6 +36,9 @@ ASKED = (
     classified("PostPayouts", amount=100, currency="usd", destination="ba_1", method="instant"),
     classified("PostTransfers", amount=100, currency="usd", destination="acct_1"),
     classified("PostTransfers", currency="usd", destination="acct_1", source_transaction="ch_1"),
+    classified("PostPaymentIntentsIntentCapture", intent="pi_1"),
+    classified("PostPaymentIntentsIntentCapture", intent="pi_1", amount_to_capture=5, application_fee_amount=1),
+    classified("PostPaymentIntentsIntentCancel", intent="pi_1"),
     classified("PostCreditNotes", invoice="in_1", refund_amount=5, credit_amount=5),
     classified("DeleteSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", prorate=True),
     classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", cancel_at_period_end=True),
@@ -52,6 +55,8 @@ ASKED = (
 REALISTIC = (
     charge(), intent(charge()), intent("ch_1"), balance(usd=5), account(bank()), listing(subscription()), subscription(),
     listing(charge()), {"id": "in_1", "object": "invoice", "currency": "usd", "customer": "cus_1", "status": "paid"},
+    {"id": "pi_1", "amount": 9, "amount_capturable": 7, "currency": "usd", "customer": None, "transfer_data": None,
+     "status": "requires_capture"},
     {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
 )  # fmt: skip
 # fmt: off
@@ -61,7 +66,7 @@ _NAMES = [
     "items", "latest_charge", "price", "recurring", "interval", "interval_count",
     "quantity", "status", "source_types", "available", "external_accounts", "default_for_currency",
     "unit_amount", "unit_amount_decimal", "billing_scheme", "usage_type", "transfer_data", "fingerprint",
-    "balance", "default_currency",
+    "balance", "default_currency", "amount_capturable",
     "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
 ]
 # fmt: on

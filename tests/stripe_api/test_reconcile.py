@@ -35,6 +35,8 @@ PAYOUT = encode("POST", "/v1/payouts", {"amount": 5_000, "currency": "usd"})
 TRANSFER = encode("POST", "/v1/transfers", {"amount": 5, "currency": "usd", "destination": SEED.connected_account_new})
 LATER = encode("POST", f"/v1/subscriptions/{SEED.subscription_monthly}", {"cancel_at_period_end": True})
 CUSTOMER = encode("POST", f"/v1/customers/{SEED.customer_ben}", {"balance": -500})
+CAPTURE = encode("POST", f"/v1/payment_intents/{SEED.payment_intent_held_180}/capture", {})
+RELEASE = encode("POST", f"/v1/payment_intents/{SEED.payment_intent_held_180}/cancel", {})
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -52,6 +54,8 @@ async def found_of(
         (PAYOUT, "PostPayouts", "payout"),
         (TRANSFER, "PostTransfers", "transfer"),
         (LATER, "PostSubscriptionsSubscriptionExposedId", "subscription"),
+        (CAPTURE, "PostPaymentIntentsIntentCapture", "payment_intent"),
+        (RELEASE, "PostPaymentIntentsIntentCancel", "payment_intent"),
         (CUSTOMER, "PostCustomersCustomer", "customer"),
         (encode("POST", "/v1/customers", {"name": "Nia"}), "PostCustomers", "customer"),
     ],

@@ -3,6 +3,7 @@
 from runplane_mcp.simulator.resources import (
     accounts,
     balance,
+    captures,
     customers,
     disputes,
     events,
@@ -20,6 +21,7 @@ TABLE = RouteTable(
     for resource in (
         accounts,
         balance,
+        captures,
         customers,
         disputes,
         events,

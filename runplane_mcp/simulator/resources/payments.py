@@ -1,7 +1,8 @@
 """Payment intents and charges: money that customers paid.
 
-Creating one takes Stripe's test payment methods, `pm_card_visa` and the like; `pm_card_chargeDeclined` is refused with
-402 and, as at Stripe, leaves its payment intent behind.
+With `capture_method=manual` a confirmed payment only holds the money ready, for seven days: then it is captured, in whole
+or in part, or released. Creating one takes Stripe's test payment methods, `pm_card_visa` and the like;
+`pm_card_chargeDeclined` is refused with 402 and, as at Stripe, leaves its payment intent behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from runplane_mcp.core.money import WHOLE_UNITS_ONLY, exponent
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, new_id
-from runplane_mcp.simulator.parameters import boolean, currency, metadata, positive, text, word
+from runplane_mcp.simulator.parameters import boolean, currency, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import declined, invalid, missing
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
@@ -19,6 +20,8 @@ from runplane_mcp.simulator.transaction import Transaction
 LARGEST_CHARGE = 99_999_999
 #: Money from a card is available after two days.
 SETTLES_AFTER = 2 * 86400
+#: How long a card holds money ready.
+HELD_FOR = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,21 @@ def collect(tx: Transaction, intent: Obj, charge: Obj, *, transaction: str | Non
     tx.insert(charge)
 
 
+def hold(tx: Transaction, intent: Obj, charge: Obj) -> None:
+    """The card holds the money ready: both objects are stored, nothing is booked yet."""
+    charge.update(amount_captured=0, captured=False)
+    intent.update(
+        status="requires_capture",
+        amount_capturable=intent["amount"],
+        capture_method="manual",
+        latest_charge=charge["id"],
+        payment_method=charge["payment_method"],
+    )
+    tx.insert(intent)
+    tx.insert(charge)
+    tx.schedule(intent["created"] + HELD_FOR, intent["id"])
+
+
 def _create(tx: Transaction, params: Params) -> Obj:
     amount, code = params["amount"], params["currency"]
     if amount > LARGEST_CHARGE:
@@ -200,6 +218,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
         customer=customer,
         description=params.get("description") or None,
     )
+    intent["capture_method"] = params.get("capture_method", intent["capture_method"])
     intent["metadata"] = {key: value for key, value in params.get("metadata", {}).items() if value}
     method = params.get("payment_method")
     if method is not None and method not in _TEST_CARDS:
@@ -216,6 +235,12 @@ def _create(tx: Transaction, params: Params) -> Obj:
     charge = charge_object(
         new_id("ch"), intent=intent, card=_TEST_CARDS[method], name=payer.get("name"), email=payer.get("email")
     )
+    if intent["capture_method"] == "manual":
+        hold(tx, intent, charge)
+        tx.emit("payment_intent.created", intent)
+        tx.emit("charge.succeeded", charge)
+        tx.emit("payment_intent.amount_capturable_updated", intent)
+        return intent
     collect(tx, intent, charge)
     tx.emit("payment_intent.created", intent)
     tx.emit("charge.succeeded", charge)
@@ -245,6 +270,7 @@ ROUTES = (
         _create,
         {
             "amount": positive,
+            "capture_method": one_of("automatic", "automatic_async", "manual"),
             "currency": currency,
             "confirm": boolean,
             "customer": word,

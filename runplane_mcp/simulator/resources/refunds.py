@@ -78,6 +78,12 @@ def _charge_to_refund(tx: Transaction, params: Params) -> Obj:
 
 
 def _refuse_impossible(tx: Transaction, charge: Obj, params: Params) -> None:
+    if not charge["captured"]:
+        raise Refusal(
+            f"The charge {charge['id']} is not captured: cancel its payment intent instead.",
+            code="payment_intent_unexpected_state",
+            param="charge",
+        )
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
         raise Refusal(f"The charge {charge['id']} is refunded already.", code="charge_already_refunded")

@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.interfaces.tool_cases import (
     balance,
+    charges,
     customers,
     payment_intents,
     payouts,
@@ -22,5 +23,6 @@ CASES: Final[tuple[Case, ...]] = (
     *subscriptions.CASES,
     *balance.CASES,
     *payment_intents.CASES,
+    *charges.CASES,
     *customers.CASES,
 )

@@ -5,7 +5,7 @@ from fractions import Fraction
 from runplane_mcp.core.facts import NONE
 from runplane_mcp.core.money import Money
 from runplane_mcp.simulator import SEED
-from tests.interfaces.tool_cases.case import MONEY, Case
+from tests.interfaces.tool_cases.case import MONEY, Case, read
 
 CASES = (
     Case(
@@ -55,5 +55,24 @@ CASES = (
         facts={"amount": Money(80_000, "usd"), "customer": SEED.customer_ada},
         decision="require_approval",
         changed={f"/v1/charges/{SEED.charge_900}": {"amount_refunded": 80_000}},
+    ),
+    read(
+        "retrieve_refund",
+        "refund.retrieve",
+        {"refund": SEED.refund_partial},
+        f"GET /v1/refunds/{SEED.refund_partial}",
+        lambda v1, _: v1.refunds.retrieve(SEED.refund_partial),
+        object=SEED.refund_partial,
+    ),
+    read(
+        "list_refunds",
+        "refund.list",
+        {"payment_intent": SEED.payment_intent_partly_refunded},
+        f"GET /v1/refunds payment_intent={SEED.payment_intent_partly_refunded}",
+        lambda v1, _: v1.refunds.list({"payment_intent": SEED.payment_intent_partly_refunded}),
+        ({}, "GET /v1/refunds"),
+        ({"charge": "ch_1", "limit": 3}, "GET /v1/refunds charge=ch_1&limit=3"),
+        ({"starting_after": "re_a"}, "GET /v1/refunds starting_after=re_a"),
+        ({"ending_before": "re_b"}, "GET /v1/refunds ending_before=re_b"),
     ),
 )

@@ -8,6 +8,7 @@ from typing import Final
 from runplane_mcp.interfaces.mcp.row import ToolRow
 from runplane_mcp.interfaces.mcp.tools import (
     balance,
+    charges,
     customers,
     payment_intents,
     payouts,
@@ -26,6 +27,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *subscriptions.TOOLS,
     *balance.TOOLS,
     *payment_intents.TOOLS,
+    *charges.TOOLS,
     *customers.TOOLS,
     *requests.TOOLS,
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Required
 
 from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.wire import Value
 from runplane_mcp.errors import ParameterError
-from runplane_mcp.interfaces.mcp.fields import STRICT, Metadata, OwnWords, id_of
-from runplane_mcp.interfaces.mcp.row import DEFAULT, GOVERNED, MONEY_OUT, SUPPORT, Operation, ToolRow
+from runplane_mcp.interfaces.mcp.fields import STRICT, Metadata, OwnWords, Paging, id_of
+from runplane_mcp.interfaces.mcp.row import DEFAULT, GOVERNED, MONEY_OUT, READ, SUPPORT, Operation, ToolRow
 
 
 @with_config(STRICT)
@@ -51,6 +52,17 @@ def _refund(parameters: dict[str, Value]) -> Operation:
     return "PostRefunds", parameters
 
 
+@with_config(STRICT)
+class RetrieveRefund(TypedDict, total=False):
+    refund: Required[Annotated[str, id_of("re_3Abc", "The refund.")]]
+
+
+@with_config(STRICT)
+class ListRefunds(Paging, total=False):
+    charge: Annotated[str, id_of("ch_3Abc", "Only those of this charge.")]
+    payment_intent: Annotated[str, id_of("pi_3Abc", "Only those of this PaymentIntent.")]
+
+
 TOOLS: Final = (
     ToolRow(
         "create_refund",
@@ -61,5 +73,23 @@ TOOLS: Final = (
         DEFAULT | SUPPORT,
         _refund,
         "PostRefunds",
+    ),
+    ToolRow(
+        "retrieve_refund",
+        "Look at a refund",
+        "One refund: amount, status, its payment. A refund can still fail weeks later.",
+        RetrieveRefund,
+        READ,
+        SUPPORT,
+        "GetRefundsRefund",
+    ),
+    ToolRow(
+        "list_refunds",
+        "List refunds",
+        "Refunds, newest first. Of one payment: what was given back of it already.",
+        ListRefunds,
+        READ,
+        SUPPORT,
+        "GetRefunds",
     ),
 )
