@@ -166,6 +166,20 @@ def _payouts(tx: Transaction) -> None:
         payout["status"] = "paid"
         payout["balance_transaction"] = tx.post("payout", id, -amount, "usd", created=created, id=f"txn_{id}")
         tx.insert(payout)
+    created = tx.now - _DAY
+    pending = payout_object(
+        SEED.payout_pending,
+        amount=420_000,
+        code="usd",
+        destination=SEED.bank_account_usd,
+        created=created,
+        arrival=created + 2 * _DAY,
+    )
+    pending["balance_transaction"] = tx.post(
+        "payout", SEED.payout_pending, -420_000, "usd", created=created, id=f"txn_{SEED.payout_pending}"
+    )
+    tx.insert(pending)
+    tx.schedule(pending["arrival_date"], SEED.payout_pending)
 
 
 def _prices(tx: Transaction) -> dict[str, Obj]:

@@ -128,6 +128,8 @@ class Seed:
     subscription_ending: Final = "sub_ivan_ending"
     subscription_canceled: Final = "sub_lena_canceled"
     payouts_past: Final = ("po_past_1", "po_past_2", "po_past_3")
+    #: $4,200.00 that left the balance yesterday and has not arrived.
+    payout_pending: Final = "po_pending_4200"
     #: What can be paid out on the first day.
     available_usd: Final = 8_000_000
     available_eur: Final = 1_250_000

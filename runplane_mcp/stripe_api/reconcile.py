@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.operation import Operation
-from runplane_mcp.core.wire import Value, WireRequest, encode
+from runplane_mcp.core.wire import Value, WireRequest, encode, pairs
 from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
 
 #: Pages of 100 events that are looked through, newest first.
@@ -58,11 +59,17 @@ async def evidence(
     """What Stripe shows of a request that was first sent at `since` (milliseconds) with the key `stripe_key`."""
     if wire.method == "DELETE":
         return await _deleted(connection, wire, account)
-    return await _by_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account)
+    mark = dict(pairs(wire)).get("metadata[runplane_request]")
+    return await _by_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account, mark)
 
 
 async def _by_events(
-    connection: StripeConnection, operation: Operation, stripe_key: str, oldest: int, account: str | None
+    connection: StripeConnection,
+    operation: Operation,
+    stripe_key: str,
+    oldest: int,
+    account: str | None,
+    mark: str | None,
 ) -> Evidence:
     """Newest first, page by page, until older than the request. Each page is looked through whole, so that a stand-in
     whose clock is set otherwise still tells of its newest hundred."""
@@ -82,8 +89,8 @@ async def _by_events(
             found = o.child(o.child(event, "data"), "object")
             if (o.text(event, "type") or "").endswith(_FAILURES):
                 failures += 1
-            elif found is not None and found.get("object") == operation.answers:
-                return Proven(found)
+            elif (body := _answered(found, operation, mark)) is not None:
+                return Proven(body)
             else:
                 traces += 1
         times = [o.number(event, "created") for event in page]
@@ -95,6 +102,19 @@ async def _by_events(
             return Proven() if traces else Absent()
         after = last
     return Unclear("There are more events than can be looked through.")
+
+
+def _answered(found: StripeObject | None, operation: Operation, mark: str | None) -> StripeObject | None:
+    """What the lost answer was, of an event that our key is on: its object, or the one in a list that it carries along and
+    that has our own mark. An event of a reversal is about the transfer."""
+    if found is None or found.get("object") == operation.answers:
+        return found
+    for name in found:
+        for each in o.listed(o.child(found, name)) or ():
+            ours = mark is not None and o.text(o.child(each, "metadata"), "runplane_request") == mark
+            if ours and each.get("object") == operation.answers:
+                return each
+    return None
 
 
 async def _deleted(connection: StripeConnection, wire: WireRequest, account: str | None) -> Evidence:

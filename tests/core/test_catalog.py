@@ -88,7 +88,9 @@ def test_every_group_is_there_even_if_nothing_is_in_it_yet() -> None:
     groups = CATALOG.groups()
 
     assert tuple(groups) == GROUPS
-    assert groups["refunds"] == ("credit_note.create", "refund.create")
+    assert groups["refunds"] == ("credit_note.create", "refund.create", "transfer_reversal.create")
+    # What brings money back is never held up by what holds up sending it out.
+    assert groups["payouts"] == ("payout.create",)
     assert groups["credits"] == ("credit_note.create", "customer.create", "customer.update", "subscription.cancel")
     assert groups["deletions"] == ("customer.delete",)
     assert groups["access"] == ()

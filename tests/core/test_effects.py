@@ -36,6 +36,9 @@ ASKED = (
     classified("PostPayouts", amount=100, currency="usd", destination="ba_1", method="instant"),
     classified("PostTransfers", amount=100, currency="usd", destination="acct_1"),
     classified("PostTransfers", currency="usd", destination="acct_1", source_transaction="ch_1"),
+    classified("PostPayoutsPayoutCancel", payout="po_1"),
+    classified("PostTransfersIdReversals", id="tr_1"),
+    classified("PostTransfersIdReversals", id="tr_1", amount=5, refund_application_fee=True),
     classified("PostPaymentIntentsIntentCapture", intent="pi_1"),
     classified("PostPaymentIntentsIntentCapture", intent="pi_1", amount_to_capture=5, application_fee_amount=1),
     classified("PostPaymentIntentsIntentCancel", intent="pi_1"),
@@ -57,6 +60,8 @@ REALISTIC = (
     listing(charge()), {"id": "in_1", "object": "invoice", "currency": "usd", "customer": "cus_1", "status": "paid"},
     {"id": "pi_1", "amount": 9, "amount_capturable": 7, "currency": "usd", "customer": None, "transfer_data": None,
      "status": "requires_capture"},
+    {"id": "po_1", "amount": 9, "currency": "usd", "destination": "ba_1", "status": "pending"},
+    {"id": "tr_1", "amount": 9, "amount_reversed": 2, "currency": "usd", "destination": "acct_1"},
     {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
 )  # fmt: skip
 # fmt: off

@@ -37,6 +37,11 @@ LATER = encode("POST", f"/v1/subscriptions/{SEED.subscription_monthly}", {"cance
 CUSTOMER = encode("POST", f"/v1/customers/{SEED.customer_ben}", {"balance": -500})
 CAPTURE = encode("POST", f"/v1/payment_intents/{SEED.payment_intent_held_180}/capture", {})
 RELEASE = encode("POST", f"/v1/payment_intents/{SEED.payment_intent_held_180}/cancel", {})
+REVERSAL = encode(
+    "POST",
+    f"/v1/transfers/{SEED.transfer_past}/reversals",
+    {"amount": 500, "metadata": {"runplane_request": "rpr_1"}},
+)
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -54,6 +59,8 @@ async def found_of(
         (PAYOUT, "PostPayouts", "payout"),
         (TRANSFER, "PostTransfers", "transfer"),
         (LATER, "PostSubscriptionsSubscriptionExposedId", "subscription"),
+        (REVERSAL, "PostTransfersIdReversals", "transfer_reversal"),
+        (encode("POST", f"/v1/payouts/{SEED.payout_pending}/cancel", {}), "PostPayoutsPayoutCancel", "payout"),
         (CAPTURE, "PostPaymentIntentsIntentCapture", "payment_intent"),
         (RELEASE, "PostPaymentIntentsIntentCancel", "payment_intent"),
         (CUSTOMER, "PostCustomersCustomer", "customer"),
@@ -146,6 +153,29 @@ async def test_traces_alone_prove_it_without_the_object(recorder: Recorder) -> N
     recorder.body = json.dumps({"object": "list", "data": events, "has_more": False}).encode()
     async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
         assert await found_of(connection, REFUND, "PostRefunds") == Proven()
+
+
+@pytest.mark.parametrize("inside", [{}, {"reversals": "none"}, {"reversals": {"data": [{"object": "charge"}]}}])
+async def test_a_reversal_that_its_event_does_not_carry_is_proven_all_the_same(
+    recorder: Recorder, inside: dict[str, object]
+) -> None:
+    found = event("rp_1", "transfer", "transfer.reversed")
+    found["data"] = {"object": {"id": "tr_1", "object": "transfer", **inside}}
+    recorder.body = json.dumps({"object": "list", "data": [found], "has_more": False}).encode()
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        assert await found_of(connection, REVERSAL, "PostTransfersIdReversals") == Proven()
+
+
+async def test_the_reversal_is_ours_and_no_other_of_the_same_transfer(
+    connection: StripeConnection, world: Simulator
+) -> None:
+    other = encode("POST", f"/v1/transfers/{SEED.transfer_past}/reversals", {"amount": 700})
+    await connection.send(other, idempotency_key="rp_other")
+    await connection.send(REVERSAL, idempotency_key="rp_1")
+    found = await found_of(connection, REVERSAL, "PostTransfersIdReversals")
+
+    assert isinstance(found, Proven)
+    assert found.body["amount"] == 500
 
 
 async def test_a_clock_set_ahead_of_stripes_still_finds_the_newest(connection: StripeConnection) -> None:

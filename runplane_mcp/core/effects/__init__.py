@@ -18,10 +18,12 @@ from runplane_mcp.core.effects import (
     objects,
     payment_intent,
     payout,
+    payout_cancel,
     plain,
     refund,
     subscription,
     transfer,
+    transfer_reversal,
 )
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
@@ -38,7 +40,9 @@ _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.READ: (plain.reads, plain.read_effect),
     EffectKind.REFUND: (refund.reads, refund.effect_of),
     EffectKind.PAYOUT: (payout.reads, payout.effect_of),
+    EffectKind.PAYOUT_CANCEL: (payout_cancel.reads, payout_cancel.effect_of),
     EffectKind.TRANSFER: (transfer.reads, transfer.effect_of),
+    EffectKind.TRANSFER_REVERSAL: (transfer_reversal.reads, transfer_reversal.effect_of),
     EffectKind.CAPTURE: (payment_intent.reads, payment_intent.capture_of),
     EffectKind.PAYMENT_CANCEL: (payment_intent.reads, payment_intent.cancel_of),
     EffectKind.CREDIT_NOTE: (credit_note.reads, credit_note.effect_of),

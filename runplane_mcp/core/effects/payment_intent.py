@@ -72,7 +72,9 @@ def capture_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=_capture_undo(released),
         to_whom=_to_whom(intent),
-        fill={"amount_to_capture": taken} if taken and "amount_to_capture" not in asked else {},
+        fill={"amount_to_capture": amount.amount}
+        if amount and amount.amount and "amount_to_capture" not in asked
+        else {},
         preconditions=_equal(observed),
         money_lines=lines,
         refusal=refusal,

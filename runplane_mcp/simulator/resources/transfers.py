@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runplane_mcp.core.money import Money
+from runplane_mcp.simulator.expansion import complete
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
@@ -135,13 +136,12 @@ def _reverse(tx: Transaction, params: Params) -> Obj:
             param="amount",
         )
     tx.need(amount, transfer["currency"], account=transfer["destination"])
-    reversal = _take_back(tx, transfer, amount)
-    reversal["metadata"] = merge_metadata({}, params.get("metadata", {}))
-    tx.save(reversal)
-    return reversal
+    return _take_back(tx, transfer, amount, metadata=merge_metadata({}, params.get("metadata", {})))
 
 
-def _take_back(tx: Transaction, transfer: Obj, amount: int, *, refund: str | None = None) -> Obj:
+def _take_back(
+    tx: Transaction, transfer: Obj, amount: int, *, refund: str | None = None, metadata: dict[str, str] | None = None
+) -> Obj:
     before = dict(transfer)
     code, there = transfer["currency"], transfer["destination"]
     id, returned = new_id("trr"), new_id("pyr")
@@ -153,7 +153,7 @@ def _take_back(tx: Transaction, transfer: Obj, amount: int, *, refund: str | Non
         "created": tx.now,
         "currency": code,
         "destination_payment_refund": returned,
-        "metadata": {},
+        "metadata": metadata or {},
         "source_refund": refund,
         "transfer": transfer["id"],
     }
@@ -162,7 +162,8 @@ def _take_back(tx: Transaction, transfer: Obj, amount: int, *, refund: str | Non
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
     tx.insert(reversal)
     tx.save(transfer)
-    tx.emit("transfer.reversed", transfer, before=before)
+    shown = complete(tx, {**transfer})
+    tx.emit("transfer.reversed", shown, before={**before, "reversals": shown["reversals"]})
     return reversal
 
 

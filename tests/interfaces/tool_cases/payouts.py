@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from runplane_mcp.core.money import Money
 from runplane_mcp.simulator import SEED
-from tests.interfaces.tool_cases.case import MONEY, Case
+from tests.interfaces.tool_cases.case import CHANGE, MONEY, Case, read
 
 CASES = (
     Case(
@@ -38,5 +38,37 @@ CASES = (
                 "&source_type=card&statement_descriptor=y",
             ),
         ),
+    ),
+    Case(
+        tool="cancel_payout",
+        given={"payout": SEED.payout_pending},
+        sends=f"POST /v1/payouts/{SEED.payout_pending}/cancel",
+        action="payout.cancel",
+        asks=lambda v1, made: v1.payouts.retrieve(made["id"]),
+        hints=CHANGE,
+        facts={"object": SEED.payout_pending, "reversible": True, "amount": None, "destination": None},
+        changed={
+            f"/v1/payouts/{SEED.payout_pending}": {"status": "canceled"},
+            "/v1/balance": {"available.0.amount": SEED.available_usd + 420_000},
+        },
+    ),
+    read(
+        "retrieve_payout",
+        "payout.retrieve",
+        {"payout": SEED.payout_pending},
+        f"GET /v1/payouts/{SEED.payout_pending}",
+        lambda v1, _: v1.payouts.retrieve(SEED.payout_pending),
+        object=SEED.payout_pending,
+    ),
+    read(
+        "list_payouts",
+        "payout.list",
+        {"status": "pending"},
+        "GET /v1/payouts status=pending",
+        lambda v1, _: v1.payouts.list({"status": "pending"}),
+        ({}, "GET /v1/payouts"),
+        ({"destination": "ba_1", "limit": 3}, "GET /v1/payouts destination=ba_1&limit=3"),
+        ({"starting_after": "po_a"}, "GET /v1/payouts starting_after=po_a"),
+        ({"ending_before": "po_b"}, "GET /v1/payouts ending_before=po_b"),
     ),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, Required
 
 from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
-from runplane_mcp.interfaces.mcp.fields import STRICT, Amount, Currency, Metadata, OwnWords, id_of, text_of
-from runplane_mcp.interfaces.mcp.row import BILLING, DEFAULT, GOVERNED, MONEY_OUT, ToolRow
+from runplane_mcp.interfaces.mcp.fields import STRICT, Amount, Currency, Metadata, OwnWords, Paging, id_of, text_of
+from runplane_mcp.interfaces.mcp.row import BILLING, CANCEL, DEFAULT, GOVERNED, MONEY_OUT, READ, ToolRow
 
 
 @with_config(STRICT)
@@ -24,6 +25,25 @@ class CreatePayout(OwnWords, total=False):
     metadata: Metadata
 
 
+_PayoutId = Annotated[str, id_of("po_1Abc", "The payout.")]
+
+
+@with_config(STRICT)
+class CancelPayout(OwnWords, total=False):
+    payout: Required[_PayoutId]
+
+
+@with_config(STRICT)
+class RetrievePayout(TypedDict, total=False):
+    payout: Required[_PayoutId]
+
+
+@with_config(STRICT)
+class ListPayouts(Paging, total=False):
+    destination: Annotated[str, id_of("ba_1Abc", "Only those to this bank account or card.")]
+    status: Literal["pending", "in_transit", "paid", "failed", "canceled"]
+
+
 TOOLS: Final = (
     ToolRow(
         "create_payout",
@@ -33,5 +53,32 @@ TOOLS: Final = (
         MONEY_OUT,
         DEFAULT | BILLING,
         "PostPayouts",
+    ),
+    ToolRow(
+        "cancel_payout",
+        "Cancel a payout",
+        f"Stops a payout that is still pending; its money stays in the balance. {GOVERNED}",
+        CancelPayout,
+        CANCEL,
+        BILLING,
+        "PostPayoutsPayoutCancel",
+    ),
+    ToolRow(
+        "retrieve_payout",
+        "Look at a payout",
+        "One payout: amount, status, when it arrives, where it goes.",
+        RetrievePayout,
+        READ,
+        BILLING,
+        "GetPayoutsPayout",
+    ),
+    ToolRow(
+        "list_payouts",
+        "List payouts",
+        "Payouts, newest first. With status, only those that stand so.",
+        ListPayouts,
+        READ,
+        BILLING,
+        "GetPayouts",
     ),
 )
