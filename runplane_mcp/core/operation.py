@@ -32,6 +32,7 @@ class EffectKind(StrEnum):
     CUSTOMER_CREATE = "customer_create"
     CUSTOMER_UPDATE = "customer_update"
     CUSTOMER_DELETE = "customer_delete"
+    DISPUTE = "dispute"
     UNJUDGED = "unjudged"
 
 

@@ -48,6 +48,17 @@ def _arrive(tx: Transaction, payout: Obj) -> None:
     tx.emit("payout.paid", payout, before=before)
 
 
+def _close(tx: Transaction, dispute: Obj) -> None:
+    """Nobody has answered in time: the customer keeps the money, an inquiry comes to nothing."""
+    if dispute["status"] not in ("needs_response", "warning_needs_response"):
+        return
+    before = deepcopy(dispute)
+    dispute["status"] = "lost" if dispute["status"] == "needs_response" else "warning_closed"
+    dispute["evidence_details"]["past_due"] = True
+    tx.save(dispute)
+    tx.emit("charge.dispute.closed", dispute, before=before)
+
+
 def _end_period(tx: Transaction, subscription: Obj) -> None:
     if subscription["status"] not in ("active", "trialing"):
         return
@@ -115,6 +126,7 @@ def next_period(start: int, recurring: Obj) -> int:
 
 _STEPS = {
     "balance_transaction": _settle,
+    "dispute": _close,
     "payment_intent": _expire,
     "payout": _arrive,
     "subscription": _end_period,

@@ -123,6 +123,7 @@ def _disputes(tx: Transaction) -> None:
             transaction = tx.require("balance_transaction", taken, "id")
             dispute["balance_transactions"] = [transaction]
         tx.insert(dispute)
+        tx.schedule(dispute["evidence_details"]["due_by"], id)
 
 
 def _transfers(tx: Transaction) -> None:

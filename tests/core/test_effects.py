@@ -47,6 +47,8 @@ ASKED = (
     classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", cancel_at_period_end=True),
     classified("PostSubscriptionsSubscriptionExposedId", subscription_exposed_id="sub_1", items=[{"id": "si_1"}]),
     classified("DeleteCustomersCustomer", customer="cus_1"),
+    classified("PostDisputesDispute", dispute="dp_1", evidence={"uncategorized_text": "x"}),
+    classified("PostDisputesDispute", dispute="dp_1", evidence={"uncategorized_text": "x"}, submit=False),
     classified("PostCustomers", name="Nia"),
     classified("PostCustomers", balance=-500),
     classified("PostCustomersCustomer", customer="cus_1", balance=-500),
@@ -62,6 +64,8 @@ REALISTIC = (
      "status": "requires_capture"},
     {"id": "po_1", "amount": 9, "currency": "usd", "destination": "ba_1", "status": "pending"},
     {"id": "tr_1", "amount": 9, "amount_reversed": 2, "currency": "usd", "destination": "acct_1"},
+    {"id": "dp_1", "amount": 9, "currency": "usd", "charge": charge(), "status": "needs_response",
+     "evidence": {"uncategorized_text": "x", "receipt": None}},
     {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
 )  # fmt: skip
 # fmt: off
@@ -71,7 +75,7 @@ _NAMES = [
     "items", "latest_charge", "price", "recurring", "interval", "interval_count",
     "quantity", "status", "source_types", "available", "external_accounts", "default_for_currency",
     "unit_amount", "unit_amount_decimal", "billing_scheme", "usage_type", "transfer_data", "fingerprint",
-    "balance", "default_currency", "amount_capturable",
+    "balance", "default_currency", "amount_capturable", "charge", "evidence",
     "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
 ]
 # fmt: on

@@ -68,6 +68,10 @@ def wrong_for(row: ToolRow) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, field in row.shape.schema["properties"].items():
         for value in WRONG[type_of(field)]:
             yield f"{name}={value!r}", {**right, name: value}
+        for inner, within in field.get("properties", {}).items():
+            yield f"{name} with another name", {**right, name: {"amout": 5}}
+            for value in WRONG[type_of(within)]:
+                yield f"{name}[{inner}]={value!r}", {**right, name: {inner: value}}
 
 
 def picked(obj: Any, path: str) -> Any:

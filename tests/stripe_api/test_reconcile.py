@@ -42,6 +42,7 @@ REVERSAL = encode(
     f"/v1/transfers/{SEED.transfer_past}/reversals",
     {"amount": 500, "metadata": {"runplane_request": "rpr_1"}},
 )
+ANSWER = encode("POST", f"/v1/disputes/{SEED.dispute}", {"evidence": {"uncategorized_text": "winning_evidence"}})
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -63,6 +64,7 @@ async def found_of(
         (encode("POST", f"/v1/payouts/{SEED.payout_pending}/cancel", {}), "PostPayoutsPayoutCancel", "payout"),
         (CAPTURE, "PostPaymentIntentsIntentCapture", "payment_intent"),
         (RELEASE, "PostPaymentIntentsIntentCancel", "payment_intent"),
+        (ANSWER, "PostDisputesDispute", "dispute"),
         (CUSTOMER, "PostCustomersCustomer", "customer"),
         (encode("POST", "/v1/customers", {"name": "Nia"}), "PostCustomers", "customer"),
     ],

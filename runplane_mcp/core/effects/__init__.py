@@ -15,6 +15,7 @@ from runplane_mcp.core.effects import (
     credit_note,
     customer,
     customer_change,
+    dispute,
     objects,
     payment_intent,
     payout,
@@ -51,6 +52,7 @@ _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.CUSTOMER_CREATE: (customer_change.reads, customer_change.effect_of),
     EffectKind.CUSTOMER_UPDATE: (customer_change.reads, customer_change.effect_of),
     EffectKind.CUSTOMER_DELETE: (customer.reads, customer.effect_of),
+    EffectKind.DISPUTE: (dispute.reads, dispute.effect_of),
     EffectKind.UNJUDGED: (plain.reads, plain.unjudged_effect),
 }
 

@@ -98,7 +98,7 @@ def _customer_changed(result: _Result) -> Said:
 
 
 def _dispute_answered(result: _Result) -> Said:
-    if result.get("status") in {"needs_response", "warning_needs_response"}:
+    if str(result.get("status")).endswith("needs_response"):
         return (
             "DONE. Dispute changed, nothing submitted to the bank yet; no money moved.",
             "The dispute was changed; it is not submitted yet.",

@@ -8,6 +8,7 @@ from tests.interfaces.tool_cases import (
     balance,
     charges,
     customers,
+    disputes,
     payment_intents,
     payouts,
     refunds,
@@ -25,4 +26,5 @@ CASES: Final[tuple[Case, ...]] = (
     *payment_intents.CASES,
     *charges.CASES,
     *customers.CASES,
+    *disputes.CASES,
 )

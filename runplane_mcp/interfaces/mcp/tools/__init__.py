@@ -10,6 +10,7 @@ from runplane_mcp.interfaces.mcp.tools import (
     balance,
     charges,
     customers,
+    disputes,
     payment_intents,
     payouts,
     refunds,
@@ -29,6 +30,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *payment_intents.TOOLS,
     *charges.TOOLS,
     *customers.TOOLS,
+    *disputes.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
