@@ -33,6 +33,7 @@ class EffectKind(StrEnum):
     CUSTOMER_UPDATE = "customer_update"
     CUSTOMER_DELETE = "customer_delete"
     DISPUTE = "dispute"
+    PAYMENT_LINK = "payment_link"
     UNJUDGED = "unjudged"
 
 

@@ -54,10 +54,19 @@ def _subscriptions(tx: Transaction, customer: Obj) -> Obj:
     return list_object(f"/v1/customers/{customer['id']}/subscriptions", found[:10], has_more=len(found) > 10)
 
 
+def _line_items(tx: Transaction, link: Obj) -> Obj:
+    found = tx.all("item", "payment_link", link["id"])
+    return list_object(f"/v1/payment_links/{link['id']}/line_items", found)
+
+
 _Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj]]
 #: Lists that an object always carries, and those it carries only when asked to.
 _CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
-_ON_REQUEST: _Lists = {("charge", "refunds"): _refunds, ("customer", "subscriptions"): _subscriptions}
+_ON_REQUEST: _Lists = {
+    ("charge", "refunds"): _refunds,
+    ("customer", "subscriptions"): _subscriptions,
+    ("payment_link", "line_items"): _line_items,
+}
 
 
 def complete(tx: Transaction, obj: Obj) -> Obj:

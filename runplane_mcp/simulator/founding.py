@@ -7,6 +7,7 @@ from runplane_mcp.simulator.objects import Obj
 from runplane_mcp.simulator.resources.accounts import account_object, bank_account_object
 from runplane_mcp.simulator.resources.customers import customer_object
 from runplane_mcp.simulator.resources.disputes import dispute_object
+from runplane_mcp.simulator.resources.payment_links import add_line, payment_link_object
 from runplane_mcp.simulator.resources.payments import (
     Card,
     charge_object,
@@ -51,6 +52,7 @@ def found(tx: Transaction) -> None:
     _transfers(tx)
     _payouts(tx)
     _subscriptions(tx)
+    _payment_links(tx)
     _opening_balances(tx)
 
 
@@ -229,6 +231,13 @@ def _subscriptions(tx: Transaction) -> None:
             tx.save(subscription)
         if id == SEED.subscription_canceled:
             end_subscription(tx.at(tx.now - 2 * _DAY, tx.account), subscription, canceled_at=tx.now - 2 * _DAY)
+
+
+def _payment_links(tx: Transaction) -> None:
+    price = tx.require("price", SEED.price_monthly, "price")
+    then = tx.at(tx.now - 60 * _DAY, tx.account)
+    then.insert(payment_link_object(SEED.payment_link_club, code=price["currency"]))
+    add_line(then, SEED.payment_link_club, price, 1, id="li_coffee_club_1")
 
 
 def _opening_balances(tx: Transaction) -> None:

@@ -38,7 +38,7 @@ def list_route(
     `special` parameters mean something else, which `clauses` says. 404 where the path names something that is not there.
     """
     fields = {**(filters or {})}
-    in_path = [name for name in ("charge", "transfer") if f"{{{name}}}" in path]
+    in_path = [name for name in ("charge", "payment_link", "transfer") if f"{{{name}}}" in path]
 
     def listing(tx: Transaction, params: Params) -> Obj:
         for name in in_path:

@@ -127,6 +127,8 @@ class Seed:
     subscription_trial: Final = "sub_hana_trial"
     subscription_ending: Final = "sub_ivan_ending"
     subscription_canceled: Final = "sub_lena_canceled"
+    #: For one Coffee club membership at $29.00 a month.
+    payment_link_club: Final = "plink_coffee_club"
     payouts_past: Final = ("po_past_1", "po_past_2", "po_past_3")
     #: $4,200.00 that left the balance yesterday and has not arrived.
     payout_pending: Final = "po_pending_4200"

@@ -49,6 +49,8 @@ ASKED = (
     classified("DeleteCustomersCustomer", customer="cus_1"),
     classified("PostDisputesDispute", dispute="dp_1", evidence={"uncategorized_text": "x"}),
     classified("PostDisputesDispute", dispute="dp_1", evidence={"uncategorized_text": "x"}, submit=False),
+    classified("PostPaymentLinks", line_items=[{"price": "price_1", "quantity": 2}]),
+    classified("PostPaymentLinks", line_items=[{"price_data": {"unit_amount": 1}}], transfer_data={"destination": "a"}),
     classified("PostCustomers", name="Nia"),
     classified("PostCustomers", balance=-500),
     classified("PostCustomersCustomer", customer="cus_1", balance=-500),
@@ -66,6 +68,8 @@ REALISTIC = (
     {"id": "tr_1", "amount": 9, "amount_reversed": 2, "currency": "usd", "destination": "acct_1"},
     {"id": "dp_1", "amount": 9, "currency": "usd", "charge": charge(), "status": "needs_response",
      "evidence": {"uncategorized_text": "x", "receipt": None}},
+    {"id": "price_1", "active": True, "billing_scheme": "per_unit", "currency": "usd", "custom_unit_amount": None,
+     "recurring": None, "transform_quantity": None, "unit_amount": 5},
     {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
 )  # fmt: skip
 # fmt: off
@@ -75,7 +79,7 @@ _NAMES = [
     "items", "latest_charge", "price", "recurring", "interval", "interval_count",
     "quantity", "status", "source_types", "available", "external_accounts", "default_for_currency",
     "unit_amount", "unit_amount_decimal", "billing_scheme", "usage_type", "transfer_data", "fingerprint",
-    "balance", "default_currency", "amount_capturable", "charge", "evidence",
+    "balance", "default_currency", "amount_capturable", "active", "custom_unit_amount", "charge", "evidence",
     "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
 ]
 # fmt: on

@@ -28,7 +28,7 @@ def test_the_first_days_balance_is_round(world: World) -> None:
 def test_every_well_known_id_is_there(world: World) -> None:
     paths = {"pi": "payment_intents", "ch": "charges", "cus": "customers", "re": "refunds", "dp": "disputes",
              "sub": "subscriptions", "prod": "products", "price": "prices", "po": "payouts", "tr": "transfers",
-             "acct": "accounts"}  # fmt: skip
+             "acct": "accounts", "plink": "payment_links"}  # fmt: skip
     known = [value for name in dir(SEED) if isinstance(value := getattr(SEED, name), str) and not name.startswith("_")]
     ids = [id for id in (*known, *SEED.payouts_past) if id.split("_")[0] in paths]
 

@@ -21,6 +21,7 @@ SHAPES: list[tuple[type[stripe.StripeObject], str]] = [
     (stripe.Customer, f"/v1/customers/{SEED.customer_ada}"),
     (stripe.Dispute, f"/v1/disputes/{SEED.dispute}"),
     (stripe.PaymentIntent, f"/v1/payment_intents/{SEED.payment_intent_900}"),
+    (stripe.PaymentLink, f"/v1/payment_links/{SEED.payment_link_club}"),
     (stripe.Payout, f"/v1/payouts/{SEED.payouts_past[0]}"),
     (stripe.Price, f"/v1/prices/{SEED.price_monthly}"),
     (stripe.Product, f"/v1/products/{SEED.product_club}"),
@@ -52,11 +53,14 @@ def test_an_object_has_every_field_the_sdk_relies_on(world: World, kind: type[st
 
 
 def test_inner_objects_have_theirs(world: World) -> None:
+    (line, *_) = world.get(f"/v1/payment_links/{SEED.payment_link_club}/line_items")["data"]
     (item, *_) = world.get(f"/v1/subscriptions/{SEED.subscription_office}")["items"]["data"]
     reversal = world.post(f"/v1/transfers/{SEED.transfer_past}/reversals", amount=1)
     (event, *_) = world.get("/v1/events")["data"]
 
     assert missing(stripe.SubscriptionItem, item) == set()
+    assert missing(stripe.LineItem, line) == set()
+    assert missing(stripe.Dispute.Evidence, world.get(f"/v1/disputes/{SEED.dispute}")["evidence"]) == set()
     assert missing(stripe.Price, item["price"]) == set()
     assert missing(stripe.TransferReversal, reversal) == set()
     assert missing(stripe.Event, event) == set()

@@ -43,6 +43,7 @@ REVERSAL = encode(
     {"amount": 500, "metadata": {"runplane_request": "rpr_1"}},
 )
 ANSWER = encode("POST", f"/v1/disputes/{SEED.dispute}", {"evidence": {"uncategorized_text": "winning_evidence"}})
+LINK = encode("POST", "/v1/payment_links", {"line_items": [{"price": SEED.price_monthly, "quantity": 1}]})
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -65,6 +66,7 @@ async def found_of(
         (CAPTURE, "PostPaymentIntentsIntentCapture", "payment_intent"),
         (RELEASE, "PostPaymentIntentsIntentCancel", "payment_intent"),
         (ANSWER, "PostDisputesDispute", "dispute"),
+        (LINK, "PostPaymentLinks", "payment_link"),
         (CUSTOMER, "PostCustomersCustomer", "customer"),
         (encode("POST", "/v1/customers", {"name": "Nia"}), "PostCustomers", "customer"),
     ],

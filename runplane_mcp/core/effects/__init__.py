@@ -18,6 +18,7 @@ from runplane_mcp.core.effects import (
     dispute,
     objects,
     payment_intent,
+    payment_link,
     payout,
     payout_cancel,
     plain,
@@ -53,6 +54,7 @@ _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.CUSTOMER_UPDATE: (customer_change.reads, customer_change.effect_of),
     EffectKind.CUSTOMER_DELETE: (customer.reads, customer.effect_of),
     EffectKind.DISPUTE: (dispute.reads, dispute.effect_of),
+    EffectKind.PAYMENT_LINK: (payment_link.reads, payment_link.effect_of),
     EffectKind.UNJUDGED: (plain.reads, plain.unjudged_effect),
 }
 

@@ -10,6 +10,7 @@ from tests.interfaces.tool_cases import (
     customers,
     disputes,
     payment_intents,
+    payment_links,
     payouts,
     refunds,
     subscriptions,
@@ -27,4 +28,5 @@ CASES: Final[tuple[Case, ...]] = (
     *charges.CASES,
     *customers.CASES,
     *disputes.CASES,
+    *payment_links.CASES,
 )

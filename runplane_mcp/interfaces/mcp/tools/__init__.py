@@ -12,6 +12,7 @@ from runplane_mcp.interfaces.mcp.tools import (
     customers,
     disputes,
     payment_intents,
+    payment_links,
     payouts,
     refunds,
     requests,
@@ -31,6 +32,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *charges.TOOLS,
     *customers.TOOLS,
     *disputes.TOOLS,
+    *payment_links.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
