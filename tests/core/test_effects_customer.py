@@ -132,4 +132,7 @@ def test_a_new_customer_with_a_balance_begins_with_credit() -> None:
     assert classified("PostCustomers", balance=-5).groups == {"charges", "credits"}
     assert classified("PostCustomers", name="Nia", email="n@example.com").groups == frozenset()
     assert classified("PostCustomers", payment_method="pm_1").groups == {"charges", "credits"}
+    assert effect("PostCustomers", {}, name="Nia", payment_method="pm_1").sentence == (
+        "Make a customer with payment_method."
+    )
     assert effect("PostCustomers", {"account": UNAVAILABLE}, balance=-5).facts["amount"] is UNKNOWN

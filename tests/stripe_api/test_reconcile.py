@@ -170,16 +170,19 @@ async def test_a_reversal_that_its_event_does_not_carry_is_proven_all_the_same(
         assert await found_of(connection, REVERSAL, "PostTransfersIdReversals") == Proven()
 
 
-async def test_the_reversal_is_ours_and_no_other_of_the_same_transfer(
-    connection: StripeConnection, world: Simulator
-) -> None:
-    other = encode("POST", f"/v1/transfers/{SEED.transfer_past}/reversals", {"amount": 700})
-    await connection.send(other, idempotency_key="rp_other")
-    await connection.send(REVERSAL, idempotency_key="rp_1")
-    found = await found_of(connection, REVERSAL, "PostTransfersIdReversals")
+async def test_the_reversal_is_ours_and_no_other_of_the_same_transfer(recorder: Recorder) -> None:
+    def reversal(id: str, mark: str) -> dict[str, object]:
+        return {"id": id, "object": "transfer_reversal", "metadata": {"runplane_request": mark}}
 
-    assert isinstance(found, Proven)
-    assert found.body["amount"] == 500
+    found = event("rp_1", "transfer", "transfer.reversed")
+    reversals = {"data": [reversal("trr_2", "rpr_2"), reversal("trr_1", "rpr_1")]}
+    found["data"] = {"object": {"id": "tr_1", "object": "transfer", "reversals": reversals}}
+    recorder.body = json.dumps({"object": "list", "data": [found], "has_more": False}).encode()
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        seen = await found_of(connection, REVERSAL, "PostTransfersIdReversals")
+
+    assert isinstance(seen, Proven)
+    assert seen.body["id"] == "trr_1"
 
 
 async def test_a_clock_set_ahead_of_stripes_still_finds_the_newest(connection: StripeConnection) -> None:

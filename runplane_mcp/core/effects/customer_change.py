@@ -65,7 +65,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
             observed["balance"] = before
         lines = tuple(_line(when, value, currency) for when, value in (("before", before), ("after it", after))
                       if value is not None and currency is not None)  # fmt: skip
-    who = "a customer" if new else f"customer {o.shown(asked['customer'])}"
+    who = f"a customer{_with(classified, plain=plain)}" if new else f"customer {o.shown(asked['customer'])}"
     return Effect(
         sentence=f"{_what(classified, new=new)} {who}{_credit(asked, before, after, moved)}.",
         facts=facts,
@@ -92,6 +92,12 @@ def _what(classified: Classified, *, new: bool) -> str:
         return "Make"
     names = sorted(name for name in classified.parameters if name not in {"customer", "balance", "expand"})
     return f"Change {', '.join(names)} of" if names else "Change the balance of"
+
+
+def _with(classified: Classified, *, plain: bool) -> str:
+    """What a new customer comes with that is not told apart."""
+    names = sorted(name for name in classified.parameters if name not in {*_SHOWN, "balance", "expand", "metadata"})
+    return "" if plain else f" with {', '.join(names)}"
 
 
 def _credit(asked: Mapping[str, Text], before: int | None, after: int | None, moved: Money | None) -> str:
