@@ -62,21 +62,23 @@ class Fact:
     choices: tuple[str, ...] = ()
 
 
-#: Every way to the same thing, a closed set. One request can be in several.
-GROUPS: Final = (
-    "refunds",
-    "credits",
-    "discounts",
-    "payouts",
-    "transfers",
-    "charges",
-    "cancellations",
-    "deletions",
-    "disputes",
-    "write_offs",
-    "bank_details",
-    "access",
-)
+#: Every way to the same thing, a closed set, each group with what is common to all that is in it. One request can be in
+#: several.
+GROUP_SENTENCES: Final[Mapping[str, str]] = {
+    "refunds": "Money that a customer has paid goes back: refunds by any path, credit notes with a refund part.",
+    "credits": "A customer gets credit to spend later: account balance, credit notes, credit grants, prorations.",
+    "discounts": "Somebody pays less from now on: coupons, promotion codes, price changes, longer trials.",
+    "payouts": "Our balance leaves for a bank account or a card.",
+    "transfers": "Our balance, or a share of a payment, goes to a connected account.",
+    "charges": "A customer is charged or billed, or a payment is captured, changed or given up.",
+    "cancellations": "Recurring revenue ends, pauses or shrinks.",
+    "deletions": "Something is destroyed for good.",
+    "disputes": "A dispute is answered, accepted or closed.",
+    "write_offs": "Money owed to us is given up: invoices voided, forgiven, or marked uncollectible or paid elsewhere.",
+    "bank_details": "It changes where money goes from now on: bank accounts, default destinations, payout schedules.",
+    "access": "Somebody gets a key, a secret or another way in: API keys, webhooks, account links, files.",
+}
+GROUPS: Final = tuple(GROUP_SENTENCES)
 
 _T, _S = FactType, Source
 _ALL = (

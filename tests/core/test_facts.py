@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from runplane_mcp.core.facts import EVERYWHERE, GROUPS, NONE, REGISTRY, TESTS, UNKNOWN, Fact, FactType, may_be
+from runplane_mcp.core.facts import EVERYWHERE, GROUP_SENTENCES, NONE, REGISTRY, TESTS, UNKNOWN, Fact, FactType, may_be
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.policy.conditions import Op
 
@@ -21,7 +21,14 @@ TYPES: dict[FactType, tuple[type, ...]] = {
 
 
 def test_there_are_twelve_groups() -> None:
-    assert 12 == len(set(GROUPS))
+    assert 12 == len(GROUP_SENTENCES)
+
+
+@pytest.mark.parametrize("group", GROUP_SENTENCES)
+def test_each_group_says_in_one_sentence_what_is_common_to_all_in_it(group: str) -> None:
+    assert group == group.lower()
+    assert GROUP_SENTENCES[group].endswith(".")
+    assert GROUP_SENTENCES[group].count(". ") == 0
 
 
 @pytest.mark.parametrize("fact", REGISTRY.values(), ids=lambda fact: fact.name)

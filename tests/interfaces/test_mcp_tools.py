@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runplane_mcp.interfaces.mcp.control import HANDLERS
-from runplane_mcp.interfaces.mcp.tools import TOOLS, tools_of
+from runplane_mcp.interfaces.mcp.tools import BY_NAME, TOOLS, callers_of, tools_of
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 
@@ -47,3 +47,14 @@ def test_hints_say_what_money_out_and_destruction_are() -> None:
     for name in ("retrieve_balance", "list_customers", "get_request", "wait_for_request", "list_requests"):
         assert hints[name].read_only_hint
         assert not hints[name].destructive_hint
+
+
+def test_a_cancellation_can_become_either_of_two_operations() -> None:
+    row = BY_NAME["cancel_subscription"]
+    at_once, later = (
+        row.split(row.shape.read({"subscription": "sub_1", **rest}))[0] for rest in ({}, {"at_period_end": True})
+    )
+
+    assert row.operations == (at_once, later)
+    assert callers_of(later) == ("cancel_subscription",)
+    assert BY_NAME["get_request"].operations == ()

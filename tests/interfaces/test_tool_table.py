@@ -23,7 +23,7 @@ from runplane_mcp.gate.records import fact_from_json
 from runplane_mcp.interfaces.mcp.envelope import SCHEMA
 from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
 from runplane_mcp.interfaces.mcp.row import ToolRow
-from runplane_mcp.interfaces.mcp.tools import BY_NAME, TOOLS
+from runplane_mcp.interfaces.mcp.tools import BY_NAME, TOOLS, callers_of
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.simulator import SIMULATOR_KEY, SimulatorServer
 from tests.interfaces.conftest import Answered, Company
@@ -113,6 +113,8 @@ def test_arguments_make_a_request_that_the_catalog_knows_and_has_judged(case: Ca
 
         assert operation is not None
         assert operation.judged
+        assert operation_id in row.operations
+        assert row.name in callers_of(operation_id)
         CATALOG.check(operation, parameters)
         wire = encode(operation.method, operation.path, parameters)
         classified = CATALOG.classify(wire)

@@ -34,10 +34,17 @@ class ToolRow:
     operation: str | Callable[[dict[str, Value]], Operation] | None = None
     #: The operation that an attempt is recorded under when `operation` can make nothing of its arguments.
     otherwise: str = ""
+    #: Other operations that `operation` can choose.
+    also: tuple[str, ...] = ()
 
     @property
     def usually(self) -> str:
         return self.operation if isinstance(self.operation, str) else self.otherwise
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Every Stripe operation that a call of it can become; none for a control tool."""
+        return (self.usually, *self.also) if self.operation is not None else ()
 
     @cached_property
     def shape(self) -> Shape:

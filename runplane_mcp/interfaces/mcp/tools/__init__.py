@@ -41,3 +41,8 @@ BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
 def tools_of(toolset: Toolset) -> tuple[ToolRow, ...]:
     """The tools that a client of this toolset is shown. All others stay callable, and governed."""
     return tuple(row for row in TOOLS if toolset is Toolset.ALL or toolset in row.toolsets)
+
+
+def callers_of(operation_id: str) -> tuple[str, ...]:
+    """The tools of which a call can become this operation."""
+    return tuple(row.name for row in TOOLS if operation_id in row.operations)

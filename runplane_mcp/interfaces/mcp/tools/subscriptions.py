@@ -89,6 +89,7 @@ TOOLS: Final = (
         DEFAULT | BOTH,
         _cancellation,
         "DeleteSubscriptionsSubscriptionExposedId",
+        also=("PostSubscriptionsSubscriptionExposedId",),
     ),
     ToolRow(
         "list_subscriptions",
