@@ -69,7 +69,7 @@ def _resource(steps: list[str]) -> str:
     """`customer_balance_transaction`: collections by one of theirs, the rooms before them (`issuing`, `test_helpers`) as
     they are written."""
     words = []
-    for step, after in zip(steps, [*steps[1:], "{}"], strict=True):
+    for step, after in zip(steps, [*steps, "{}"][1:], strict=True):
         if step != "{}":
             words.append(singular(step) if after == "{}" or is_verb(after) else step)
     return "_".join(words)
