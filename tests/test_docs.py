@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import typer
 
 from runplane_mcp.cli.commands import app
 from runplane_mcp.core.catalog import load as load_catalog
-from runplane_mcp.core.facts import GROUPS, REGISTRY
+from runplane_mcp.core.facts import GROUP_SENTENCES, GROUPS, REGISTRY
 from runplane_mcp.core.policy import load
 from runplane_mcp.core.policy_tests import run_tests
 from runplane_mcp.settings import Settings
@@ -39,6 +40,23 @@ def test_the_policy_page_has_every_group() -> None:
     page = (ROOT / "docs" / "policy.md").read_text()
 
     assert [group for group in GROUPS if group not in page] == []
+
+
+def test_the_catalog_page_has_every_group_as_the_registry_says_it_and_counts_right() -> None:
+    page = (ROOT / "docs" / "catalog.md").read_text()
+    operations = load_catalog().operations
+
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)) == GROUP_SENTENCES
+    assert f"{len(operations):,} of them" in page
+    assert f"Stripe still serves {sum(each.alias_of is not None for each in operations)} of them" in page
+
+
+def test_the_catalog_pages_example_is_a_judgement_as_it_stands_in_the_file() -> None:
+    page = (ROOT / "docs" / "catalog.md").read_text()
+    [example] = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    file = json.loads((ROOT / "runplane_mcp" / "core" / "data" / "judgements.json").read_text())
+
+    assert example in file["judgements"]
 
 
 def test_the_policy_pages_examples_load_and_pass_their_tests() -> None:

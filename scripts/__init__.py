@@ -1,0 +1,1 @@
+"""What runs this project's own chores. The commands are the files without an ending."""
