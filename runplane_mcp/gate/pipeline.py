@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.closed import Closed
 from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
@@ -37,7 +38,7 @@ from runplane_mcp.errors import ParameterError, PolicyError, RequestError, Runpl
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import judge, record_decision, standing_facts
 from runplane_mcp.gate.execution import Executor, failure_event
-from runplane_mcp.gate.policies import Policies, always_blocked
+from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_code, find, received_event, words_to_agent
 from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
@@ -141,10 +142,16 @@ class Gate:
 
         return await self._written(work)
 
-    async def always_blocked(self) -> tuple[str, ...]:
-        """The action groups that the policy blocks whatever the parameters: agents are told, or they go looking."""
-        policy = await self.store.read(self.policies.enforced)
-        return always_blocked(policy)
+    async def closed(self, *, principal: str, agent: str, via: str, reachable: frozenset[str]) -> Closed:
+        """What the policy blocks for this agent whatever the parameters, of the operations it can reach: agents are told,
+        or they go looking."""
+        return await self.store.read(
+            lambda reader: self.policies.closed(reader, principal=principal, agent=agent, via=via, reachable=reachable)
+        )
+
+    async def change(self, seconds: float) -> None:
+        """Returns at the next change in the store that this process hears of, or after `seconds`."""
+        await self._next_change(seconds)
 
     # ── the pipeline ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.closed import Closed, closed_to
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
-from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.facts import Facts
 from runplane_mcp.core.policy import load, version_of
-from runplane_mcp.core.policy.conditions import Op
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
 
@@ -17,6 +17,8 @@ from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Tran
 LARGEST_FILE: Final = 1 << 20
 #: Kept in a home from the first time that a gate of it talked to Stripe itself.
 USED_REAL_KEY: Final = "used_real_key"
+#: Answers about what is closed that are kept: one for each agent and policy.
+_MOST_KEPT: Final = 64
 
 
 class Policies:
@@ -25,6 +27,7 @@ class Policies:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._compiled: dict[str, CompiledPolicy] = {}
+        self._closed: dict[tuple[str, str, str, str, frozenset[str]], Closed] = {}
 
     def compile(self, text: str, *, file: str) -> CompiledPolicy:
         """PolicyError with every problem and its place."""
@@ -40,6 +43,17 @@ class Policies:
         if row is None:
             raise PolicyError("policy.none", "No policy is enforced.", next_step="Run `runplane policy activate`.")
         return self._compiled.get(row.version) or self.compile(row.text, file="enforced policy")
+
+    def closed(self, reader: Reader, *, principal: str, agent: str, via: str, reachable: frozenset[str]) -> Closed:
+        """What is closed to this agent under the enforced policy, of the operations it has tools for."""
+        policy = self.enforced(reader)
+        key = policy.version, principal, agent, via, reachable
+        if key not in self._closed:
+            if len(self._closed) >= _MOST_KEPT:
+                self._closed.clear()
+            who: Facts = {"principal": principal, "agent": agent, "agent_roles": frozenset[str](), "via": via}
+            self._closed[key] = closed_to(policy, self._catalog, who, reachable=reachable)
+        return self._closed[key]
 
     def offer(self, tx: Transaction, text: str, *, at: int, simulator: bool) -> str:
         """A file as a gate found it. The first one and every one against the simulator activate themselves; any other
@@ -86,13 +100,3 @@ def read_policy_file(path: Path) -> str:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError("policy.unreadable", f"The policy file {path} cannot be read: {error}.") from None
-
-
-def always_blocked(policy: CompiledPolicy) -> tuple[str, ...]:
-    """The actions and groups that a rule blocks on no other condition. Agents are told, or they go looking for a way."""
-    found: list[str] = []
-    for rule in policy.policy.rules:
-        names_action_alone = [(test.fact.name, test.op) for test in rule.when] == [("action", Op.ANY_IN)]
-        if rule.then is Outcome.BLOCK and not rule.unless and names_action_alone:
-            found.extend(rule.when[0].texts)
-    return tuple(dict.fromkeys(found))

@@ -22,7 +22,8 @@ from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.gate.clock import SystemClock, simulated_offset
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.interfaces.mcp.governance import Governance
-from runplane_mcp.interfaces.mcp.server import build_server, instructions_for
+from runplane_mcp.interfaces.mcp.listing import Listing
+from runplane_mcp.interfaces.mcp.server import build_server
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SIMULATOR_KEY, Simulator
@@ -110,7 +111,7 @@ class Company:
         toolset: Toolset = Toolset.DEFAULT,
     ) -> AsyncIterator[Connected]:
         governance = Governance(gate, agent=agent, principal=principal)
-        server = build_server(governance, await instructions_for(gate), toolset)
+        server = build_server(governance, Listing(gate, agent=agent, principal=principal), toolset)
         info = Implementation(name="test-client", version="1")
         async with Client(server, mode=mode, client_info=info) as client:
             yield Connected(client, gate, governance, server)

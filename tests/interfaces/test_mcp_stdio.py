@@ -21,7 +21,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import TextContent
 
-from runplane_mcp.app import open_gate
+from runplane_mcp.app import default_policy_text, open_gate
 from runplane_mcp.core.request import FINAL
 from runplane_mcp.interfaces.mcp.stdio import LONGEST_FRAME, Sink, Source
 from runplane_mcp.simulator import SEED, Fault, FaultKind
@@ -70,11 +70,14 @@ class Wire:
                 if found.get("id") == id:
                     return found
 
-    async def greet(self) -> None:
+    async def greet(self) -> dict[str, Any]:
+        """Shakes hands; returns what the server says it can."""
         client = {"name": "raw", "version": "1"}
         await self.ask(0, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client})
-        await self.answer(0)
+        answer = await self.answer(0)
         await self.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
+        capabilities: dict[str, Any] = answer["result"]["capabilities"]
+        return capabilities
 
     async def end(self) -> tuple[int, bytes]:
         """Exit status and what was still written to stdout."""
@@ -267,6 +270,30 @@ async def test_a_signal_ends_it_also_while_its_loop_hangs(tmp_path: Path, number
         with anyio.CancelScope(shield=True):
             await process.aclose()
 
+    assert status == 0
+
+
+async def test_a_client_hears_that_its_list_has_changed_when_the_policy_file_has(
+    company: Company, tmp_path: Path
+) -> None:
+    blocking = "\nrules:\n  - {id: no-payouts, when: {action: payouts}, then: block}\n"
+    text = default_policy_text()
+    async with started(company.settings.home, tmp_path / "log") as wire:
+        capabilities = await wire.greet()
+        await wire.ask(1, "tools/list", {})
+        before = await wire.answer(1)
+        company.settings.policy_file.write_text(text[: text.index("\ntests:")].replace("\nrules:\n", blocking, 1))
+        with anyio.fail_after(PATIENCE):
+            news = protocol(await wire.lines.receive_until(b"\n", LONGEST_FRAME))
+        await wire.ask(2, "tools/list", {})
+        after = await wire.answer(2)
+        os.kill(wire.process.pid, signal.SIGTERM)
+        status, _ = await wire.end()
+
+    assert capabilities["tools"]["listChanged"] is True
+    assert news["method"] == "notifications/tools/list_changed"
+    assert "create_payout" in {tool["name"] for tool in before["result"]["tools"]}
+    assert "create_payout" not in {tool["name"] for tool in after["result"]["tools"]}
     assert status == 0
 
 

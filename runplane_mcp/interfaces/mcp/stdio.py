@@ -18,13 +18,16 @@ from typing import cast
 
 import anyio
 import anyio.lowlevel
+from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.stdio import stdio_server
+from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from runplane_mcp.errors import SettingsError
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.interfaces.logs import log_to_stderr
-from runplane_mcp.interfaces.mcp.governance import Governance
-from runplane_mcp.interfaces.mcp.server import build_server, instructions_for
+from runplane_mcp.interfaces.mcp.governance import STDIO, Governance
+from runplane_mcp.interfaces.mcp.listing import Listing
+from runplane_mcp.interfaces.mcp.server import build_server
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 #: After a signal, running operations get this long to answer (seconds). The gate then gives them a little longer to end,
@@ -70,15 +73,18 @@ async def serve_stdio(
 
 async def _serve(gate: Gate, agent: str, toolset: Toolset, source: Source, sink: Sink, stopping: _Stopping) -> None:
     governance = Governance(gate, agent=agent)
-    server = build_server(governance, await instructions_for(gate), toolset)
+    listing, bus = Listing(gate, agent=agent, principal=STDIO), InMemorySubscriptionBus()
     # The SDK has no public way to serve given streams on the server that it lets tools be added to.
-    wire = server._lowlevel_server
+    wire = build_server(governance, listing, toolset, bus)._lowlevel_server
+    options = wire.create_initialization_options(NotificationOptions(tools_changed=True))
     with stopping.serving(governance):
-        async with stdio_server(cast("anyio.AsyncFile[str]", source), cast("anyio.AsyncFile[str]", sink)) as (
-            received,
-            sent,
+        async with (
+            stdio_server(cast("anyio.AsyncFile[str]", source), cast("anyio.AsyncFile[str]", sink)) as (received, sent),
+            anyio.create_task_group() as beside,
         ):
-            await wire.run(received, sent, wire.create_initialization_options())
+            beside.start_soon(listing.announce, bus)
+            await wire.run(received, sent, options)
+            beside.cancel_scope.cancel()
 
 
 class _Stopping:

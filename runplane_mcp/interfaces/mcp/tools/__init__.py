@@ -36,6 +36,8 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
+#: Every Stripe operation that a call of some tool can become.
+REACHABLE: Final = frozenset(operation_id for row in TOOLS for operation_id in row.operations)
 
 
 def tools_of(toolset: Toolset) -> tuple[ToolRow, ...]:
