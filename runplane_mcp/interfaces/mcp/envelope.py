@@ -172,7 +172,9 @@ def _after(error: RunplaneError, message: str, tool: str) -> Words:
         return Words(f"{message} Correct it and call {tool} once more.", Next("call", tool))
     if error.code == "request.closing":
         return Words(f"{message} Tell the user: “Runplane is stopping; nothing was done.”", Next("tell_user"))
-    return Words(message, Next("call", "list_requests" if error.code == "request.not_found" else "get_request"))
+    if error.code == "request.not_found":
+        return Words(message, Next("call", "list_requests"))
+    return Words(f"{message} Call get_request to see how it stands.", Next("call", "get_request"))
 
 
 def _error_of(view: RequestView) -> dict[str, Json] | None:

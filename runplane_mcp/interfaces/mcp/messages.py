@@ -21,7 +21,7 @@ from runplane_mcp.interfaces.mcp.outcomes import outcome_of
 #: After a wait that brought nothing, how long until looking again makes sense (milliseconds).
 LOOK_AGAIN_MS = 60_000
 #: What others wrote is cut at this many characters and words.
-MOST_QUOTED, MOST_QUOTED_WORDS = 180, 24
+MOST_QUOTED, MOST_QUOTED_WORDS = 180, 20
 
 SIMULATOR: Final = "Simulator: no real money."
 
@@ -61,6 +61,11 @@ class _Saying:
     def again(self) -> Next:
         return Next("tell_user", "get_request", self.now + LOOK_AGAIN_MS)
 
+    @property
+    def look_again(self) -> str:
+        """`again` in words: what one half says, the other says too."""
+        return f"Look with get_request, not before {iso(self.now + LOOK_AGAIN_MS)}."
+
     def words(self, outcome: str, *sentences: str, next: Next | None, user: str = "") -> Words:
         view = self.view
         simulator = SIMULATOR if view.simulator else ""
@@ -88,7 +93,7 @@ def _waiting(say: _Saying) -> Words:
         return say.words(
             "STILL WAITING FOR A PERSON. Not done yet; no money moved.",
             lapses,
-            "Wait at most twice in all; then tell the user and end your turn. Do not send it again.",
+            f"Wait at most twice in all; then tell the user and end your turn. {say.look_again} Do not send it again.",
             next=say.again,
             user=user,
         )
@@ -106,8 +111,8 @@ def _waiting(say: _Saying) -> Words:
 def _scheduled(say: _Saying) -> Words:
     return say.words(
         "SCHEDULED. Not done yet; no money moved.",
-        "It runs later by itself unless a person stops it. Do not send it again; look with get_request, not before "
-        f"{iso(say.now + LOOK_AGAIN_MS)}.",
+        "It runs later by itself unless a person stops it. Do not send it again.",
+        say.look_again,
         next=say.again,
         user=f"This is scheduled and will be done later. The reference is {say.view.reference}.",
     )
@@ -116,7 +121,8 @@ def _scheduled(say: _Saying) -> Words:
 def _approved(say: _Saying) -> Words:
     return say.words(
         "APPROVED, NOT DONE YET. No money moved so far.",
-        "Runplane runs it by itself. Call wait_for_request with this id; do not send it again.",
+        "Runplane runs it by itself. Do not send it again.",
+        say.look_again if say.waited else "Call wait_for_request with this id.",
         next=say.again if say.waited else Next("wait", "wait_for_request"),
         user=f"{say.view.reference} is approved and will be done next.",
     )
@@ -125,7 +131,8 @@ def _approved(say: _Saying) -> Words:
 def _executing(say: _Saying) -> Words:
     return say.words(
         "RUNNING NOW. Whether money moved is not known yet.",
-        "Call wait_for_request with this id; do not send it again.",
+        "Do not send it again.",
+        say.look_again if say.waited else "Call wait_for_request with this id.",
         next=say.again if say.waited else Next("wait", "wait_for_request"),
         user=f"{say.view.reference} is being carried out.",
     )
@@ -234,6 +241,7 @@ def _failed(say: _Saying) -> Words:
         "FAILED. Not done; no money moved.",
         _reason(failure),
         left,
+        _seen_by_stripe(failure),
         # The next step of a Stripe trouble is for whoever runs Runplane, not for the agent.
         visible(view.tell_agent or "", MOST_QUOTED) if code.startswith("request.") else "",
         "Do not send the same again.",
@@ -245,8 +253,8 @@ def _failed(say: _Saying) -> Words:
 def _outcome_unknown(say: _Saying) -> Words:
     return say.words(
         "OUTCOME UNKNOWN. Money may or may not have moved.",
-        "Runplane keeps looking for Stripe's answer. Do not say that it worked or failed. Do not send it again; "
-        f"look with get_request, not before {iso(say.now + LOOK_AGAIN_MS)}.",
+        "Runplane keeps looking for Stripe's answer. Do not say that it worked or failed. Do not send it again.",
+        say.look_again,
         next=say.again,
         user=f"It is not known yet whether this was done. The reference is {say.view.reference}.",
     )
@@ -286,6 +294,13 @@ def _more(result: Mapping[str, Json]) -> str:
 
 def _reason(failure: Failure | None) -> str:
     return "" if failure is None else _quoted("Reason", failure.message)
+
+
+def _seen_by_stripe(failure: Failure | None) -> str:
+    """What Stripe's own support asks for first."""
+    if failure is None or failure.stripe_request_id is None:
+        return ""
+    return f"Stripe's request: {visible(failure.stripe_request_id, 60)}."
 
 
 def _plainly(failure: Failure | None) -> str:
