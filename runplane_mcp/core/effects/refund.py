@@ -207,13 +207,16 @@ def _of_customer_balance(asked: Mapping[str, Text]) -> Effect:
     currency = o.currency_of(asked.get("currency"))
     amount = o.money_of(amount_of(asked.get("amount")), currency)
     customer = asked.get("customer")
+    sound = isinstance(customer, str) and o.is_id(customer)
     facts: dict[str, FactValue] = {
         "amount": amount or UNKNOWN,
         "currency": currency or UNKNOWN,
         "reversible": False,
-        "customer": customer if isinstance(customer, str) and o.is_id(customer) else UNKNOWN,
+        "customer": customer if isinstance(customer, str) and sound else UNKNOWN,
         "guest": NONE,
     }
     what = str(amount) if amount else "an amount that could not be found out"
     sentence = f"Refund {what} of the cash balance of customer {o.shown(customer)}."
-    return Effect(sentence=sentence, facts=facts, undo=_UNDO)
+    # Nothing is looked up here, so what is no id would come before people as the agent wrote it.
+    refusal = None if sound else o.bad_id("customer")
+    return Effect(sentence=sentence, facts=facts, undo=_UNDO, refusal=refusal)
