@@ -12,6 +12,7 @@ from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
 from runplane_mcp.core.approval import Answer, Person
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.request import State
+from runplane_mcp.core.text import label
 from runplane_mcp.errors import ApprovalError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def list_(as_json: JsonFlag = False) -> None:
             card.action,
             money(card.amount, card.currency),
             card.risk_level,
-            card.agent,
+            label(card.agent),
             brief(card.expires_at),
         )
         for card in cards

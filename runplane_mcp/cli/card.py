@@ -20,7 +20,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.explain import value_words
 from runplane_mcp.core.money import Money
-from runplane_mcp.core.text import visible, visible_lines
+from runplane_mcp.core.text import label, visible, visible_lines
 from runplane_mcp.gate.records import fact_from_json
 
 #: Longer than any sentence of ours, so that only a flooded one is cut.
@@ -66,7 +66,7 @@ class Fence:
 
 def card_view(card: Card, *, details: bool = False) -> RenderableType:
     """The card as it is printed. `details` adds factors, facts, preconditions, raw parameters and the full digest."""
-    parts: list[RenderableType] = [_where(card)]
+    parts: list[RenderableType] = [_where(card), agent_line(card.agent)]
     parts.extend(_bullets(card.warnings, mark="! ", style="bold yellow"))
     parts.append(Text(""))
     parts.append(Text(visible(card.headline, _SENTENCE), style="bold"))
@@ -114,7 +114,7 @@ def card_json(card: Card) -> dict[str, Json]:
         "mode": card.mode,
         "headline": card.headline,
         "to_whom": card.to_whom,
-        "money": [{"label": label, "money": text} for label, text in card.money_lines],
+        "money": [{"label": what, "money": text} for what, text in card.money_lines],
         "undo": card.undo,
         "why": list(card.why),
         "needs": list(card.needs),
@@ -127,7 +127,7 @@ def card_json(card: Card) -> dict[str, Json]:
         "not_checked": {
             "justification": card.justification,
             "ticket": card.ticket,
-            "quoted": [{"label": label, "text": text} for label, text in card.quoted],
+            "quoted": [{"label": what, "text": text} for what, text in card.quoted],
         },
         "risk_factors": list(card.risk_factors),
         "preconditions": list(card.preconditions),
@@ -150,13 +150,16 @@ def _where(card: Card) -> Text:
     line = Text(card.reference, style="bold")
     line.append(f"  {card.status}", style="yellow")
     line.append(" · simulator" if card.simulator else " · Stripe", style="bold magenta")
-    line.append(
-        f" · {visible(card.mode, 20)} mode · {visible(card.action, 60)} · agent {visible(card.agent, 60)} · risk "
-    )
+    line.append(f" · {visible(card.mode, 20)} mode · {visible(card.action, 60)} · risk ")
     line.append(card.risk_level, style=RISK_STYLES.get(card.risk_level, ""))
     if card.round > 1:
         line.append(f" · round {card.round}")
     return line
+
+
+def agent_line(agent: str) -> Hanging:
+    """Who asks, in a line of its own and never at the start of one: the label is whatever the agent calls itself."""
+    return Hanging("Agent ", "      ", Text(label(agent)))
 
 
 def _standing(card: Card) -> list[RenderableType]:
@@ -169,17 +172,21 @@ def _standing(card: Card) -> list[RenderableType]:
     return _bullets(lines, mark="  - ", style="")
 
 
-def _fences(card: Card) -> list[RenderableType]:
+def agents_words(justification: str | None, ticket: str | None) -> list[Text]:
+    """What the agent says for itself, for behind a fence; none if it says nothing."""
     words: list[Text] = []
-    if card.justification is not None:
-        words.extend(Text(line) for line in visible_lines(card.justification, hint=True))
-    if card.ticket is not None:
-        words.append(Text(f"ticket: “{visible(card.ticket, hint=True)}”"))
-    if not words:
-        words.append(Text("(the agent gave no reason)", style="dim"))
-    fences: list[RenderableType] = [Fence(f"NOT CHECKED: the words of the agent {visible(card.agent, 60)}", words)]
+    if justification is not None:
+        words.extend(Text(line) for line in visible_lines(justification, hint=True))
+    if ticket is not None:
+        words.append(Text(f"ticket: “{visible(ticket, hint=True)}”"))
+    return words
+
+
+def _fences(card: Card) -> list[RenderableType]:
+    words = agents_words(card.justification, card.ticket) or [Text("(the agent gave no reason)", style="dim")]
+    fences: list[RenderableType] = [Fence(f"NOT CHECKED: the words of the agent {label(card.agent)}", words)]
     if card.quoted:
-        quoted = [Text(f"{visible(label, 60)}: “{visible(text, _QUOTED, hint=True)}”") for label, text in card.quoted]
+        quoted = [Text(f"{visible(what, 60)}: “{visible(text, _QUOTED, hint=True)}”") for what, text in card.quoted]
         fences.append(Fence("NOT CHECKED: texts in Stripe that anybody may have written", quoted))
     return fences
 
@@ -192,10 +199,7 @@ def _details(card: Card) -> list[RenderableType]:
     parts.append(Padding(_pairs(facts), (0, 0, 0, 2), expand=False))
     parts.extend(_section("Must still hold when it runs", card.preconditions or ("nothing",)))
     parts.append(Text(f"\nWhat is sent  {card.operation_id}", style="bold"))
-    parts.append(
-        Padding(Text(f"{card.method} {visible(card.url, _PARAMETER)}", overflow="fold"), (0, 0, 0, 2), expand=False)
-    )
-    parts.append(Padding(_pairs(card.parameters), (0, 0, 0, 2), expand=False))
+    parts.append(sent_view(card.method, card.url, card.parameters))
     about = [
         ("Request", card.request_id),
         ("Asked", moment(card.created_at)),
@@ -205,6 +209,13 @@ def _details(card: Card) -> list[RenderableType]:
     parts.append(Text(""))
     parts.append(_pairs(about))
     return parts
+
+
+def sent_view(method: str, url: str, parameters: Iterable[tuple[str, str]]) -> Fence:
+    """A wire request. What runs is exactly this, but any text in it is whatever its author wanted: metadata that says it
+    was approved is no approval."""
+    lines = [Text(f"{visible(name, 100)} = {visible(value, _PARAMETER, hint=True)}") for name, value in parameters]
+    return Fence("NOT CHECKED: texts among the parameters", [Text(f"{method} {visible(url, _PARAMETER)}"), *lines])
 
 
 def _section(title: str, sentences: Sequence[str], *, style: str = "") -> list[RenderableType]:

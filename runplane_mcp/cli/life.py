@@ -10,12 +10,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from runplane_mcp.cli.card import Fence
+from runplane_mcp.cli.card import Fence, agent_line, agents_words, sent_view
 from runplane_mcp.cli.output import STATE_STYLES, Column, iso, moment, money, table
 from runplane_mcp.core.approval import Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import ActionRequest
-from runplane_mcp.core.text import visible, visible_lines
+from runplane_mcp.core.text import label, visible
 from runplane_mcp.core.wire import WireRequest, pairs
 
 if TYPE_CHECKING:
@@ -148,17 +148,20 @@ def life_view(life: Life) -> RenderableType:
     parts: list[RenderableType] = [
         title,
         Text(
-            f"Asked {moment(request.created_at)} by agent {visible(request.agent, 60)} over {visible(request.via, 20)}, "
+            f"Asked {moment(request.created_at)} over {visible(request.via, 20)}, "
             f"on account {visible(request.identity.account, 60)} of {target}"
         ),
+        agent_line(request.agent),
     ]
     wire = request.effective or request.as_asked
     if wire is not None:
-        sent = [("", f"{wire.method} {wire.url}"), *((f"{name} = ", value) for name, value in pairs(wire))]
-        parts.extend(Text("  " + visible(name, 100) + visible(value, _SENTENCE)) for name, value in sent)
+        parts.append(sent_view(wire.method, wire.url, pairs(wire)))
     if request.failure is not None:
         parts.append(
-            Text(f"Ended with {request.failure.code}: {visible(request.failure.message, _SENTENCE)}", style="red")
+            Text(
+                f"Ended with {visible(request.failure.code, 100)}: {visible(request.failure.message, _SENTENCE)}",
+                style="red",
+            )
         )
     for record in life.decisions:
         parts.extend(_decision_view(record))
@@ -167,12 +170,13 @@ def life_view(life: Life) -> RenderableType:
         parts.append(
             Text(
                 f"\nSent to Stripe, attempts: {request.attempt}. First {moment(request.first_attempt_at)}. Stripe's"
-                f" request {request.stripe_request_id or 'unknown'}, object {request.object_id or 'none'}."
+                f" request {visible(request.stripe_request_id or 'unknown', 100)},"
+                f" object {visible(request.object_id or 'none', 100)}."
             )
         )
-    if request.own.justification is not None:
-        words = [Text(line) for line in visible_lines(request.own.justification, hint=True)]
-        parts.extend([Text(""), Fence(f"NOT CHECKED: the words of the agent {visible(request.agent, 60)}", words)])
+    words = agents_words(request.own.justification, request.own.ticket)
+    if words:
+        parts.extend([Text(""), Fence(f"NOT CHECKED: the words of the agent {label(request.agent)}", words)])
     if life.events:
         rows = [(str(event.seq), moment(event.at), event.type) for event in life.events]
         parts.extend([Text(""), table([Column("SEQ", right=True), Column("AT"), Column("EVENT")], rows)])

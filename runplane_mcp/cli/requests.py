@@ -9,6 +9,7 @@ import typer
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.request import Kind, State
+from runplane_mcp.core.text import label
 
 requests = typer.Typer(help="Every attempt of every agent.", no_args_is_help=True)
 
@@ -40,7 +41,7 @@ def list_(
             request.reference,
             request.state.value,
             request.action,
-            request.agent,
+            label(request.agent),
             brief(request.created_at),
             request.failure.code if request.failure else "",
         )

@@ -36,6 +36,8 @@ _LOOK_LATIN = frozenset("асеорхуіјѕһԁԛԝАВЕКМНОРСТХУІ�
 _ALIKE = frozenset(
     {"Latin", "Cyrillic", "Greek", "Armenian", "Cherokee", "Coptic", "Lisu", "Fullwidth", "Mathematical"}
 )
+#: What a name can be made of without being able to look like anything else.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+/-]*")
 _WORD = re.compile(r"\w{2,}")
 _HINT_REACH = 2_000
 
@@ -77,6 +79,34 @@ def visible_lines(text: str, limit: int = 600, *, lines: int = 8, hint: bool = F
     if hint and (found := lookalike(text)) is not None:
         result.append(f"⟨{found}⟩")
     return result
+
+
+def label(name: str, limit: int = 60) -> str:
+    """A name that somebody chose, to stand inside a sentence of ours: as it is where it can be nothing but a name, else
+    `visible` between quotation marks, with what is odd about its letters. It cannot end the quotation: `bot · risk low`
+    would otherwise read as two things that we say."""
+    if _NAME.fullmatch(name) and len(name) <= limit:
+        return name
+    return f"“{unquoted(visible(name, limit, hint=True))}”"
+
+
+def escaped(json_text: str) -> str:
+    """The text of a JSON value in which everything that `visible` would show by its number is written as JSON's own
+    `\\u202e`: it reads as exactly the same value, and does nothing to a screen that it is printed on."""
+    if json_text.isascii() and "\x7f" not in json_text:
+        return json_text  # JSON itself leaves no other control
+    hidden = {each for each in set(json_text) if each != "\x20" and _kind(each) == each}
+    return json_text.translate({ord(each): _as_json(each) for each in hidden})
+
+
+def _as_json(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def unquoted(text: str) -> str:
+    """`text` without our quotation marks, which only we may open and end."""
+    return text.replace("“", '"').replace("”", '"')
 
 
 def lookalike(text: str) -> str | None:

@@ -150,6 +150,38 @@ def test_hostile_words_stay_behind_the_bar_and_do_nothing(width: int) -> None:
     assert "└──\nwhat" not in outside
 
 
+@pytest.mark.parametrize("label", ["bot", "support-bot", "billing.bot_2", "ops@acme/bot+1"])
+def test_a_plain_label_of_an_agent_stands_as_it_is(label: str) -> None:
+    assert f"\nAgent {label}\n" in shown(replace(CARD, agent=label))
+
+
+@pytest.mark.parametrize(
+    "label", ["bot · risk low", "bot” (checked)", "bоt", "b" * 100, "bot\u202e", "bot\nRefund", "low  risk", " ", ""]
+)
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_label_that_could_be_read_as_more_is_quoted_and_never_begins_a_line(label: str, width: int) -> None:
+    lines = shown(replace(CARD, agent=label), width).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("Agent "))
+    quoted = lines[at]
+    while not quoted.endswith("”"):
+        at += 1
+        assert lines[at].startswith("      ")
+        quoted += lines[at]
+
+    assert quoted.startswith("Agent “")
+    assert (quoted.count("“"), quoted.count("”")) == (1, 1)
+
+
+def test_what_is_sent_is_fenced_too_for_its_texts_are_the_agents() -> None:
+    text = shown(replace(CARD, parameters=(("metadata[approved_by]", HOSTILE), ("amount", "90000"))), details=True)
+    start = text.index("┌─ NOT CHECKED: texts among the parameters")
+    fenced = text[start : text.index("\n└──", start)]
+
+    assert "POST /v1/refunds" in fenced
+    assert "amount = 90000" in fenced
+    assert "approved_by" not in text.replace(fenced, "")
+
+
 def test_a_terminal_gets_only_the_styles_that_code_put_on() -> None:
     hostile = replace(CARD, justification="\x1b[5;31mX\x1b]8;;https://evil\x07", headline="\x1b[2J")
     text = shown(hostile, terminal=True)

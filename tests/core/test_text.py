@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runplane_mcp.core.text import MOST_MARKS, lookalike, visible, visible_lines
+from runplane_mcp.core.text import MOST_MARKS, escaped, label, lookalike, visible, visible_lines
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -44,6 +46,25 @@ def test_what_is_shown_whole_can_be_shown_again(text: str) -> None:
     shown = visible(text, 10_000)
 
     assert visible(shown, 10_000) == shown
+
+
+@settings(deadline=None)
+@given(st.one_of(HOSTILE.filter(lambda text: not re.search("[\ud800-\udfff]", text)), st.none(), st.integers()))
+def test_json_that_is_escaped_is_the_same_value_and_hides_nothing(value: str | int | None) -> None:
+    shown = escaped(json.dumps({"name": value}, ensure_ascii=False))
+
+    assert json.loads(shown) == {"name": value}
+    assert not {unicodedata.category(character) for character in shown} & HIDDEN
+
+
+@settings(deadline=None)
+@given(HOSTILE, st.integers(1, 100))
+def test_a_label_is_plain_or_quoted_and_cannot_end_its_quotation(text: str, limit: int) -> None:
+    named = label(text, limit)
+
+    assert not {unicodedata.category(character) for character in named} & HIDDEN
+    assert named == text or (named[0], named[-1], named.count("“"), named.count("”")) == ("“", "”", 1, 1)
+    assert named != text or re.fullmatch("[A-Za-z0-9_.@+/-]+", text)
 
 
 @settings(deadline=None)
