@@ -16,7 +16,7 @@ from mcp_types import CallToolResult, ContentBlock, TextContent
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import Kind, State
-from runplane_mcp.core.text import visible
+from runplane_mcp.core.text import escaped, unquoted, visible
 from runplane_mcp.errors import ParameterError, RequestError, RunplaneError
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.view import RequestView
@@ -27,6 +27,8 @@ FINE: Final = frozenset({State.SUCCEEDED, State.WAITING, State.SCHEDULED, State.
 
 #: Writes whose answer holds what the user asked for, such as an address: the text half needs it too.
 _TO_HAND_ON: Final = frozenset({"payment_link.create"})
+#: Characters of one text in Stripe's objects that are passed on. Stripe's own longest, a dispute's evidence, fits.
+LONGEST_TEXT: Final = 20_000
 
 _TEXT = {"type": "string"}
 #: The output schema of every tool.
@@ -74,7 +76,7 @@ class Answer:
     def as_result(self) -> CallToolResult:
         texts = [str(self.envelope["message"])]
         if self.attachment is not None:
-            texts.append(json.dumps(self.attachment, ensure_ascii=False, separators=(",", ":")))
+            texts.append(escaped(json.dumps(self.attachment, ensure_ascii=False, separators=(",", ":"))))
         content: list[ContentBlock] = [TextContent(type="text", text=text) for text in texts]
         return CallToolResult(content=content, structured_content=dict(self.envelope), is_error=self.is_error)
 
@@ -83,6 +85,7 @@ def about_request(view: RequestView, *, now: int, tool: str, control: bool = Fal
     """How a request stands. Of an operation tool a status that is not fine is a failure of the call; a control tool that
     found its request has worked, whatever became of the request."""
     words = words_for(view, now=now, tool=tool, waited=control)
+    result = _bounded(view.result)
     envelope = _envelope(
         words,
         status=view.status.value,
@@ -90,11 +93,11 @@ def about_request(view: RequestView, *, now: int, tool: str, control: bool = Fal
         reference=view.reference,
         action=view.action,
         simulator=view.simulator,
-        result=view.result,
+        result=result,
         error=_error_of(view),
         expires_at=iso(view.expires_at) if view.expires_at is not None else None,
     )
-    attachment = view.result if view.kind is Kind.READ or view.action in _TO_HAND_ON else None
+    attachment = result if view.kind is Kind.READ or view.action in _TO_HAND_ON else None
     return Answer(envelope, is_error=not control and view.status not in FINE, attachment=attachment)
 
 
@@ -138,7 +141,7 @@ def about_trouble(error: RunplaneError, *, tool: str, operation: bool, may_have_
     """
     actionable = isinstance(error, ParameterError | RequestError)
     status = State.FAILED if operation else None
-    told = visible(f"{error.message} {error.next_step}".strip(), 400) if actionable else ""
+    told = unquoted(visible(f"{error.message} {error.next_step}".strip(), 400)) if actionable else ""
     if actionable:
         words = _after(error, f"NOT DONE. No money moved by this call. {told}", tool)
     elif may_have_run:
@@ -187,6 +190,15 @@ def _error_of(view: RequestView) -> dict[str, Json] | None:
         "param": failure.param,
         "stripe_request_id": failure.stripe_request_id,
     }
+
+
+def _bounded(value: Json) -> Json:
+    """A value of Stripe's without a text that would drown all else that a model reads."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}… ⟨{len(value) - LONGEST_TEXT:,} more⟩"
+    if isinstance(value, Mapping):
+        return {name: _bounded(item) for name, item in value.items()}
+    return [_bounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _envelope(words: Words, **fields: Json) -> dict[str, Json]:

@@ -84,7 +84,7 @@ class Governance(Extension):
             trouble = InternalError("internal.error", "Runplane could not complete this call.")
         control = call.row is not None and call.row.operation is None
         may_have_run = call.submitted and _writes(call.row) and not trouble.nothing_ran
-        return about_trouble(trouble, tool=call.name, operation=not control, may_have_run=may_have_run).as_result()
+        return about_trouble(trouble, tool=shown(call.name), operation=not control, may_have_run=may_have_run).as_result()
 
     def stop(self) -> None:
         """Takes no more calls; what runs may end."""
@@ -104,7 +104,7 @@ class Governance(Extension):
             return await HANDLERS[row.name](self._gate, self._principal, row.shape.read(call.arguments), call.report)
         with self._counted():
             view = await self._governed(row, call)
-        return about_request(view, now=self._gate.clock.wall(), tool=call.name)
+        return about_request(view, now=self._gate.clock.wall(), tool=shown(call.name))
 
     async def _governed(self, row: ToolRow | None, call: _Call) -> RequestView:
         if row is None:

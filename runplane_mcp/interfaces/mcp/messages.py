@@ -13,7 +13,7 @@ from typing import Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import Failure, Kind, State
-from runplane_mcp.core.text import visible
+from runplane_mcp.core.text import unquoted, visible
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.interfaces.mcp.outcomes import outcome_of
@@ -229,7 +229,7 @@ def _failed(say: _Saying) -> Words:
         return say.words(
             "NOT DONE. No money moved.",
             _plainly(failure),
-            visible(view.tell_agent or "", MOST_QUOTED),
+            unquoted(visible(view.tell_agent or "", MOST_QUOTED)),
             f"Correct it and call {say.tool} once more." if not say.waited else "",
             next=Next("tell_user") if say.waited else Next("call", say.tool),
             user=f"This could not be requested as it was. The reference is {view.reference}.",
@@ -243,7 +243,7 @@ def _failed(say: _Saying) -> Words:
         left,
         _seen_by_stripe(failure),
         # The next step of a Stripe trouble is for whoever runs Runplane, not for the agent.
-        visible(view.tell_agent or "", MOST_QUOTED) if code.startswith("request.") else "",
+        unquoted(visible(view.tell_agent or "", MOST_QUOTED)) if code.startswith("request.") else "",
         "Do not send the same again.",
         next=Next("tell_user"),
         user=f"This could not be done. The reference is {view.reference}.",
@@ -305,7 +305,7 @@ def _seen_by_stripe(failure: Failure | None) -> str:
 
 def _plainly(failure: Failure | None) -> str:
     """Our own sentence about a parameter: it may hold a name or a value the agent sent, so it is made visible, too."""
-    return "" if failure is None else visible(failure.message, 400)
+    return "" if failure is None else unquoted(visible(failure.message, 400))
 
 
 def _quoted(who: str, text: str | None) -> str:
@@ -313,6 +313,4 @@ def _quoted(who: str, text: str | None) -> str:
         return ""
     words = text.split()
     cut = " ".join(words[:MOST_QUOTED_WORDS]) + (" …" if len(words) > MOST_QUOTED_WORDS else "")
-    # Only our own quotation marks may end the quotation.
-    inside = visible(cut, MOST_QUOTED).replace("“", '"').replace("”", '"')
-    return f"{who}: “{inside}”"
+    return f"{who}: “{unquoted(visible(cut, MOST_QUOTED))}”"
