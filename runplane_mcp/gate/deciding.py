@@ -13,6 +13,7 @@ from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import NONE, Facts, FactValue
 from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.mentions import in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
@@ -182,6 +183,9 @@ def record_decision(
         amount=amount.amount if isinstance(amount, Money) else None,
         currency=amount.currency if isinstance(amount, Money) else None,
     )
+    # Also what the agent did not name: the charge behind its payment, where the money goes.
+    looked_up = (facts.get("customer"), facts.get("object"), facts.get("destination"))
+    tx.mention(request.id, in_values([*looked_up, *(each.value for each in preconditions)]))
     return record
 
 

@@ -154,6 +154,15 @@ class Reader(Protocol):
         """The first request that this principal made with its own key."""
         ...
 
+    def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
+        """The requests that made this object, were this request of Stripe's, or mention the id in what was asked, looked
+        up or answered; newest first. No more than index look-ups, however many requests there are."""
+        ...
+
+    def count_about(self, stripe_id: str, *, kind: Kind) -> int:
+        """How many there are in all."""
+        ...
+
     def result(self, request_id: str) -> Mapping[str, Json] | None:
         """The Stripe object that a succeeded write answered, redacted."""
         ...
@@ -265,6 +274,10 @@ class Transaction(Reader, Protocol):
         currency: str | None,
     ) -> None:
         """Remembers what a request is about, for the history facts of later ones."""
+        ...
+
+    def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
+        """Lets the request be found by these ids. Those in its bytes and in its result are noted without being told."""
         ...
 
     def add_person(self, person: Person) -> None:

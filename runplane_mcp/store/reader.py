@@ -12,7 +12,7 @@ from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Usage
 from runplane_mcp.core.merkle import HASH_BYTES
-from runplane_mcp.core.request import TRANSITIONS, ActionRequest
+from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, Head, Past, ProposedPolicy, RequestFilter
@@ -65,6 +65,13 @@ _OPEN_ON_OBJECT = f"""
 SELECT subject.currency, sum(subject.amount) FROM subject JOIN request ON request.id = subject.request_id
 WHERE subject.object_id = ? AND {UNFINISHED} AND request.id IS NOT ? AND subject.amount IS NOT NULL
 GROUP BY subject.currency
+"""
+
+# Each leg comes newest first out of its own index, so that they are merged and cut short, never gathered and sorted.
+_ABOUT = """
+SELECT number FROM mention WHERE stripe_id = ?1 AND kind = ?2
+UNION SELECT number FROM request WHERE object_id = ?1 AND kind = ?2
+UNION SELECT number FROM request WHERE stripe_request_id = ?1 AND kind = ?2
 """
 
 
@@ -149,6 +156,20 @@ class SqliteReader:
             principal,
             key_hash(idempotency_key),
         )
+
+    def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
+        return self._requests(
+            f"""
+            WHERE request.number IN (SELECT number FROM ({_ABOUT} ORDER BY number DESC LIMIT ?3))
+            ORDER BY request.number DESC
+            """,
+            stripe_id,
+            kind.value,
+            limit,
+        )
+
+    def count_about(self, stripe_id: str, *, kind: Kind) -> int:
+        return self._count(f"SELECT count(*) FROM ({_ABOUT})", stripe_id, kind.value)
 
     def result(self, request_id: str) -> Mapping[str, Json] | None:
         found = self._one(

@@ -142,6 +142,8 @@ _TABLES = (
     "CREATE INDEX request_agent_key ON request (principal, agent_key) WHERE agent_key IS NOT NULL",
     "CREATE INDEX request_principal ON request (principal, number)",
     "CREATE INDEX request_asked_at ON request (principal, policy_at)",
+    "CREATE INDEX request_object ON request (object_id, kind) WHERE object_id IS NOT NULL",
+    "CREATE INDEX request_stripe_request ON request (stripe_request_id, kind) WHERE stripe_request_id IS NOT NULL",
     f"CREATE INDEX request_refused ON request (principal, policy_at, state) WHERE {REFUSED}",
     f"""
     CREATE TABLE decision (
@@ -203,6 +205,16 @@ _TABLES = (
     """,
     "CREATE INDEX subject_customer ON subject (customer, policy_at) WHERE customer IS NOT NULL",
     "CREATE INDEX subject_object ON subject (object_id) WHERE object_id IS NOT NULL",
+    # Which requests an id of Stripe's belongs to, beside those that made the object. In the order in which they are asked
+    # for: reads, of which there are many, stand apart from writes.
+    f"""
+    CREATE TABLE mention (
+      stripe_id TEXT NOT NULL,
+      kind TEXT NOT NULL CHECK (kind IN ({listed_texts(Kind)})),
+      number INTEGER NOT NULL REFERENCES request (number),
+      PRIMARY KEY (stripe_id, kind, number)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 

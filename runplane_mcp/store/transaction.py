@@ -17,6 +17,7 @@ from typing import Final, Unpack
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json, canonical
 from runplane_mcp.core.decision import Bucket
+from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.core.request import ActionRequest, State, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
@@ -49,6 +50,9 @@ _SELECT_ROW = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"  # n
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_PERSON = insert("person", PERSON_COLUMNS)
+_INSERT_MENTION = """
+INSERT INTO mention (stripe_id, kind, number) SELECT ?, kind, number FROM request WHERE id = ? ON CONFLICT DO NOTHING
+"""
 _INSERT_RESERVATION = insert("reservation", ("request_id", "key", "bucket", "at", "currency", "amount", "state"))
 
 
@@ -110,6 +114,7 @@ class SqliteTransaction(SqliteReader):
         values = request_values(request, asked=asked_commitment, effective=effective, told=told)
         self._all(_INSERT_REQUEST, *values)
         self._append_request(request, values, payloads, event, at=request.created_at)
+        self.mention(request.id, _asked_about(request, asked))
         return request
 
     def move(
@@ -143,6 +148,11 @@ class SqliteTransaction(SqliteReader):
         _, changed = self._run(_update_request(names), (*values, request.id, request.state.value, request.version))
         if not changed:
             raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
+        if moved.effective is not None and "effective" in changes:
+            self.mention(request.id, in_wire(moved.effective))
+        if moved.stripe_key is not None and "stripe_key" in changes:
+            # Stripe shows our key beside its own request: people come from there too.
+            self.mention(request.id, [moved.stripe_key])
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
         self._append_request(moved, self._all(_SELECT_ROW, request.id)[0], payloads, event, at=at)
         return moved
@@ -186,6 +196,7 @@ class SqliteTransaction(SqliteReader):
 
     def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:
         self._results[request_id] = self._payload(result, request_id)
+        self.mention(request_id, in_object(result))
 
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
         self._all("DELETE FROM reservation WHERE request_id = ?", request_id)
@@ -222,6 +233,10 @@ class SqliteTransaction(SqliteReader):
             currency,
             request_id,
         )
+
+    def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
+        for stripe_id in stripe_ids:
+            self._all(_INSERT_MENTION, stripe_id, request_id)
 
     def add_person(self, person: Person) -> None:
         if self._one("SELECT 1 FROM person WHERE id = ?", person.id) is not None:
@@ -328,3 +343,10 @@ class SqliteTransaction(SqliteReader):
                 "Another policy has this version already.",
                 next_step="Nothing was changed. Please report this.",
             )
+
+
+def _asked_about(request: ActionRequest, arguments: Json) -> tuple[str, ...]:
+    """The ids in what an agent sent, also where no Stripe request could be made of it."""
+    if request.as_asked is not None:
+        return in_wire(request.as_asked)
+    return in_values(arguments.values()) if isinstance(arguments, Mapping) else ()

@@ -2,7 +2,8 @@
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, person and the enforced policy against the event that wrote it, in both directions; every payload
-against its commitment; the tables and triggers themselves. Not checked: reservations and subjects, which hold no evidence.
+against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions, which hold
+no evidence.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.
