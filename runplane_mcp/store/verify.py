@@ -15,7 +15,8 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,8 @@ from runplane_mcp.store.schema import expected_form, form_of
 #: How many events lie between two calls of `progress`.
 STRIDE: Final = 10_000
 
+_EVENT = "SELECT seq, at, type, request_id, body, leaf FROM event"
+_TYPE, _LEAF = 2, 5
 _REQUEST = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"
 _DECISION = f"SELECT {listed(DECISION_COLUMNS)} FROM decision WHERE request_id = ? AND n = ?"
 _VOTE = f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? AND round = ? AND person = ?"
@@ -63,6 +66,19 @@ class Verification:
     events_per_second: int
 
 
+@dataclass(frozen=True, slots=True)
+class RequestProof:
+    """What the log has of one request: the sequence numbers of its events and the leaf (hex) of the newest of them. `ok`
+    where each hashes to its leaf, and the request, its decisions, its votes and their payloads are as these events left
+    them. Whether the leaves are under the head's root only `verify` tells, which reads all of them."""
+
+    seqs: tuple[int, ...]
+    leaf: str
+    ok: bool
+    first_bad: int | None
+    problem: str | None
+
+
 class _Mismatch(Exception):
     def __init__(self, problem: str, seq: int | None = None) -> None:
         super().__init__(problem)
@@ -73,25 +89,35 @@ class _Mismatch(Exception):
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
     """Checks the store at `path` from one snapshot, also while others write. `progress` hears how many events of how many
     are done. StoreError when there is no store, or none that this program knows."""
+    with _snapshot(path) as (connection, version):
+        return _Check(connection, version, progress).run()
+
+
+def verify_requests(path: Path, request_ids: Sequence[str]) -> dict[str, RequestProof]:
+    """The same for single requests, from their own events alone: quick however long the log is."""
+    with _snapshot(path) as (connection, version):
+        return {each: _Check(connection, version).one(each) for each in request_ids}
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """A transaction that only reads, and the schema's version. StoreError for whatever SQLite complains about."""
     if not path.is_file():
         raise faults.missing(path)
     try:
-        connection = connect_for_reading(path)
-        try:
+        with closing(connect_for_reading(path)) as connection:
             connection.execute("BEGIN")
             version = version_of(connection, path)
             if version == 0:
                 raise faults.missing(path)
-            return _Check(connection, version, progress).run()
-        finally:
-            connection.close()
+            yield connection, version
     except sqlite3.Error as error:
         raise faults.from_sqlite(error, path) from error
 
 
 class _Check:
     def __init__(
-        self, connection: sqlite3.Connection, version: int, progress: Callable[[int, int], None] | None
+        self, connection: sqlite3.Connection, version: int, progress: Callable[[int, int], None] | None = None
     ) -> None:
         self._connection = connection
         self._version = version
@@ -127,24 +153,49 @@ class _Check:
             events_per_second=int(self._frontier.size / seconds),
         )
 
+    def one(self, request_id: str) -> RequestProof:
+        """Checks the events of one request and what they wrote."""
+        rows = self._connection.execute(f"{_EVENT} WHERE request_id = ? ORDER BY seq", (request_id,)).fetchall()
+        first_bad: int | None = None
+        problem: str | None = None
+        try:
+            for row in rows:
+                self._event(row)
+            for table in ("decision", "vote"):
+                if self._count(table, request_id) != self._seen[table]:
+                    raise _Mismatch(f"There is a {table} in the database that no event made.")
+            # Every move counts the version up and has its event: fewer events than that, and one was taken away.
+            moves = sum(row[_TYPE].startswith("request.") for row in rows)
+            request = self._one(_REQUEST, request_id)
+            if request is None or self._seen["request"] != 1 or moves != request[_VERSION]:
+                raise _Mismatch("The request has moved without an event, or an event of it is missing.")
+        except _Mismatch as mismatch:
+            first_bad, problem = mismatch.seq, mismatch.problem
+        leaf = rows[-1][_LEAF].hex() if rows else ""
+        return RequestProof(tuple(row[0] for row in rows), leaf, problem is None, first_bad, problem)
+
     def _events(self) -> None:
         total = self._count("event")
-        rows = self._connection.execute("SELECT seq, at, type, request_id, body, leaf FROM event ORDER BY seq")
-        for seq, at, type_, request_id, body, leaf in rows:
+        for row in self._connection.execute(f"{_EVENT} ORDER BY seq"):
+            seq, at, leaf = row[0], row[1], row[_LEAF]
             expected = self._frontier.size + 1
             if seq != expected:
                 raise _Mismatch(f"Event {expected} is missing.", expected)
-            if leaf_hash(body) != leaf:
-                raise _Mismatch(f"Event {seq} was changed: it does not hash to its leaf.", seq)
-            said = _object(body)
-            columns = (1, seq, at, type_, request_id)
-            if tuple(said.get(name) for name in ("v", "seq", "at", "type", "request_id")) != columns:
-                raise _Mismatch(f"Event {seq} says something else than its row.", seq)
-            self._against_rows(seq, type_, request_id, said)
+            self._event(row)
             self._frontier = self._frontier.append(leaf)
             self._newest_at = max(self._newest_at, at)
             if self._progress is not None and (seq % STRIDE == 0 or seq == total):
                 self._progress(seq, total)
+
+    def _event(self, row: Row) -> None:
+        seq, at, type_, request_id, body, leaf = row
+        if leaf_hash(body) != leaf:
+            raise _Mismatch(f"Event {seq} was changed: it does not hash to its leaf.", seq)
+        said = _object(body)
+        columns = (1, seq, at, type_, request_id)
+        if tuple(said.get(name) for name in ("v", "seq", "at", "type", "request_id")) != columns:
+            raise _Mismatch(f"Event {seq} says something else than its row.", seq)
+        self._against_rows(seq, type_, request_id, said)
 
     def _against_rows(self, seq: int, type_: str, request_id: str | None, said: Mapping[str, Any]) -> None:
         payloads = said.get("payloads", {})
@@ -241,8 +292,10 @@ class _Check:
             if found.get(name) != expected.get(name):
                 raise _Mismatch(f"The database's own rules were changed: `{name}` is not as it was made.")
 
-    def _count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    def _count(self, table: str, request_id: str | None = None) -> int:
+        rows = "" if request_id is None else "WHERE request_id = ?"
+        values = () if request_id is None else (request_id,)
+        return int(self._connection.execute(f"SELECT count(*) FROM {table} {rows}", values).fetchone()[0])
 
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, values).fetchone()

@@ -19,7 +19,7 @@ from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
-from runplane_mcp.store.verify import Verification, verify
+from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
 from tests.crash import race
 from tests.store.things import NOW, a_decision, a_vote, activated, brought_to, enrolled, received, sha
 
@@ -328,3 +328,57 @@ def test_what_is_no_store_is_an_error_and_not_a_finding(path: Path, tmp_path: Pa
         "words.db": "store.corrupt",
         "runplane.db": "store.schema",
     }
+
+
+def proof(path: Path, number: int = 1) -> RequestProof:
+    """Of the first or second request of `fill`."""
+    with sqlite3.connect(path) as connection:
+        id = connection.execute("SELECT id FROM request WHERE number = ?", (number,)).fetchone()[0]
+    connection.close()
+    return verify_requests(path, [id])[id]
+
+
+def test_one_request_is_proven_from_its_own_events(path: Path) -> None:
+    first, second = proof(path), proof(path, 2)
+    with sqlite3.connect(path) as connection:
+        leaf = connection.execute("SELECT leaf FROM event WHERE seq = 9").fetchone()[0]
+    connection.close()
+
+    assert (first.ok, first.seqs, first.first_bad) == (True, (3, 4, 5, 6, 7, 8, 9), None)
+    assert first.leaf == leaf.hex()
+    assert (second.ok, second.seqs) == (True, (10, 11))
+
+
+@pytest.mark.parametrize(
+    ("change", "first_bad"),
+    [
+        ("UPDATE event SET body = CAST(body || ' ' AS BLOB) WHERE seq = 6", 6),
+        ("UPDATE request SET action = 'payout.create' WHERE number = 1", 9),
+        ("UPDATE decision SET risk = 1", 4),
+        ("UPDATE vote SET person = 'ada', answer = 'no'", 6),
+        ("DELETE FROM payload WHERE commitment = (SELECT result FROM request WHERE number = 1)", 9),
+        ("DELETE FROM event WHERE seq = 7", None),
+        ("DELETE FROM event WHERE seq = 9", None),
+    ],
+)
+def test_what_somebody_did_to_one_request_shows_there_and_at_no_other(
+    change: str, first_bad: int | None, path: Path
+) -> None:
+    """THREATS 24."""
+    tamper(path, change)
+    found = proof(path)
+
+    assert (found.ok, found.first_bad) == (False, first_bad)
+    assert found.problem
+    assert proof(path, 2).ok
+
+
+def test_a_request_that_is_not_there_is_not_proven(path: Path) -> None:
+    found = verify_requests(path, ["rpr_none"])["rpr_none"]
+
+    assert (found.ok, found.seqs, found.leaf) == (False, (), "")
+
+
+def test_there_must_be_a_store_to_prove_from(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store"):
+        verify_requests(tmp_path / "runplane.db", ["rpr_1"])
