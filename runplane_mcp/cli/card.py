@@ -67,19 +67,19 @@ class Fence:
 def card_view(card: Card, *, details: bool = False) -> RenderableType:
     """The card as it is printed. `details` adds factors, facts, preconditions, raw parameters and the full digest."""
     parts: list[RenderableType] = [_where(card), agent_line(card.agent)]
-    parts.extend(_bullets(card.warnings, mark="! ", style="bold yellow"))
+    parts.extend(bullets(card.warnings, mark="! ", style="bold yellow"))
     parts.append(Text(""))
     parts.append(Text(visible(card.headline, _SENTENCE), style="bold"))
     if card.to_whom is not None:
         parts.append(Text(f"To {visible(card.to_whom, _SENTENCE)}"))
     if card.money_lines:
-        parts.append(Padding(_pairs(card.money_lines, right=True), (0, 0, 0, 2), expand=False))
-    parts.extend(_section("Can it be undone?", [card.undo]))
-    parts.extend(_section("Why you are asked", card.why))
+        parts.append(Padding(pairs_table(card.money_lines, right=True), (0, 0, 0, 2), expand=False))
+    parts.extend(section("Can it be undone?", [card.undo]))
+    parts.extend(section("Why you are asked", card.why))
     parts.extend(_standing(card))
-    parts.extend(_section("What changed since people last looked", card.changed))
-    parts.extend(_section("This agent's day and this customer's history", card.history))
-    parts.extend(_section("Earlier denials", card.denials, style="red"))
+    parts.extend(section("What changed since people last looked", card.changed))
+    parts.extend(section("This agent's day and this customer's history", card.history))
+    parts.extend(section("Earlier denials", card.denials, style="red"))
     parts.append(Text(""))
     parts.extend(_fences(card))
     if details:
@@ -169,7 +169,7 @@ def _standing(card: Card) -> list[RenderableType]:
     lines.extend(
         f"{visible(vote.person, 64)} said {visible(vote.answer, 10)} on {moment(vote.at)}." for vote in card.votes
     )
-    return _bullets(lines, mark="  - ", style="")
+    return bullets(lines, mark="  - ", style="")
 
 
 def agents_words(justification: str | None, ticket: str | None) -> list[Text]:
@@ -194,10 +194,10 @@ def _fences(card: Card) -> list[RenderableType]:
 def _details(card: Card) -> list[RenderableType]:
     facts = [(name, fact_text(value)) for name, value in card.facts.items()]
     parts: list[RenderableType] = []
-    parts.extend(_section(f"Risk {card.risk} of 100, {card.risk_level}", card.risk_factors or ("no factors",)))
+    parts.extend(section(f"Risk {card.risk} of 100, {card.risk_level}", card.risk_factors or ("no factors",)))
     parts.append(Text("\nFacts", style="bold"))
-    parts.append(Padding(_pairs(facts), (0, 0, 0, 2), expand=False))
-    parts.extend(_section("Must still hold when it runs", card.preconditions or ("nothing",)))
+    parts.append(Padding(pairs_table(facts), (0, 0, 0, 2), expand=False))
+    parts.extend(section("Must still hold when it runs", card.preconditions or ("nothing",)))
     parts.append(Text(f"\nWhat is sent  {card.operation_id}", style="bold"))
     parts.append(sent_view(card.method, card.url, card.parameters))
     about = [
@@ -207,7 +207,7 @@ def _details(card: Card) -> list[RenderableType]:
         ("Digest", card.digest),
     ]
     parts.append(Text(""))
-    parts.append(_pairs(about))
+    parts.append(pairs_table(about))
     return parts
 
 
@@ -218,20 +218,20 @@ def sent_view(method: str, url: str, parameters: Iterable[tuple[str, str]]) -> F
     return Fence("NOT CHECKED: texts among the parameters", [Text(f"{method} {visible(url, _PARAMETER)}"), *lines])
 
 
-def _section(title: str, sentences: Sequence[str], *, style: str = "") -> list[RenderableType]:
+def section(title: str, sentences: Sequence[str], *, style: str = "") -> list[RenderableType]:
     if not sentences:
         return []
-    return [Text(""), Text(title, style="bold"), *_bullets(sentences, mark="  - ", style=style)]
+    return [Text(""), Text(title, style="bold"), *bullets(sentences, mark="  - ", style=style)]
 
 
-def _bullets(sentences: Iterable[str], *, mark: str, style: str) -> list[RenderableType]:
+def bullets(sentences: Iterable[str], *, mark: str, style: str) -> list[RenderableType]:
     return [
         Hanging(mark, " " * len(mark), Text(visible(sentence, _SENTENCE), style=style), style=style)
         for sentence in sentences
     ]
 
 
-def _pairs(pairs: Iterable[tuple[str, str]], *, right: bool = False) -> Table:
+def pairs_table(pairs: Iterable[tuple[str, str]], *, right: bool = False) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold", justify="right" if right else "left")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runplane_mcp import __version__
-from runplane_mcp.cli import approvals, audit, catalog, init, people, policy, requests, serving, status
+from runplane_mcp.cli import approvals, audit, catalog, init, people, policy, requests, serving, status, why
 from runplane_mcp.cli.demo import demo
 from runplane_mcp.cli.root import RootGroup
 
@@ -45,6 +45,7 @@ app.command("approve")(approvals.approve)
 app.command("deny")(approvals.deny)
 app.add_typer(approvals.approvals, name="approvals")
 app.add_typer(requests.requests, name="requests")
+app.command("why")(why.why)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")

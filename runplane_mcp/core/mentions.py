@@ -67,6 +67,8 @@ def _of_wire(wire: WireRequest) -> Iterator[str]:
         if is_id(segment) or _OWN_NAME.fullmatch(segment):
             yield segment
     for name, value in _FIELD.findall(wire.query or wire.body.decode("ascii", "replace")):
+        if name.startswith("metadata["):
+            continue  # the company's own words, which may be somebody's name
         last = _LAST_NAME.search(name)
         if is_id(value) or (last is not None and last[1] in _NAMED_BY_COMPANIES):
             yield value

@@ -19,7 +19,7 @@ from runplane_mcp.core.canonical import Json, canonical
 from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
-from runplane_mcp.core.request import ActionRequest, State, may_follow
+from runplane_mcp.core.request import ActionRequest, Kind, State, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy
@@ -150,7 +150,7 @@ class SqliteTransaction(SqliteReader):
             raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
         if moved.effective is not None and "effective" in changes:
             self.mention(request.id, in_wire(moved.effective))
-        if moved.stripe_key is not None and "stripe_key" in changes:
+        if moved.stripe_key is not None and "stripe_key" in changes and moved.kind is Kind.WRITE:
             # Stripe shows our key beside its own request: people come from there too.
             self.mention(request.id, [moved.stripe_key])
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.

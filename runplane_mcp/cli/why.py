@@ -1,0 +1,136 @@
+"""`runplane why ID`: everything about one id of Stripe's or of ours on one page: asked by, looked up, decided, approved
+by, done, proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.errors import EXIT_AUDIT_MISMATCH
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.why import Why
+    from runplane_mcp.store.verify import RequestProof, Verification
+
+
+def why(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Any id: RP-7F3K, rpr_…, or Stripe's re_ ch_ pi_ cus_ po_ tr_ sub_ in_ req_ …; also a page's address.",
+        ),
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="At most so many requests.")] = 20,
+    whole: Annotated[
+        bool, typer.Option("--verify", help="Also read the whole audit log, up to the root that covers these events.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say why something happened at Stripe.
+
+    One page for each request that the id belongs to, newest first: asked by, looked up, decided, approved by, done,
+    proof. Exit 1 when nothing was made through Runplane, 3 when the audit log does not bear it out.
+    """
+    from runplane_mcp.cli.output import print_json
+    from runplane_mcp.gate.why import why as look_up
+    from runplane_mcp.store.verify import verify, verify_requests
+
+    settings = settings_of_home()
+    found = at_desk(settings, lambda desk: look_up(desk, id, limit=limit))
+    proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
+    log = verify(settings.database) if whole else None
+    if as_json:
+        print_json(_json(found, proofs, log))
+    else:
+        _tell(found, proofs, log)
+    if not all(proof.ok for proof in proofs.values()) or (log is not None and not log.ok):
+        raise typer.Exit(EXIT_AUDIT_MISMATCH)
+
+
+def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> dict[str, Json]:
+    from runplane_mcp.cli.life import life_json
+    from runplane_mcp.cli.output import iso
+
+    requests: list[Json] = []
+    for life in found.lives:
+        content = life_json(life)
+        votes = content["votes"]
+        if isinstance(votes, list):
+            content["votes"] = [
+                {**told, "signature_verifies": vote in found.genuine}
+                for told, vote in zip(votes, life.votes, strict=True)
+                if isinstance(told, dict)
+            ]
+        proof = proofs[life.request.id]
+        seqs: Sequence[Json] = list(proof.seqs)
+        content["proof"] = {
+            "ok": proof.ok,
+            "events": seqs,
+            "leaf": proof.leaf,
+            "first_bad": proof.first_bad,
+            "problem": proof.problem,
+        }
+        requests.append(content)
+    reads: list[Json] = [
+        {
+            "request_id": read.id,
+            "reference": read.reference,
+            "action": read.action,
+            "agent": read.agent,
+            "status": read.state.value,
+            "created_at": iso(read.created_at),
+        }
+        for read in found.newest_reads
+    ]
+    whole: Json = None
+    if log is not None:
+        whole = {"ok": log.ok, "anchored": log.anchored, "events": log.events, "root": log.root, "problem": log.problem}
+    return {
+        "id": found.id,
+        "writes": found.writes,
+        "requests": requests,
+        "reads": found.reads,
+        "newest_reads": reads,
+        "audit_log": whole,
+    }
+
+
+def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> None:
+    from runplane_mcp.cli.output import brief, console, say
+    from runplane_mcp.cli.why_page import page
+    from runplane_mcp.core.text import visible
+
+    out = console()
+    if len(found.lives) != 1 or found.lives[0].request.reference != found.id.upper():
+        say(f"{visible(found.id, 255)}: {_counted(found)}", "bold")
+    for life in found.lives:
+        say()
+        out.print(page(life, found.genuine, proofs[life.request.id]))
+    if found.writes > len(found.lives):
+        say()
+        say(f"{found.writes - len(found.lives):,} older ones are left out: --limit {min(found.writes, 1_000)}", "dim")
+    if found.newest_reads:
+        say()
+        say("Looked at by", "bold")
+    for read in found.newest_reads:
+        say(f"  {brief(read.created_at)}  {read.reference}  {visible(read.action, 60)}  by {visible(read.agent, 60)}")
+    if found.reads > len(found.newest_reads):
+        say(f"  and {found.reads - len(found.newest_reads):,} reads before", "dim")
+    if log is not None:
+        say()
+        if log.ok:
+            say(f"The whole audit log verifies: {log.events:,} events, root {log.root}", "green")
+        else:
+            say(f"The audit log does NOT verify: {visible(log.problem or '', 500)}", "bold red")
+
+
+def _counted(found: Why) -> str:
+    if not found.lives:
+        return "nothing was changed through Runplane; it was only looked at."
+    return "1 request" if found.writes == 1 else f"{found.writes:,} requests, newest first"

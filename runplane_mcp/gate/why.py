@@ -1,0 +1,94 @@
+"""Why something happened at Stripe: all requests that an id belongs to, whosever id it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from runplane_mcp.core.approval import Vote
+from runplane_mcp.core.request import ActionRequest, Kind
+from runplane_mcp.errors import RequestError
+from runplane_mcp.gate.clock import iso
+from runplane_mcp.gate.desk import Desk, Life
+from runplane_mcp.gate.people import genuine, trusted
+from runplane_mcp.gate.records import find
+from runplane_mcp.store.base import Reader
+
+#: Reads only looked: the newest few are named, the others counted.
+_READS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What there is about `id`. `lives` are the writes, newest first, `writes` how many there are in all; where `id` is a
+    read's own, that read is the one life. `genuine` holds the votes whose signatures verify. `reads` counts the reads
+    that mention it, `newest_reads` are a few of them."""
+
+    id: str
+    lives: tuple[Life, ...]
+    genuine: frozenset[Vote]
+    writes: int
+    reads: int
+    newest_reads: tuple[ActionRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    request_ids: tuple[str, ...]
+    writes: int
+    reads: int
+    newest_reads: tuple[ActionRequest, ...]
+
+
+async def why(desk: Desk, asked: str, *, limit: int) -> Why:
+    """At most `limit` writes are told. RequestError `request.not_found` where no request has to do with the id."""
+    id = cleaned(asked)
+    found = await desk.store.read(lambda reader: _find(reader, id, limit))
+    lives = tuple([await desk.life(request_id) for request_id in found.request_ids])
+    votes = [vote for life in lives for vote in life.votes]
+    held = await desk.store.read(lambda reader: genuine(votes, trusted(reader), reader.store_id()))
+    return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads)
+
+
+def _find(reader: Reader, id: str, limit: int) -> _Found:
+    own = find(reader, id)
+    if own is not None:
+        return _Found((own.id,), 1, 0, ())
+    writes = reader.about(id, kind=Kind.WRITE, limit=limit)
+    reads = reader.about(id, kind=Kind.READ, limit=_READS_NAMED)
+    if not writes and not reads:
+        raise _nothing(reader, id)
+    return _Found(
+        tuple(request.id for request in writes),
+        len(writes) if len(writes) < limit else reader.count_about(id, kind=Kind.WRITE),
+        len(reads) if len(reads) < _READS_NAMED else reader.count_about(id, kind=Kind.READ),
+        tuple(reads),
+    )
+
+
+def cleaned(asked: str) -> str:
+    """The id itself, also out of an address that was copied from Stripe's dashboard."""
+    wanted = asked.strip()
+    if wanted.startswith(("https://", "http://")):
+        try:
+            path = urlsplit(wanted).path
+        except ValueError:
+            return wanted
+        return path.rstrip("/").rpartition("/")[2]
+    return wanted
+
+
+def _nothing(reader: Reader, id: str) -> RequestError:
+    if id[:3].upper() == "RP-" or id.startswith("rpr_"):
+        return RequestError(
+            "request.not_found",
+            f"There is no request {id[:40]!r} in this home.",
+            next_step="See `runplane requests list`; another home is another RUNPLANE_HOME.",
+        )
+    first = reader.event(1)
+    since = f" since its log began, {iso(first.at)}" if first is not None else ""
+    return RequestError(
+        "request.not_found",
+        f"{id[:80]!r} was not made through Runplane: no request of this home has to do with it{since}.",
+        next_step="Stripe's own log says who made it: https://dashboard.stripe.com/logs",
+    )
