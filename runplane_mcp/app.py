@@ -19,8 +19,8 @@ import anyio
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.request import StripeIdentity
-from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StripeError
-from runplane_mcp.gate.clock import Clock, SystemClock, simulated_offset
+from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
+from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
@@ -30,6 +30,7 @@ from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home
+from runplane_mcp.store.backup import MARK as BACKUP_MARK
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -104,6 +105,7 @@ async def open_gate(
     policies = Policies(catalog)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(settings.database, probe))
+        await _refuse_backup(settings, store)
         simulated = await _is_simulated(settings, store, forced=simulator)
         watch = PolicyFile(settings, store, policies, clock or SystemClock(), simulated=simulated)
         await watch.start()
@@ -287,6 +289,17 @@ async def _store(path: Path, probe: Callable[[str], None] = no_probe) -> AsyncIt
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
+
+
+async def _refuse_backup(settings: Settings, store: Store) -> None:
+    """Nothing runs from a backup: what stood approved in it may have run since it was taken."""
+    taken_at = await store.read(lambda reader: reader.meta(BACKUP_MARK))
+    if taken_at is not None:
+        raise StoreError(
+            "store.backup",
+            f"{settings.database} is a backup, taken {iso(int(taken_at))}: nothing runs from it.",
+            next_step="Look things up in it with `runplane why` and `runplane requests`; to go on, make a new home.",
+        )
 
 
 async def _is_simulated(settings: Settings, store: Store, *, forced: bool) -> bool:

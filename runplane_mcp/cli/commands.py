@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runplane_mcp import __version__
-from runplane_mcp.cli import approvals, audit, catalog, init, people, policy, requests, serving, status, why
+from runplane_mcp.cli import approvals, audit, backup, catalog, init, people, policy, requests, serving, status, why
 from runplane_mcp.cli.demo import demo
 from runplane_mcp.cli.root import RootGroup
 
@@ -50,3 +50,4 @@ app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 app.add_typer(audit.audit, name="audit")
+app.command("backup")(backup.backup)
