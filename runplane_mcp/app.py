@@ -111,8 +111,7 @@ async def open_gate(
         await watch.start()
         if clock is None:
             clock = await _gate_clock(settings, store, policies, simulated=simulated)
-        connection = stack.enter_context(_simulator(settings, clock)) if simulated else _stripe(settings)
-        stack.push_async_callback(connection.close)
+        connection = await stack.enter_async_context(open_connection(settings, clock, simulated=simulated))
         presence = Presence(settings.gates, "gate-" + os.urandom(8).hex())
         presence.announce()
         stack.callback(presence.leave)
@@ -316,6 +315,17 @@ async def _is_simulated(settings: Settings, store: Store, *, forced: bool) -> bo
             next_step="Set STRIPE_API_KEY, or add --simulator to mean the simulator.",
         )
     return True
+
+
+@asynccontextmanager
+async def open_connection(settings: Settings, clock: Clock, *, simulated: bool) -> AsyncIterator[StripeConnection]:
+    """The connection to Stripe, or to the home's simulator, as a gate has it. StripeError when the key may not be used."""
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(_simulator(settings, clock)) if simulated else _stripe(settings)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import typer
 from runplane_mcp import __version__
 from runplane_mcp.cli import approvals, audit, backup, catalog, init, people, policy, requests, serving, status, why
 from runplane_mcp.cli.demo import demo
+from runplane_mcp.cli.doctor import doctor
 from runplane_mcp.cli.root import RootGroup
 
 app = typer.Typer(
@@ -50,4 +51,5 @@ app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 app.add_typer(audit.audit, name="audit")
+app.command("doctor")(doctor)
 app.command("backup")(backup.backup)

@@ -140,6 +140,11 @@ def enrolled(reader: Reader) -> dict[str, Person]:
     return people
 
 
+def pretended(reader: Reader) -> list[str]:
+    """The names in the table that the log does not bear out: somebody wrote them past Runplane. They count for nothing."""
+    return sorted(reader.people().keys() - trusted(reader).keys())
+
+
 def genuine(votes: list[Vote], people: Mapping[str, Person], store: str) -> list[Vote]:
     """The votes whose signature holds under the key that the audit log has for their person."""
     kept = []

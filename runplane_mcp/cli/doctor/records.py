@@ -1,0 +1,152 @@
+"""The store and what it holds: integrity, the clock against it, who can approve, what is left open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from runplane_mcp.cli.doctor.finding import Finding, broken, ok, problem, warn
+from runplane_mcp.core.approval import eligible_people
+from runplane_mcp.core.decision import Need
+from runplane_mcp.core.request import ActionRequest, State
+from runplane_mcp.core.text import visible
+from runplane_mcp.errors import RunplaneError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk, HomeStatus
+    from runplane_mcp.settings import Settings
+
+#: A clock may be this far behind the newest event (milliseconds): steps of time services are smaller.
+_BEHIND_MS: Final = 60_000
+_NAMED: Final = 3
+
+
+def integrity(settings: Settings) -> Iterator[Finding]:
+    """Every page of the database, the newest events, the clock."""
+    from runplane_mcp.cli.output import moment
+    from runplane_mcp.store.health import look
+
+    try:
+        health = look(settings.database)
+    except RunplaneError as error:
+        yield broken("database", error)
+        return
+    for each in health.problems:
+        yield problem(
+            "database",
+            each,
+            "Let nothing write to it, keep a copy of the file, and see how far it holds: runplane audit verify",
+        )
+    if not health.problems:
+        yield ok("database", f"every page and the newest events are whole; {health.events:,} events")
+    if health.backup_taken_at is not None:
+        yield problem(
+            "database",
+            f"This database is a backup, taken {moment(health.backup_taken_at)}: nothing runs from it.",
+            "Look things up in it; to go on, make a new home: runplane init",
+        )
+    now = time.time_ns() // 1_000_000
+    if health.newest_at > now + _BEHIND_MS:
+        yield problem(
+            "clock",
+            f"The clock says {moment(now)}, and the newest event of the log is of {moment(health.newest_at)}.",
+            "Set the clock right: limits, expiry and safe repeats hang on it.",
+        )
+    else:
+        yield ok("clock", f"{moment(now)}, not behind the newest event")
+
+
+def promises(home: HomeStatus) -> Iterator[Finding]:
+    """What this way of running can promise, and the time it runs by."""
+    if home.mode == "trial":
+        said = "trial: agents run as the same user; it stops mistakes, not a program that runs as you"
+    else:
+        said = "production: key, policy and database belong to another user than the agents"
+    yield ok("mode", said)
+    if home.simulated_clock:
+        yield warn(
+            "clock",
+            "The clock is simulated: rules and expiry go by another time.",
+            "Unset RUNPLANE_SIMULATOR_NOW when it is no longer wanted.",
+        )
+
+
+def approvers(home: HomeStatus, pretended: Sequence[str], needs: Sequence[Need]) -> Iterator[Finding]:
+    """Who can approve what the enforced policy asks for. `pretended` are rows that no signature bears out."""
+    voters = [person.id for person in home.people if person.may_vote]
+    if not voters:
+        yield problem(
+            "people",
+            "Nobody can approve anything: what asks for people waits until it expires.",
+            "runplane people add NAME --role admin --group finance",
+        )
+    elif len(voters) == 1:
+        yield warn(
+            "people",
+            f"One-person mode: only {voters[0]} can vote, and nobody checks the one who says yes.",
+            f"runplane people add NAME --group finance --as {voters[0]}",
+        )
+    else:
+        yield ok("people", f"can vote: {', '.join(voters)}")
+    for need in needs:
+        able = eligible_people(need, home.people)
+        if len(able) < need.people:
+            group = min(need.groups)
+            yield warn(
+                "approvals",
+                f"The policy asks for {need.sentence()}, and {len(able) or 'nobody'} of them is enrolled.",
+                f"runplane people add NAME --group {group} --as ADMIN",
+            )
+        else:
+            yield ok("approvals", f"{need.sentence()}: {', '.join(able)}")
+    for name in pretended:
+        yield problem(
+            "people",
+            f"There is a row for {visible(name, 64)} that no administrator's signature bears out: it counts for nothing,"
+            " and somebody wrote it past Runplane.",
+            "Find out who can write to the home: runplane audit verify",
+        )
+
+
+async def left_open(desk: Desk, settings: Settings) -> list[Finding]:
+    """What waits for a gate, for people or for certainty, and how many gates live."""
+    from runplane_mcp.gate.presence import Presence, living_gates
+    from runplane_mcp.store.base import RequestFilter
+
+    states = frozenset({State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN, State.WAITING})
+    found = await desk.requests(RequestFilter(states=states, limit=10_000))
+    of = {state: [each for each in found if each.state is state] for state in states}
+    gates, presence = living_gates(settings.gates), Presence(settings.gates, "doctor")
+    left = [each for each in of[State.EXECUTING] if not presence.lives(each.lease_owner)]
+    findings = [*_unknown(of[State.OUTCOME_UNKNOWN])]
+    if (of[State.APPROVED] or left) and not gates:
+        findings.append(
+            warn(
+                "gates",
+                f"No gate runs, and {len(of[State.APPROVED]) + len(left)} requests need one to go on:"
+                f" {_names([*of[State.APPROVED], *left])}.",
+                "Start your MCP client, or: runplane mcp",
+            )
+        )
+    else:
+        findings.append(ok("gates", f"{gates} running" if gates else "none runs now; MCP clients start them"))
+    waiting = len(of[State.WAITING])
+    findings.append(ok("waiting", f"{waiting:,} wait for people" if waiting else "nothing waits for people"))
+    return findings
+
+
+def _unknown(requests: Sequence[ActionRequest]) -> Iterator[Finding]:
+    if not requests:
+        yield ok("outcomes", "the outcome of every request is known")
+        return
+    yield problem(
+        "outcomes",
+        f"Of {len(requests):,} requests nobody knows whether they happened: {_names(requests)}.",
+        "Look at each, here and in Stripe: runplane requests list --state outcome_unknown",
+    )
+
+
+def _names(requests: Sequence[ActionRequest]) -> str:
+    more = f" and {len(requests) - _NAMED:,} more" if len(requests) > _NAMED else ""
+    return ", ".join(each.reference for each in requests[:_NAMED]) + more

@@ -1,0 +1,72 @@
+"""A quick look at the store's health: every page, the newest events, and whether its own rules are still in it.
+
+`verify` reads everything and takes its time; this is what a check-up can afford.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runplane_mcp.core.merkle import leaf_hash
+from runplane_mcp.store import faults
+from runplane_mcp.store.backup import MARK
+from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.schema import expected_form, form_of
+
+#: So many of the newest events are hashed again.
+NEWEST: Final = 1_000
+_MOST_PROBLEMS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`problems` are sentences, empty where all is well. `newest_at` is the newest event's time, 0 where there is none;
+    `backup_taken_at` says that this store is a backup (milliseconds since 1970)."""
+
+    version: int
+    events: int
+    newest_at: int
+    backup_taken_at: int | None
+    problems: tuple[str, ...]
+
+
+def look(path: Path) -> Health:
+    """Reads only, also while others write. StoreError when there is no store, or none that this program knows."""
+    if not path.is_file():
+        raise faults.missing(path)
+    try:
+        with closing(connect_for_reading(path)) as connection:
+            connection.execute("BEGIN")
+            version = version_of(connection, path)
+            if version == 0:
+                raise faults.missing(path)
+            size, newest_at = connection.execute("SELECT size, newest_at FROM head").fetchone() or (-1, 0)
+            mark = connection.execute("SELECT value FROM meta WHERE key = ?", (MARK,)).fetchone()
+            problems = (*_pages(connection), *_newest(connection, size), *_rules(connection, version))
+            return Health(version, size, newest_at, None if mark is None else int(mark[0]), problems)
+    except sqlite3.Error as error:
+        raise faults.from_sqlite(error, path) from error
+
+
+def _pages(connection: sqlite3.Connection) -> list[str]:
+    found = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({_MOST_PROBLEMS})")]
+    return [] if found == ["ok"] else [f"The file is damaged: {each}." for each in found]
+
+
+def _newest(connection: sqlite3.Connection, size: int) -> list[str]:
+    last = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+    if last != size:
+        return [f"The audit log's head says {size} events, and the newest is {last}."]
+    rows = connection.execute("SELECT seq, body, leaf FROM event ORDER BY seq DESC LIMIT ?", (NEWEST,))
+    changed = [seq for seq, body, leaf in rows if leaf_hash(body) != leaf]
+    return [f"Event {min(changed)} was changed: it does not hash to its leaf."] if changed else []
+
+
+def _rules(connection: sqlite3.Connection, version: int) -> list[str]:
+    found, expected = form_of(connection), expected_form(version)
+    changed = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    return [f"The database's own rules were changed: {', '.join(changed[:_MOST_PROBLEMS])}."] if changed else []
