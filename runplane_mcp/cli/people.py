@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
-from runplane_mcp.core.approval import Person, Role
+from runplane_mcp.core.approval import Person, Role, eligible_people
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.decision import Need
+from runplane_mcp.core.text import visible
 from runplane_mcp.errors import PersonError
 
 if TYPE_CHECKING:
@@ -70,31 +74,88 @@ def add(
     say(f"{person.id} is enrolled: {person.role.value}, {groups}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Everybody enrolled with when that was, whom the policy asks for, and rows that no signature bears out."""
+
+    since: Mapping[str, int | None]
+    people: Sequence[Person]
+    needs: Sequence[Need]
+    pretended: Sequence[str]
+
+
 @people.command("list")
 def list_(as_json: JsonFlag = False) -> None:
-    """Everybody whom the audit log bears out."""
-    from runplane_mcp.cli.output import Column, console, print_json, say, table
+    """Show who can say yes, and to what.
 
-    everybody = at_desk(settings_of_home(), lambda desk: desk.people())
+    Everybody whom the audit log bears out, since when, and who enrolled them; then whom the policy asks for.
+    """
+    from runplane_mcp.cli.output import iso, print_json
+
+    listed = at_desk(settings_of_home(), _listed)
     if as_json:
-        print_json([person_json(person) for person in everybody])
+        print_json([{**person_json(each), "since": iso(listed.since[each.id])} for each in listed.people])
         return
-    if not everybody:
-        say("Nobody is enrolled. Add the first person, an administrator: runplane people add NAME --role admin")
-        return
-    rows = [
-        (
-            person.id,
-            person.role.value,
-            ", ".join(sorted(person.groups)) or "–",
-            "yes" if person.may_vote else "no",
-            person.added_by or "–",
+    _tell(listed)
+
+
+async def _listed(desk: Desk) -> Listed:
+    from runplane_mcp.gate.people import enrolled_at, pretended, trusted
+    from runplane_mcp.store.base import Reader
+
+    def work(reader: Reader) -> Listed:
+        people = sorted(trusted(reader).values(), key=lambda person: person.id)
+        enforced = desk.policies.enforced(reader) if reader.enforced_policy() is not None else None
+        return Listed(
+            since={person.id: enrolled_at(reader, person) for person in people},
+            people=people,
+            needs=enforced.policy.approvals() if enforced is not None else (),
+            pretended=pretended(reader),
         )
-        for person in everybody
-    ]
-    console().print(
-        table([Column("NAME", whole=True), Column("ROLE"), Column("GROUPS"), Column("VOTES"), Column("ADDED BY")], rows)
-    )
+
+    return await desk.store.read(work)
+
+
+def _tell(listed: Listed) -> None:
+    from runplane_mcp.cli.output import Column, brief, console, say, table
+
+    if listed.people:
+        rows = [
+            (
+                person.id,
+                person.role.value,
+                ", ".join(sorted(person.groups)) or "–",
+                "yes" if person.may_vote else "no",
+                brief(listed.since[person.id]),
+                person.added_by or "–",
+            )
+            for person in listed.people
+        ]
+        columns = [
+            Column("NAME", whole=True),
+            Column("ROLE"),
+            Column("GROUPS"),
+            Column("VOTES"),
+            Column("SINCE"),
+            Column("ADDED BY"),
+        ]
+        console().print(table(columns, rows))
+    else:
+        say("Nobody is enrolled. Add the first person, an administrator: runplane people add NAME --role admin")
+    for need in listed.needs:
+        able = eligible_people(need, listed.people)
+        if len(able) < need.people:
+            say(f"Asked for by the policy: {need.sentence()}: {', '.join(able) or 'nobody'}, too few.", "bold yellow")
+        else:
+            say(f"Asked for by the policy: {need.sentence()}: {', '.join(able)}.")
+    if sum(person.may_vote for person in listed.people) == 1:
+        say("One-person mode: nobody checks the one who says yes.", "yellow")
+    for name in listed.pretended:
+        say(
+            f"The row of {visible(name, 64)} is in the database, and no administrator's signature bears it out: it counts"
+            " for nothing.",
+            "bold red",
+        )
 
 
 def person_json(person: Person) -> dict[str, Json]:

@@ -140,6 +140,12 @@ def enrolled(reader: Reader) -> dict[str, Person]:
     return people
 
 
+def enrolled_at(reader: Reader, person: Person) -> int | None:
+    """When the log says that this person was enrolled (wall time, milliseconds)."""
+    event = reader.event(person.event_seq)
+    return None if event is None else event.at
+
+
 def pretended(reader: Reader) -> list[str]:
     """The names in the table that the log does not bear out: somebody wrote them past Runplane. They count for nothing."""
     return sorted(reader.people().keys() - trusted(reader).keys())

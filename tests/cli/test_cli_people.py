@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from pathlib import Path
 
 from tests.cli.conftest import DANA, DANAS, Run
@@ -52,9 +54,39 @@ def test_a_name_is_taken_once_and_a_role_is_one_of_three(home: Path, run: Run) -
     assert (unknown_role.code, unknown_role.error) == (2, "usage.invalid")
 
 
-def test_people_read_a_table(home: Path, run: Run) -> None:
-    listed = run("people", "list")
+def test_people_read_who_can_say_yes_since_when_and_to_what(home: Path, run: Run) -> None:
+    add(run, "li", "--group", "leads", "--as", DANA, stdin=f"{DANAS}\nlis own secret\n")
+    listed, as_json = run("people", "list"), run("people", "list", "--json").json
 
     assert listed.code == 0
-    assert "dana" in listed.out
-    assert "finance" in listed.out
+    assert [line.split()[:3] for line in listed.out.splitlines()[1:3]] == [
+        ["dana", "admin", "finance"],
+        ["li", "approver", "leads"],
+    ]
+    assert "Asked for by the policy: finance: dana." in listed.out
+    assert "One-person mode" not in listed.out
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", as_json[0]["since"])
+    assert [each["added_by"] for each in as_json] == [None, DANA]
+
+
+def test_a_row_that_somebody_wrote_past_runplane_is_shown_for_what_it_is(home: Path, run: Run) -> None:
+    """THREATS 11."""
+    with sqlite3.connect(home / "runplane.db", isolation_level=None) as connection:
+        connection.execute(
+            "INSERT INTO person SELECT 'mallory', role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, active,"
+            " 'dana', event_seq FROM person"
+        )
+    connection.close()
+    listed = run("people", "list")
+
+    assert "mallory is in the database, and no administrator's signature bears it out" in listed.out
+    assert "One-person mode" in listed.out
+    assert [each["person"] for each in run("people", "list", "--json").json] == [DANA]
+
+
+def test_a_need_that_too_few_can_meet_is_said(home: Path, run: Run) -> None:
+    policy = home / "policies.yaml"
+    policy.write_text(policy.read_text().replace("from: finance", "from: {group: finance, people: 2}", 1))
+    run("policy", "activate", "--as", DANA, "--secret-stdin", stdin=f"{DANAS}\n")
+
+    assert "dana, too few." in run("people", "list").out
