@@ -11,6 +11,7 @@ from runplane_mcp.cli import approvals, audit, backup, catalog, init, people, po
 from runplane_mcp.cli.demo import demo
 from runplane_mcp.cli.doctor import doctor
 from runplane_mcp.cli.root import RootGroup
+from runplane_mcp.cli.watch import watch
 
 app = typer.Typer(
     name="runplane",
@@ -44,6 +45,7 @@ app.command("mcp")(serving.mcp)
 app.command("simulator")(serving.simulator)
 app.command("approve")(approvals.approve)
 app.command("deny")(approvals.deny)
+approvals.approvals.command("watch")(watch)
 app.add_typer(approvals.approvals, name="approvals")
 app.add_typer(requests.requests, name="requests")
 app.command("why")(why.why)

@@ -75,6 +75,11 @@ def print_json(value: Json) -> None:
     sys.stdout.flush()
 
 
+def json_line(value: Json) -> str:
+    """The same in one line, for streams of values."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+
+
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
     """A listing. Every cell is shown as `visible` text, whoever wrote it."""
     listing = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -67,8 +68,10 @@ def unlock(person: Person, secret: str) -> Ed25519PrivateKey:
     return key
 
 
+@lru_cache(maxsize=4_096)
 def signed(public_key: str, signature: str, statement: bytes) -> bool:
-    """Whether `signature` (hex) over `statement` was made by the key."""
+    """Whether `signature` (hex) over `statement` was made by the key. It hangs on nothing else, so that a screen of a
+    thousand cards need not check the same enrolments a thousand times."""
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(signature), statement)
     except (InvalidSignature, ValueError):

@@ -62,7 +62,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     for name in [*AGENT_VARIABLES, *(each for each in os.environ if each.startswith(("RUNPLANE_", "STRIPE_")))]:
         monkeypatch.delenv(name, raising=False)
-    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RUNPLANE_HOME", str(home))
     monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", AFTERNOON)
