@@ -24,6 +24,7 @@ from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
+from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
@@ -124,7 +125,7 @@ async def open_gate(
             connection=connection,
             identity=upstream.identity,
             clock=clock,
-            executor=Executor(store, connection, catalog, clock, presence.owner, probe),
+            executor=Executor(store, connection, catalog, Freezes(catalog), clock, presence.owner, probe),
         )
         await _record(store, "gate.started", presence.owner, clock)
         completer = Completer(gate, presence, reload=watch.look)

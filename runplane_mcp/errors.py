@@ -4,6 +4,7 @@ RunplaneError
 ├── ParameterError   parameter.*   what an agent sent cannot be a Stripe request; nothing was sent
 ├── RequestError     request.*     a request that is not there, is final, or belongs to somebody else
 ├── ApprovalError    approval.*    a vote that cannot count: changed, expired, not eligible
+├── FreezeError      freeze.*      a freeze that cannot be started or lifted like this
 ├── PersonError      person.*      people and their secrets
 ├── PolicyError      policy.*      a policy file that does not load, or may not be activated
 ├── StoreError       store.*       the database is not there, locked, too new, or refuses a change
@@ -61,6 +62,11 @@ class RequestError(RunplaneError):
 
 class ApprovalError(RunplaneError):
     prefix = "approval."
+    http_status = 409
+
+
+class FreezeError(RunplaneError):
+    prefix = "freeze."
     http_status = 409
 
 

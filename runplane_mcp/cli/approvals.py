@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 approvals = typer.Typer(help="What waits for people.", no_args_is_help=True)
 
+#: Of many frozen requests, so many are named below a listing.
+_MOST_NAMED = 8
+
 Digest = Annotated[
     str | None, typer.Option("--digest", metavar="D", help="The full digest that was seen. Scripts must give it.")
 ]
@@ -61,6 +64,10 @@ def list_(as_json: JsonFlag = False) -> None:
         for card in cards
     ]
     console().print(table(columns, rows))
+    if stopped := [card.reference for card in cards if card.frozen]:
+        which = "All of these" if len(stopped) == len(cards) else ", ".join(stopped[:_MOST_NAMED])
+        more = f" and {len(stopped) - _MOST_NAMED} more" if _MOST_NAMED < len(stopped) < len(cards) else ""
+        say(f"{which}{more}: held by a freeze, whoever says yes. See: runplane status", "bold red")
     say("Look at one: runplane approvals show REQUEST", "dim")
 
 
@@ -163,6 +170,7 @@ def _answer(
                 "votes": result.votes,
                 "needed": result.needed,
                 "gates_running": result.gates_running,
+                "frozen": result.frozen,
                 "expires_at": iso(result.expires_at),
             }
         )
@@ -209,6 +217,9 @@ def _tell(result: VoteResult, settings: Settings) -> None:
         say(f"Denied. {result.reference} will not run.", "red")
     elif result.status is State.WAITING:
         say(f"Your yes counts. {result.reference} needs {result.needed} more.", "yellow")
+    elif result.frozen:
+        say(f"Approved, but frozen. {result.reference} does not run until an administrator lifts it.", "bold red")
+        say(f"The approval ends {moment(result.expires_at)}. See: runplane status")
     elif result.gates_running:
         say(f"Approved. {result.reference} runs now: runplane requests show {result.reference}", "green")
     else:

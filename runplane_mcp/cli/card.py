@@ -97,6 +97,7 @@ def card_json(card: Card) -> dict[str, Json]:
         "request_id": card.request_id,
         "reference": card.reference,
         "status": card.status,
+        "frozen": card.frozen,
         "action": card.action,
         "operation": card.operation_id,
         "amount": card.amount,

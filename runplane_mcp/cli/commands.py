@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from runplane_mcp import __version__
-from runplane_mcp.cli import approvals, audit, backup, catalog, init, people, policy, requests, serving, status, why
+from runplane_mcp.cli import (
+    approvals,
+    audit,
+    backup,
+    catalog,
+    freeze,
+    init,
+    people,
+    policy,
+    requests,
+    serving,
+    status,
+    why,
+)
 from runplane_mcp.cli.demo import demo
 from runplane_mcp.cli.doctor import doctor
 from runplane_mcp.cli.root import RootGroup
@@ -46,6 +59,8 @@ app.command("simulator")(serving.simulator)
 app.command("approve")(approvals.approve)
 app.command("deny")(approvals.deny)
 approvals.approvals.command("watch")(watch)
+app.command("freeze", epilog=freeze.FREEZE_EXAMPLES)(freeze.freeze)
+app.command("unfreeze", epilog=freeze.UNFREEZE_EXAMPLES)(freeze.unfreeze)
 app.add_typer(approvals.approvals, name="approvals")
 app.add_typer(requests.requests, name="requests")
 app.command("why")(why.why)

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 _SENTENCE = 500
 
 
-def request_json(request: ActionRequest) -> dict[str, Json]:
-    """A request for programs; times are ISO in UTC."""
+def request_json(request: ActionRequest, *, frozen: bool) -> dict[str, Json]:
+    """A request for programs; times are ISO in UTC. `frozen`: a freeze keeps it from running."""
     return {
         "request_id": request.id,
         "reference": request.reference,
         "status": request.state.value,
+        "frozen": frozen,
         "action": request.action,
         "operation": request.operation_id,
         "kind": request.kind.value,
@@ -63,7 +64,7 @@ def life_json(life: Life) -> dict[str, Json]:
         "request_id": life.request.id,
         "reference": life.request.reference,
         "status": life.request.state.value,
-        "request": request_json(life.request),
+        "request": request_json(life.request, frozen=bool(life.frozen)),
         "decision": decisions[-1] if decisions else None,
         "decisions": decisions,
         "votes": [_vote_json(vote) for vote in life.votes],
@@ -153,6 +154,7 @@ def life_view(life: Life) -> RenderableType:
         ),
         agent_line(request.agent),
     ]
+    parts.extend(Text(visible(each.sentence(), 1_000), style="bold red") for each in life.frozen)
     wire = request.effective or request.as_asked
     if wire is not None:
         parts.append(sent_view(wire.method, wire.url, pairs(wire)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
-from runplane_mcp.core.request import Kind, State
+from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.core.text import label
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk
 
 requests = typer.Typer(help="Every attempt of every agent.", no_args_is_help=True)
 
@@ -29,9 +32,14 @@ def list_(
 
     settings = settings_of_home()
     wanted = RequestFilter(states=frozenset(state) if state else None, kind=kind, action=action, limit=limit)
-    found = at_desk(settings, lambda desk: desk.requests(wanted))
+
+    async def look(desk: Desk) -> tuple[list[ActionRequest], frozenset[str]]:
+        requests = await desk.requests(wanted)
+        return requests, await desk.held_by_freezes(requests)
+
+    found, frozen = at_desk(settings, look)
     if as_json:
-        print_json([request_json(request) for request in found])
+        print_json([request_json(request, frozen=request.id in frozen) for request in found])
         return
     if not found:
         say("There are no such requests.")
@@ -43,7 +51,7 @@ def list_(
             request.action,
             label(request.agent),
             brief(request.created_at),
-            request.failure.code if request.failure else "",
+            request.failure.code if request.failure else "frozen" if request.id in frozen else "",
         )
         for request in found
     ]
@@ -53,9 +61,11 @@ def list_(
         Column("ACTION", whole=True),
         Column("AGENT"),
         Column("ASKED"),
-        Column("CODE"),
+        Column("CODE", styles={"frozen": "bold red"}),
     ]
     console().print(table(columns, rows))
+    if frozen:
+        say("What is marked frozen does not run while the freeze stands: runplane status", "bold red")
 
 
 @requests.command("show")

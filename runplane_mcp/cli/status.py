@@ -42,6 +42,7 @@ def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
 
 
 def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
+    from runplane_mcp.cli.freeze import freeze_json
     from runplane_mcp.cli.output import iso
     from runplane_mcp.cli.people import person_json
 
@@ -59,6 +60,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
         "policy": policy,
         "people": [person_json(person) for person in home.people],
         "nobody_can_meet": list(home.unmet),
+        "frozen": [freeze_json(each) for each in home.frozen],
         "waiting": home.waiting,
         "outcome_unknown": home.outcome_unknown,
         "gates_running": home.gates_running,
@@ -69,7 +71,12 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
 
 def _tell(settings: Settings, home: HomeStatus) -> None:
     from runplane_mcp.cli.output import moment, say
+    from runplane_mcp.core.text import visible
 
+    for each in home.frozen:
+        say(f"{visible(each.sentence(), 1_000).replace('Frozen', 'FROZEN', 1)} Since {moment(each.at)}.", "bold red")
+    if home.frozen:
+        say("         What it names is blocked or held, in every process. Lift it: runplane unfreeze --as ADMIN", "red")
     in_use = stripe_in_use(settings, home)
     money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
     say(f"Home     {settings.home}")

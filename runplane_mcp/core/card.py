@@ -67,3 +67,4 @@ class Card:
     preconditions: tuple[str, ...]
     facts: Mapping[str, Json]
     policy_version: str
+    frozen: bool = False  # a freeze holds it: it does not run even with every yes

@@ -10,6 +10,7 @@ from runplane_mcp.core.approval import Person, Standing, Vote, eligible_people, 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card, VoteLine
 from runplane_mcp.core.decision import Need
+from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import ActionRequest, fingerprint
 from runplane_mcp.core.wire import pairs
@@ -24,7 +25,10 @@ def build_card(
     record: DecisionRecord,
     votes: Sequence[Vote],
     people: Mapping[str, Person],
+    *,
+    frozen: Sequence[Freeze] = (),
 ) -> Card:
+    """`frozen` are the freezes that hold the request now; all else is as it was when the card's round began."""
     detail = record.detail
     effect = cast("Detail", detail.get("effect", {}))
     needs = needs_from(detail)
@@ -61,6 +65,7 @@ def build_card(
             detail,
             needs_people=[(need, eligible_people(need, people.values())) for need in needs],
             one_person=counted.one_person,
+            frozen=frozen,
         ),
         quoted=tuple((str(label), str(text)) for label, text in cast("list[list[str]]", _list(effect.get("quoted")))),
         agent=request.agent,
@@ -87,6 +92,7 @@ def build_card(
         preconditions=tuple(each.sentence() for each in preconditions_from(detail)),
         facts=record.facts,
         policy_version=record.policy_version,
+        frozen=bool(frozen),
     )
 
 
@@ -96,8 +102,9 @@ def _warnings(
     *,
     needs_people: Sequence[tuple[Need, Sequence[str]]],
     one_person: bool,
+    frozen: Sequence[Freeze],
 ) -> tuple[str, ...]:
-    found = []
+    found = [f"{each.sentence()} While this stands, nothing runs, whoever says yes." for each in frozen]
     if request.identity.simulator:
         found.append("Simulator: no real money moves.")
     elif not request.identity.livemode:

@@ -22,7 +22,7 @@ from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.records import needs_from, preconditions_from
-from runplane_mcp.store.base import Changed, DecisionRecord, Transaction
+from runplane_mcp.store.base import Changed, DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Completer:
     async def look(self) -> None:
         """One pass over everything unfinished; starts a task for each request that this gate can move."""
         now = self.gate.clock.policy()
-        unfinished = await self.gate.store.read(lambda reader: reader.unfinished(now))
+        unfinished = await self.gate.store.read(lambda reader: self._unfinished(reader, now))
         if not unfinished:
             return
         try:
@@ -93,6 +93,17 @@ class Completer:
             if self._needs_work(request, identity):
                 task = loop.create_task(self._one(request))
                 self._work[request.id] = task
+
+    def _unfinished(self, reader: Reader, now: int) -> list[ActionRequest]:
+        """What may need work. An approved request that a freeze holds needs none until it expires; the commit that ends the
+        freeze brings the next look."""
+        freezes = self.gate.executor.freezes
+        standing = freezes.standing(reader)
+        return [
+            request
+            for request in reader.unfinished(now)
+            if request.state is not State.APPROVED or self._expired(request) or not freezes.among(standing, request)
+        ]
 
     async def settle(self) -> None:
         """Waits for the tasks that the last look started."""
@@ -169,7 +180,8 @@ class Completer:
     # ── approved: looked up, decided and checked again, then run ──────────────────────────────────────────────────
 
     async def _run_approved(self, request: ActionRequest) -> bool:
-        """True when the request moved. False: a look-up told nothing, so it stays approved and is tried again."""
+        """True when the request moved. False: a look-up told nothing, or somebody has frozen it, so it stays approved and
+        is tried again."""
         gate = self.gate
         if request.effective is None or request.as_asked is None:
             raise Changed
@@ -192,7 +204,7 @@ class Completer:
         gate.executor.probe("approved.claimed")
         if moved.state is State.EXECUTING:
             await gate.execute(moved, fresh=True)
-        return True
+        return moved.state is not State.APPROVED
 
     def _claim(
         self, tx: Transaction, request: ActionRequest, record: DecisionRecord, effect: Effect, changed: tuple[str, ...]
@@ -204,6 +216,8 @@ class Completer:
             raise Changed
         if self._expired(request):
             return self._expire(tx, request)
+        if gate.executor.freezes.on(tx, request):
+            return current
         if effect.refusal is not None:
             failure = effect.refusal
             tx.settle(request.id, release=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runplane_mcp.core.approval import (
     GROUP_ID,
@@ -24,11 +22,14 @@ from runplane_mcp.core.approval import (
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.decision import Need
+from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.policy import version_of
-from runplane_mcp.core.request import ActionRequest, State, same_digest
+from runplane_mcp.core.request import HELD, ActionRequest, State, same_digest
 from runplane_mcp.errors import ApprovalError, PersonError, PolicyError, RequestError, RunplaneError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.freezes import Freezes
+from runplane_mcp.gate.keys import Keys
 from runplane_mcp.gate.people import (
     PROOF_ED25519,
     SCRYPT_N,
@@ -43,7 +44,6 @@ from runplane_mcp.gate.people import (
     private_key,
     public_hex,
     trusted,
-    unlock,
 )
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
@@ -64,7 +64,8 @@ _LONGEST_NOTE = 500
 
 @dataclass(frozen=True, slots=True)
 class VoteResult:
-    """What a vote came to. `votes` are the yes votes of this round, `needed` how many are still missing."""
+    """What a vote came to. `votes` are the yes votes of this round, `needed` how many are still missing. `frozen`: it does
+    not run, however many say yes, until an administrator lifts a freeze."""
 
     request_id: str
     reference: str
@@ -73,22 +74,24 @@ class VoteResult:
     needed: int
     gates_running: bool
     expires_at: int | None
+    frozen: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One request from first to last."""
+    """One request from first to last. `frozen` are the freezes that hold it now."""
 
     request: ActionRequest
     decisions: tuple[DecisionRecord, ...]
     votes: tuple[Vote, ...]
     events: tuple[Event, ...]
     result: Mapping[str, Json] | None
+    frozen: tuple[Freeze, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class HomeStatus:
-    """The state of a home. Times are milliseconds; counts are of all requests in that state."""
+    """The state of a home. Times are milliseconds; counts are of all requests in that state. `frozen` is what stands."""
 
     store_id: str
     mode: str
@@ -104,6 +107,7 @@ class HomeStatus:
     gates_running: int
     simulated_clock: bool
     unmet: tuple[str, ...]
+    frozen: tuple[Freeze, ...]
 
 
 class Desk:
@@ -115,6 +119,8 @@ class Desk:
         self.store = store
         self.policies = policies
         self.clock = clock
+        self.keys = Keys(store, clock)
+        self.freezes = Freezes(policies.catalog)
         self._gates = gates
         self._scrypt_n = scrypt_n
 
@@ -125,7 +131,8 @@ class Desk:
 
         def work(reader: Reader) -> list[Card]:
             waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=1000))
-            return [self._card(reader, request) for request in reversed(waiting) if not self._expired(request)]
+            standing = self.freezes.standing(reader)
+            return [self._card(reader, request, standing) for request in reversed(waiting) if not self.expired(request)]
 
         return await self.store.read(work)
 
@@ -135,12 +142,12 @@ class Desk:
         def work(reader: Reader) -> Card:
             if reference_or_id is None:
                 waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=1000))
-                request = next((each for each in waiting if not self._expired(each)), None)
+                request = next((each for each in waiting if not self.expired(each)), None)
                 if request is None:
                     raise RequestError("request.not_found", "Nothing waits for approval.")
             else:
                 request = _found(reader, reference_or_id)
-            return self._card(reader, request)
+            return self._card(reader, request, self.freezes.standing(reader))
 
         return await self.store.read(work)
 
@@ -157,9 +164,20 @@ class Desk:
                 votes=tuple(votes),
                 events=tuple(reader.events(0, 10_000, request.id)),
                 result=reader.result(request.id),
+                frozen=self.freezes.on(reader, request) if request.state in HELD else (),
             )
 
         return await self.store.read(work)
+
+    async def frozen(self) -> tuple[Freeze, ...]:
+        """The freezes that stand, oldest first."""
+        return await self.store.read(self.freezes.standing)
+
+    async def held_by_freezes(self, requests: Sequence[ActionRequest]) -> frozenset[str]:
+        """The ids of those that people can still stop and that do not run because a freeze holds them."""
+        standing = await self.frozen()
+        held = (request for request in requests if request.state in HELD)
+        return frozenset(request.id for request in held if self.freezes.among(standing, request))
 
     async def people(self) -> list[Person]:
         """Everybody the audit log bears out."""
@@ -189,12 +207,13 @@ class Desk:
                 policy=policy,
                 proposed=reader.proposed_policy(),
                 people=tuple(people.values()),
-                waiting=sum(not self._expired(request) for request in waiting),
+                waiting=sum(not self.expired(request) for request in waiting),
                 outcome_unknown=len(unknown),
                 events=reader.head().size,
                 gates_running=living_gates(self._gates),
                 simulated_clock=self.clock.simulated,
                 unmet=unmet(needs, people),
+                frozen=self.freezes.standing(reader),
             )
 
         return await self.store.read(work)
@@ -211,8 +230,8 @@ class Desk:
         """
         if note is not None and len(note) > _LONGEST_NOTE:
             raise ApprovalError("approval.note", f"A note has at most {_LONGEST_NOTE} characters.")
-        voter = await self._voter(person)
-        key = await self._unlock(voter, secret)
+        voter = await self.keys.person(person)
+        key = await self.keys.unlock(voter, secret)
         at = self.clock.wall()
 
         def work(tx: Transaction) -> VoteResult | RunplaneError:
@@ -222,7 +241,7 @@ class Desk:
                 raise ApprovalError(
                     "approval.not_waiting", f"{request.reference} is {request.state.value}: there is nothing to decide."
                 )
-            if self._expired(request):
+            if self.expired(request):
                 # The expiry itself must become durable, so this is returned and not raised.
                 tx.settle(request.id, release=True)
                 tx.move(request, State.EXPIRED, at=at, event={"expires_at": request.expires_at})
@@ -280,6 +299,7 @@ class Desk:
                 needed=counted.needed,
                 gates_running=living_gates(self._gates) > 0,
                 expires_at=request.expires_at,
+                frozen=bool(self.freezes.on(tx, request)),
             )
 
         result = await self.store.write(work)
@@ -326,8 +346,8 @@ class Desk:
                     "Adding people needs an administrator's secret.",
                     next_step="Add `--as ADMIN` and give their secret first.",
                 )
-            admin = await self._admin(as_person)
-            enroller, enroller_key = admin.id, await self._unlock(admin, as_secret)
+            admin = await self.keys.administrator(as_person, "Adding people")
+            enroller, enroller_key = admin.id, await self.keys.unlock(admin, as_secret)
         elif role is not Role.ADMIN:
             raise PersonError(
                 "person.first_must_be_admin", "The first person is an administrator.", next_step="Use `--role admin`."
@@ -387,8 +407,8 @@ class Desk:
                     "Activating a policy needs an administrator's secret.",
                     next_step="Add `--as ADMIN` and give their secret.",
                 )
-            admin = await self._admin(as_person)
-            key = await self._unlock(admin, secret)
+            admin = await self.keys.administrator(as_person, "Activating a policy")
+            key = await self.keys.unlock(admin, secret)
         at, version = self.clock.wall(), version_of(text)
 
         def work(tx: Transaction) -> EnforcedPolicy:
@@ -410,41 +430,19 @@ class Desk:
 
     # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _card(self, reader: Reader, request: ActionRequest) -> Card:
+    def _card(self, reader: Reader, request: ActionRequest, standing: Sequence[Freeze]) -> Card:
         record = reader.round_decision(request.id, request.round)
         if record is None or request.round == 0:
             raise RequestError("request.no_card", f"{request.reference} was never held for people.")
         people = trusted(reader)
         votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
-        return build_card(request, record, votes, people)
+        return build_card(request, record, votes, people, frozen=self.freezes.among(standing, request))
 
-    def _expired(self, request: ActionRequest) -> bool:
+    def expired(self, request: ActionRequest) -> bool:
+        """Whether its time is over by now, although no process may have said so yet."""
         # Simulated time is for simulated money: a clock set for the one must not bring the other's approvals back.
         now = self.clock.policy() if request.identity.simulator else self.clock.wall()
         return request.expires_at is not None and now >= request.expires_at
-
-    async def _voter(self, name: str) -> Person:
-        person = (await self.store.read(trusted)).get(name)
-        if person is None:
-            raise PersonError(
-                "person.unknown", f"Nobody called {name[:40]!r} is enrolled.", next_step="See `runplane people list`."
-            )
-        return person
-
-    async def _admin(self, name: str) -> Person:
-        person = await self._voter(name)
-        if person.role is not Role.ADMIN or not person.active:
-            raise PersonError("person.not_admin", f"{name} is not an administrator.")
-        return person
-
-    async def _unlock(self, person: Person, secret: str) -> Ed25519PrivateKey:
-        """The person's key; a wrong secret is refused and counted in the audit log."""
-        try:
-            return await asyncio.to_thread(unlock, person, secret)
-        except PersonError:
-            at = self.clock.wall()
-            await self.store.write(lambda tx: tx.append("person.refused", {"person": person.id}, at=at))
-            raise
 
 
 def unmet(needs: tuple[Need, ...], people: Mapping[str, Person]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 with our key, and writes down what came of it.
 
 Every send follows a durable compare-and-set on (request, attempt, lease) and a look at the clocks. An answer that was
-lost is asked for again with the same bytes and the same key, which Stripe answers from its memory; never with new ones.
+lost is asked for again with the same bytes and the same key, which Stripe answers from its memory; never with new ones,
+and not at all while a freeze holds the request.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from runplane_mcp.core.redact import redact
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
@@ -67,6 +69,7 @@ class Executor:
     store: Store
     connection: StripeConnection
     catalog: Catalog
+    freezes: Freezes
     clock: Clock
     owner: str
     probe: Callable[[str], None] = no_probe
@@ -137,7 +140,12 @@ class Executor:
                     return await self._succeeded(request, found.body, None), found.body
                 if not isinstance(found, Absent):
                     return await self._outcome_unknown(request), None
-            request = await self._next_attempt(request)
+            claimed = await self._next_attempt(request)
+            if claimed is None:
+                if nothing_left:
+                    return await self._unsent(request, answer, frozen=True), None
+                return await self._without_answer(request, operation), None
+            request = claimed
 
     async def resume(self, request: ActionRequest) -> ActionRequest:
         """Finishes what a dead process left executing, or an outcome that is still unknown. Raises Changed when another
@@ -150,18 +158,21 @@ class Executor:
         if isinstance(found, Proven):
             if request.state is State.OUTCOME_UNKNOWN:
                 return await self._succeeded(request, found.body, None)
-            return await self._succeeded(await self._next_attempt(request), found.body, None)
+            claimed = await self._next_attempt(request, to_send=False)
+            return await self._succeeded(claimed or request, found.body, None)
         safe = await self.store.read(
             lambda reader: self._was_decided(reader, request) and self.safe_to_send(reader, request)
         )
         repeatable = operation.method == "POST" or isinstance(found, Absent)
-        if not safe or not repeatable or request.attempt >= MOST_ATTEMPTS:
+        claimed = None
+        if safe and repeatable and request.attempt < MOST_ATTEMPTS:
+            claimed = await self._next_attempt(request)
+        if claimed is None:
             if request.state is State.OUTCOME_UNKNOWN:
                 return request
             return await self._outcome_unknown(request)
-        request = await self._next_attempt(request)
         self.probe("resume.claimed")
-        return (await self.run(request, fresh=False))[0]
+        return (await self.run(claimed, fresh=False))[0]
 
     def check_digest(self, request: ActionRequest, record: DecisionRecord) -> None:
         """The bytes about to be sent are the bytes that were decided and seen. InternalError `internal.digest` if not."""
@@ -228,8 +239,13 @@ class Executor:
             self.connection, request.effective, operation, request.stripe_key, request.first_attempt_at or 0
         )
 
-    async def _next_attempt(self, request: ActionRequest) -> ActionRequest:
-        def claim(tx: Transaction) -> ActionRequest:
+    async def _next_attempt(self, request: ActionRequest, *, to_send: bool = True) -> ActionRequest | None:
+        """The claim that a further send follows. None while a freeze holds the request: a repeat has the same key, but
+        where the first send was lost on its way, the repeat would be what moves the money."""
+
+        def claim(tx: Transaction) -> ActionRequest | None:
+            if to_send and self.freezes.on(tx, request):
+                return None
             return tx.move(
                 request,
                 State.EXECUTING,
@@ -288,7 +304,7 @@ class Executor:
 
         return await self.store.write(record)
 
-    async def _unsent(self, request: ActionRequest, answer: Answer) -> ActionRequest:
+    async def _unsent(self, request: ActionRequest, answer: Answer, *, frozen: bool = False) -> ActionRequest:
         """Proven never to have entered Stripe. What people approved stays approved, within bounds; what was allowed
         without them has failed."""
         reason = answer.reason if isinstance(answer, NotSent) else "Stripe took no more requests."
@@ -304,6 +320,8 @@ class Executor:
                     lease_until=None,
                 )
             failure = Failure("stripe.unreachable", f"Stripe could not be reached; nothing was sent. {reason}")
+            if frozen:
+                failure = Failure("frozen", "Such actions were paused before anything was sent.")
             tx.settle(request.id, release=True)
             return tx.move(
                 request,

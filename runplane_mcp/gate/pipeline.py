@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.closed import Closed
-from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
 from runplane_mcp.core.facts import UNKNOWN
@@ -23,6 +23,7 @@ from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import (
+    HELD,
     ActionRequest,
     Failure,
     Kind,
@@ -39,7 +40,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import judge, record_decision, standing_facts
 from runplane_mcp.gate.execution import Executor, failure_event
 from runplane_mcp.gate.policies import Policies
-from runplane_mcp.gate.records import block_code, find, received_event, words_to_agent
+from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
 from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -197,11 +198,11 @@ class Gate:
             self._deciding.discard(request.id)
 
     async def _write(self, submission: Submission, request: ActionRequest, classified: Classified) -> RequestView:
-        # 3 decide (a): what is blocked whatever Stripe would say needs no look-up.
-        early = await self.store.read(lambda reader: self._early(reader, request, classified))
-        if early is not None:
+        # 3 decide (a): what is blocked or frozen whatever Stripe would say needs no look-up.
+        if await self.store.read(lambda reader: self._early(reader, request, classified)):
             blocked = await self._written(lambda tx: self._received_and_blocked(tx, request, classified))
-            return view_of(blocked)
+            if blocked is not None:
+                return view_of(blocked)
 
         # 4 resolve, while the request itself becomes durable.
         looking = asyncio.create_task(resolve(self.connection, classified, timeout=LOOK_UP))
@@ -275,7 +276,9 @@ class Gate:
                 return earlier
         return tx.insert_request(request, event=received_event(request))
 
-    def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> Decision | None:
+    def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
+        if self.executor.freezes.on(reader, request, classified):
+            return True
         policy = self.policies.enforced(reader)
         before = effect_of(classified, {})
         facts = standing_facts(
@@ -289,9 +292,14 @@ class Gate:
         facts.update(before.facts)
         facts.update(clock_facts(policy, self.clock.policy()))
         pending = frozenset(name for name in classified.facts if facts.get(name, UNKNOWN) is UNKNOWN)
-        return policy.early_block(facts, pending)
+        return policy.early_block(facts, pending) is not None
 
-    def _received_and_blocked(self, tx: Transaction, request: ActionRequest, classified: Classified) -> ActionRequest:
+    def _received_and_blocked(
+        self, tx: Transaction, request: ActionRequest, classified: Classified
+    ) -> ActionRequest | None:
+        """None where it is no longer so: a freeze was lifted, another policy activated."""
+        if not self._early(tx, request, classified):
+            return None
         received = self._receive(tx, request)
         if received.id != request.id:
             return received
@@ -318,6 +326,7 @@ class Gate:
                 ),
             )
         judged = judge(tx, policy, request, classified, effect, self.clock)
+        judged = self.executor.freezes.over(tx, request, classified, judged)
         decision = judged.decision
         held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
         record = record_decision(
@@ -328,7 +337,7 @@ class Gate:
 
         if decision.outcome is Outcome.BLOCK:
             tx.settle(request.id, release=True)
-            failure = Failure(block_code(decision), "The company's policy does not allow this.")
+            failure = block_failure(decision)
             return tx.move(
                 request,
                 State.BLOCKED,
@@ -505,7 +514,9 @@ class Gate:
             raise RequestError(
                 "request.not_found", "There is no such request of yours.", next_step="Use list_requests to see yours."
             )
-        return request, view_of(request, reader.result(request.id) if request.state is State.SUCCEEDED else None)
+        frozen = request.state in HELD and bool(self.executor.freezes.on(reader, request))
+        result = reader.result(request.id) if request.state is State.SUCCEEDED else None
+        return request, view_of(request, result, frozen=frozen)
 
 
 _OPEN = frozenset(

@@ -25,7 +25,7 @@ class Policies:
     """Compiled policies by version. Cheap to ask in every decision."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self._compiled: dict[str, CompiledPolicy] = {}
         self._closed: dict[tuple[str, str, str, str, frozenset[str]], Closed] = {}
 
@@ -33,7 +33,7 @@ class Policies:
         """PolicyError with every problem and its place."""
         version = version_of(text)
         if version not in self._compiled:
-            actions = self._catalog.actions
+            actions = self.catalog.actions
             self._compiled[version] = compile_policy(load(text, file=file, known_actions=actions), actions=actions)
         return self._compiled[version]
 

@@ -13,7 +13,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import Facts, FactValue, Missing
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.redact import redact_text
-from runplane_mcp.core.request import ActionRequest, Precondition
+from runplane_mcp.core.request import ActionRequest, Failure, Precondition
 from runplane_mcp.store.base import Reader
 
 
@@ -141,17 +141,19 @@ def received_event(request: ActionRequest) -> dict[str, Json]:
     }
 
 
-def block_code(decision: Decision) -> str:
-    """The stable code that a blocked agent gets: of what kind the reason is, not which."""
-    for reason in decision.decisive:
-        if reason.source == "error":
-            return "policy.error"
-        if reason.source == "limit":
-            return "policy.limit"
-    return "policy.blocked"
+def block_failure(decision: Decision) -> Failure:
+    """What a blocked agent is told, with a stable code: of what kind the reason is, not which."""
+    sources = [reason.source for reason in decision.decisive]
+    if "freeze" in sources:
+        return Failure("frozen", "Such actions are paused.")
+    kind = next((source for source in sources if source in {"error", "limit"}), "blocked")
+    return Failure(f"policy.{kind}", "The company's policy does not allow this.")
 
 
 def words_to_agent(decision: Decision) -> str | None:
-    """What the policy's author wrote for agents, and nothing else: no rule, no threshold."""
+    """What the policy's author wrote for agents, and nothing else: no rule, no threshold. Where a freeze stopped it, the
+    policy has not spoken."""
+    if any(reason.source == "freeze" for reason in decision.reasons):
+        return None
     words = [reason.tell_agent for reason in decision.decisive if reason.tell_agent]
     return " ".join(dict.fromkeys(words)) or None

@@ -43,7 +43,8 @@ class Submission:
 class RequestView:
     """A request as its own agent may see it: no rules, scores, thresholds or people.
 
-    `tell_agent` is what policy or a person says to the agent. `result` is the Stripe object of a success, redacted.
+    `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
+    not run even once it is approved. `result` is the Stripe object of a success, redacted.
     Times are milliseconds since 1970, `expires_at` in policy time.
     """
 
@@ -60,14 +61,15 @@ class RequestView:
     result: Mapping[str, Json] | None = None
     failure: Failure | None = None
     tell_agent: str | None = None
+    frozen: bool = False
 
     @property
     def settled(self) -> bool:
         """Whether waiting longer in this call may change anything but people's minds."""
-        return self.status not in {State.RECEIVED, State.APPROVED, State.EXECUTING}
+        return self.frozen or self.status not in {State.RECEIVED, State.APPROVED, State.EXECUTING}
 
 
-def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None) -> RequestView:
+def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None, *, frozen: bool = False) -> RequestView:
     return RequestView(
         request_id=request.id,
         reference=request.reference,
@@ -82,4 +84,5 @@ def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None) ->
         result=result,
         failure=request.failure,
         tell_agent=request.message_to_agent,
+        frozen=frozen,
     )

@@ -14,6 +14,7 @@ from typing import Protocol, TypedDict, TypeVar, Unpack
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
+from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
 
@@ -183,6 +184,10 @@ class Reader(Protocol):
     def people(self) -> dict[str, Person]: ...
     def enforced_policy(self) -> EnforcedPolicy | None: ...
     def proposed_policy(self) -> ProposedPolicy | None: ...
+    def freezes(self) -> list[Freeze]:
+        """Every freeze there ever was, oldest first. `lifted_seq` is only what the row says."""
+        ...
+
     def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
         """How full a bucket is: rows whose time lies within the window before `now` (policy time), and all that wait.
         `excluding` leaves out one request's own reservation."""
@@ -288,6 +293,15 @@ class Transaction(Reader, Protocol):
     def propose_policy(self, policy: ProposedPolicy) -> None: ...
     def activate_policy(self, policy: EnforcedPolicy) -> None:
         """The caller appends `policy.activated` with `version` in this transaction; `verify` compares them."""
+        ...
+
+    def start_freeze(self, freeze: Freeze) -> None:
+        """Adds a freeze that stands, event `freeze.started`. Who is said to have started it, and why, is in a payload."""
+        ...
+
+    def lift_freeze(self, freeze_id: str, event: Mapping[str, Json], *, at: int) -> None:
+        """Marks a freeze as ended by the event `freeze.lifted`, whose body is `event` and the freeze's id. Changed where
+        there is no such freeze."""
         ...
 
     def set_meta(self, key: str, value: str) -> None: ...

@@ -11,6 +11,7 @@ from pathlib import Path
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Usage
+from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.merkle import HASH_BYTES
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind
 from runplane_mcp.errors import StoreError
@@ -18,11 +19,13 @@ from runplane_mcp.store import faults
 from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, Head, Past, ProposedPolicy, RequestFilter
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
+    FREEZE_COLUMNS,
     PERSON_COLUMNS,
     SELECT_REQUEST,
     VOTE_COLUMNS,
     Row,
     decision_of,
+    freeze_of,
     key_hash,
     listed,
     person_of,
@@ -43,6 +46,11 @@ LEFT JOIN payload ON payload.commitment = decision.content
 _VOTE = f"""
 SELECT {listed(VOTE_COLUMNS[:-1])}, payload.body FROM vote LEFT JOIN payload ON payload.commitment = vote.note
 """.replace("request_id", "vote.request_id")
+_FREEZE = f"""
+SELECT {listed(FREEZE_COLUMNS[:-1])}, lifted_seq, payload.body FROM freeze
+LEFT JOIN payload ON payload.commitment = freeze.told
+ORDER BY freeze.at, freeze.id
+"""
 
 # What waits counts as now, whenever it was asked; what is spent or released counts by its time.
 _USAGE = """
@@ -215,6 +223,9 @@ class SqliteReader:
     def proposed_policy(self) -> ProposedPolicy | None:
         row = self._one("SELECT version, text, at FROM proposed_policy JOIN policy USING (version)")
         return None if row is None else ProposedPolicy(*row)
+
+    def freezes(self) -> list[Freeze]:
+        return [freeze_of(row) for row in self._all(_FREEZE)]
 
     def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
         which = (bucket.key, bucket.bucket, excluding)

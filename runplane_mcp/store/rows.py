@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from runplane_mcp.core.approval import Answer, Person, Role, Vote
 from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.decision import Outcome, RiskLevel
+from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
 from runplane_mcp.store.base import DecisionRecord
 from runplane_mcp.store.payloads import commitment, wire_of
@@ -110,6 +111,9 @@ PERSON_COLUMNS: Final = (
     "added_by",
     "event_seq",
 )
+
+#: Without `lifted_seq`, which is set later. `told` is the commitment to who is said to have started it, and why.
+FREEZE_COLUMNS: Final = ("id", "agent", "principal", "action", "at", "told")
 
 
 def listed(columns: Iterable[str], table: str = "") -> str:
@@ -289,3 +293,15 @@ def person_of(row: Row) -> Person:
     fields["groups"] = frozenset(json.loads(fields["groups"]))
     fields["active"] = bool(fields["active"])
     return Person(**fields)
+
+
+def freeze_values(freeze: Freeze, told: str) -> tuple[Value, ...]:
+    scope = freeze.scope
+    return (freeze.id, scope.agent, scope.principal, scope.action, freeze.at, told)
+
+
+def freeze_of(row: Row) -> Freeze:
+    """The freeze of FREEZE_COLUMNS without `told`, then `lifted_seq` and the payload's body (null when erased)."""
+    id_, agent, principal, action, at, lifted_seq, body = row
+    told = {} if body is None else json.loads(body)
+    return Freeze(id_, Scope(agent, principal, action), at, told.get("said_by"), told.get("reason"), lifted_seq)

@@ -215,6 +215,17 @@ _TABLES = (
       PRIMARY KEY (stripe_id, kind, number)
     ) STRICT, WITHOUT ROWID
     """,
+    f"""
+    CREATE TABLE freeze (
+      id TEXT PRIMARY KEY,
+      agent TEXT,
+      principal TEXT,
+      action TEXT,
+      at INTEGER NOT NULL,
+      told TEXT NOT NULL {_HASH.format("told")},
+      lifted_seq INTEGER REFERENCES event (seq)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 

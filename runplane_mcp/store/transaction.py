@@ -17,6 +17,7 @@ from typing import Final, Unpack
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json, canonical
 from runplane_mcp.core.decision import Bucket
+from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.core.request import ActionRequest, Kind, State, may_follow
@@ -27,11 +28,13 @@ from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
+    FREEZE_COLUMNS,
     PERSON_COLUMNS,
     REQUEST_COLUMNS,
     VOTE_COLUMNS,
     Value,
     decision_values,
+    freeze_values,
     insert,
     listed,
     person_values,
@@ -53,6 +56,7 @@ _INSERT_PERSON = insert("person", PERSON_COLUMNS)
 _INSERT_MENTION = """
 INSERT INTO mention (stripe_id, kind, number) SELECT ?, kind, number FROM request WHERE id = ? ON CONFLICT DO NOTHING
 """
+_INSERT_FREEZE = insert("freeze", FREEZE_COLUMNS)
 _INSERT_RESERVATION = insert("reservation", ("request_id", "key", "bucket", "at", "currency", "amount", "state"))
 
 
@@ -268,6 +272,27 @@ class SqliteTransaction(SqliteReader):
             policy.by,
         )
         self._all("DELETE FROM proposed_policy WHERE version = ?", policy.version)
+
+    def start_freeze(self, freeze: Freeze) -> None:
+        told = self._payload({"said_by": freeze.said_by, "reason": freeze.reason}, None)
+        values = freeze_values(freeze, told)
+        self._all(_INSERT_FREEZE, *values)
+        scope = freeze.scope
+        body: dict[str, Json] = {
+            "freeze": freeze.id,
+            "agent": scope.agent,
+            "principal": scope.principal,
+            "action": scope.action,
+            "payloads": {"told": told},
+            "row": row_digest(FREEZE_COLUMNS, values),
+        }
+        self.append("freeze.started", body, at=freeze.at)
+
+    def lift_freeze(self, freeze_id: str, event: Mapping[str, Json], *, at: int) -> None:
+        seq = self.append("freeze.lifted", {**event, "freeze": freeze_id}, at=at)
+        _, changed = self._run("UPDATE freeze SET lifted_seq = ? WHERE id = ?", (seq, freeze_id))
+        if not changed:
+            raise Changed(f"there is no freeze {freeze_id}")
 
     def set_meta(self, key: str, value: str) -> None:
         self._all(

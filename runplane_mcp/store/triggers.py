@@ -90,6 +90,16 @@ def triggers() -> tuple[str, ...]:
         _trigger("person_delete", "DELETE ON person", "", KEPT_FOR_EVER),
         _replace("person", unique="id = NEW.id"),
         _trigger("person_id", "UPDATE OF id ON person", "", KEPT_FOR_EVER),
+        # A freeze only ever gets a later end; that it has one proves nothing without the event's signature.
+        _trigger("freeze_stands", "UPDATE OF id, agent, principal, action, at, told ON freeze", "", KEPT_FOR_EVER),
+        _trigger(
+            "freeze_lifted",
+            "UPDATE OF lifted_seq ON freeze",
+            "NEW.lifted_seq IS NULL OR NEW.lifted_seq <= OLD.lifted_seq",
+            KEPT_FOR_EVER,
+        ),
+        _trigger("freeze_delete", "DELETE ON freeze", "", KEPT_FOR_EVER),
+        _replace("freeze", unique="id = NEW.id"),
         # UPDATE OR REPLACE could also move another key onto this one.
         _trigger("meta_store_update", "UPDATE ON meta", "'store_id' IN (OLD.key, NEW.key)", KEPT_FOR_EVER),
         _trigger("meta_store_delete", "DELETE ON meta", "OLD.key = 'store_id'", KEPT_FOR_EVER),

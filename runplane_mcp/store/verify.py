@@ -1,9 +1,9 @@
 """Whether the audit log and the state tables still say what was written: reads only, in one pass over the events.
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
-request, decision, vote, person and the enforced policy against the event that wrote it, in both directions; every payload
-against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions, which hold
-no evidence.
+request, decision, vote, person, freeze and the enforced policy against the event that wrote it, in both directions; every
+payload against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions, which
+hold no evidence, and signatures, which whoever relies on one checks.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.
@@ -27,6 +27,7 @@ from runplane_mcp.store.files import connect_for_reading, version_of
 from runplane_mcp.store.payloads import commitment
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
+    FREEZE_COLUMNS,
     REQUEST_COLUMNS,
     VOTE_COLUMNS,
     Row,
@@ -48,6 +49,7 @@ _VOTE = f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? AND round
 _PERSON = """
 SELECT role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, added_by FROM person WHERE id = ? AND event_seq = ?
 """
+_FREEZE = f"SELECT {listed(FREEZE_COLUMNS)} FROM freeze WHERE id = ?"
 _VERSION = REQUEST_COLUMNS.index("version")
 _STATE = REQUEST_COLUMNS.index("state")
 
@@ -124,7 +126,8 @@ class _Check:
         self._progress = progress
         self._frontier = Frontier()
         self._newest_at = 0
-        self._seen = {"request": 0, "decision": 0, "vote": 0, "person": 0}
+        self._seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "freeze": 0}
+        self._lifted = 0
         self._activated: object = None
 
     def run(self) -> Verification:
@@ -216,6 +219,10 @@ class _Check:
             self._evidence("vote", seq, said, VOTE_COLUMNS, row)
         elif type_ == "person.added":
             self._person(seq, said)
+        elif type_ == "freeze.started":
+            self._evidence("freeze", seq, said, FREEZE_COLUMNS, self._one(_FREEZE, said.get("freeze")))
+        elif type_ == "freeze.lifted":
+            self._lift(seq, said)
         elif type_ == "policy.activated":
             self._activated = said.get("version")
 
@@ -250,6 +257,12 @@ class _Check:
             raise _Mismatch(f"The person of event {seq} was changed.", seq)
         self._seen["person"] += 1
 
+    def _lift(self, seq: int, said: Mapping[str, Any]) -> None:
+        row = self._one("SELECT lifted_seq FROM freeze WHERE id = ?", said.get("freeze"))
+        if row is None or row[0] is None or row[0] < seq:
+            raise _Mismatch(f"The freeze that event {seq} lifted is not lifted by it.", seq)
+        self._lifted += row[0] == seq
+
     def _head(self) -> None:
         row = self._one("SELECT size, frontier, root, newest_at FROM head")
         if row is None:
@@ -271,6 +284,9 @@ class _Check:
         for table, seen in self._seen.items():
             if self._count(table) != seen:
                 raise _Mismatch(f"There is a {table} in the database that no event made.")
+        row = self._one("SELECT count(*) FROM freeze WHERE lifted_seq IS NOT NULL")
+        if row is not None and row[0] != self._lifted:
+            raise _Mismatch("A freeze is marked as lifted, but no event lifted it.")
 
     def _policies(self) -> None:
         row = self._one("SELECT version FROM enforced_policy")

@@ -20,6 +20,7 @@ from runplane_mcp.core.request import State, StripeIdentity
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import SystemClock, simulated_offset
 from runplane_mcp.gate.execution import Executor
+from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.view import RequestView, Submission
@@ -146,7 +147,7 @@ async def gate(folder: Path, connection: StripeConnection, clock: RunningClock, 
             connection=connection,
             identity=identity,
             clock=clock,
-            executor=Executor(store, connection, catalog, clock, "bench", laps.probe),
+            executor=Executor(store, connection, catalog, Freezes(catalog), clock, "bench", laps.probe),
         )
         yield opened
         await opened.drain(1.0)

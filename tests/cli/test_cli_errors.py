@@ -33,6 +33,8 @@ from tests.cli.conftest import Run
         ["requests", "show", "RP-7F3K"],
         ["audit", "verify"],
         ["people", "add", "dana", "--secret-stdin"],
+        ["freeze"],
+        ["unfreeze", "--as", "dana", "--secret-stdin"],
     ],
 )
 def test_without_a_home_every_command_points_to_init(command: list[str], environment: Path, run: Run) -> None:

@@ -187,6 +187,9 @@ ANSWERS: dict[str, Answer] = {
             ),
         }.items()
     },
+    "approved_but_frozen": about_request(
+        replace(BASE, status=State.APPROVED, expires_at=DAY, frozen=True), now=NOW, tool="get_request", control=True
+    ),
     "waiting_after_a_wait": about_request(waiting(), now=NOW, tool="wait_for_request", control=True),
     "waiting_with_words_of_the_policy": about_request(
         waiting(tell_agent="Finance answers until five."), now=NOW, tool="create_refund"

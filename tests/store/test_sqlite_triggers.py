@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import State
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
-from tests.store.things import a_decision, a_vote, activated, brought_to, enrolled
+from tests.store.things import NOW, a_decision, a_vote, activated, brought_to, enrolled
 
 NEW_REQUEST = """
 INTO request (id, reference, state, version, principal, agent, via, operation_id, action, kind, target, account,
@@ -64,6 +65,12 @@ REFUSED = {
     "rename a person": "UPDATE person SET id = 'eve'",
     "replace a person": "INSERT OR REPLACE INTO person SELECT id, role, groups, hex(randomblob(32)), salt, scrypt_n, "
     "scrypt_r, scrypt_p, active, added_by, event_seq FROM person",
+    "remove a freeze": "DELETE FROM freeze",
+    "narrow a freeze": "UPDATE freeze SET action = 'deletions'",
+    "move a freeze to another agent": "UPDATE freeze SET agent = 'nobody'",
+    "replace a freeze": "INSERT OR REPLACE INTO freeze SELECT id, agent, principal, 'deletions', at, told, 1 FROM freeze",
+    "let a lifted freeze stand again": "UPDATE freeze SET lifted_seq = NULL WHERE lifted_seq IS NOT NULL",
+    "give a freeze an earlier end": "UPDATE freeze SET lifted_seq = 1 WHERE lifted_seq IS NOT NULL",
     "another id for the store": "UPDATE meta SET value = 'rps_other' WHERE key = 'store_id'",
     "another id by moving a key": "UPDATE OR REPLACE meta SET key = 'store_id' WHERE key = 'epoch'",
     "another id by replacing": "INSERT OR REPLACE INTO meta VALUES ('store_id', 'rps_other')",
@@ -106,6 +113,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def fill(tx: Transaction) -> None:
         enrolled(tx)
         activated(tx)
+        tx.start_freeze(Freeze("frz_1", Scope(), NOW))
+        tx.start_freeze(Freeze("frz_2", Scope(action="refunds"), NOW))
+        tx.lift_freeze("frz_2", {}, at=NOW)
         for state in State:
             request = brought_to(tx, state)
             tx.add_decision(a_decision(request))
@@ -150,6 +160,7 @@ def test_the_statements_above_are_refused_for_their_content_and_not_for_their_fo
         moved("waiting", "denied", ", digest = NULL"),
         moved("approved", "executing"),
         "UPDATE head SET size = size",
+        "UPDATE freeze SET lifted_seq = 3 WHERE lifted_seq IS NULL",
         "INSERT INTO event SELECT max(seq) + 1, at, type, request_id, body, leaf FROM event",
         "DELETE FROM payload",
         "UPDATE meta SET value = '2' WHERE key = 'epoch'",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runplane_mcp.core.canonical import Json, canonical
+from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import Failure, State
 from runplane_mcp.errors import StoreError
@@ -25,8 +26,8 @@ from tests.store.things import NOW, a_decision, a_vote, activated, brought_to, e
 
 
 def fill(tx: Transaction) -> None:
-    """Twelve events: 1 Ada enrolled, 2 policy activated, 3 received, 4 decision, 5 waiting, 6 vote, 7 approved,
-    8 executing, 9 succeeded, 10 received, 11 failed, 12 stopped."""
+    """Fifteen events: 1 Ada enrolled, 2 policy activated, 3 received, 4 decision, 5 waiting, 6 vote, 7 approved,
+    8 executing, 9 succeeded, 10 received, 11 failed, 12 stopped, 13 everything and 14 refunds frozen, 15 refunds lifted."""
     enrolled(tx)
     activated(tx)
     request = received(tx)
@@ -40,6 +41,9 @@ def fill(tx: Transaction) -> None:
     other = received(tx)
     tx.move(other, State.FAILED, at=NOW, event={}, failure=Failure("parameter.type", "words"))
     tx.append("stopped", {}, at=NOW + 1)
+    tx.start_freeze(Freeze("frz_all", Scope(), NOW + 1, "max"))
+    tx.start_freeze(Freeze("frz_refunds", Scope(action="refunds"), NOW + 1))
+    tx.lift_freeze("frz_refunds", {"by": "ada"}, at=NOW + 1)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def found(path: Path) -> Verification:
 def test_a_store_that_nobody_touched_is_whole(path: Path) -> None:
     result = found(path)
 
-    assert (result.ok, result.events, result.first_bad, result.problem) == (True, 12, None, None)
+    assert (result.ok, result.events, result.first_bad, result.problem) == (True, 15, None, None)
     assert len(result.root) == 64
     assert result.events_per_second > 0
 
@@ -127,7 +131,7 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         11,
         ("DELETE FROM event WHERE seq = 11", "UPDATE event SET seq = 11 WHERE seq = 12"),
     ),
-    "the log's tail is cut": (12, ("DELETE FROM event WHERE seq = 12",)),
+    "the log's tail is cut": (15, ("DELETE FROM event WHERE seq = 15",)),
     "two events change places": (
         7,
         (
@@ -137,18 +141,18 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         ),
     ),
     "an event is put in": (
-        13,
-        ("INSERT INTO event SELECT 13, at, type, request_id, body, leaf FROM event WHERE seq = 12",),
+        16,
+        ("INSERT INTO event SELECT 16, at, type, request_id, body, leaf FROM event WHERE seq = 12",),
     ),
     "an event with fitting numbers is put in": (
-        13,
+        16,
         (
-            "INSERT INTO event SELECT 13, at, type, request_id, body, leaf FROM event WHERE seq = 12",
-            rewritten(13, seq=13),
+            "INSERT INTO event SELECT 16, at, type, request_id, body, leaf FROM event WHERE seq = 12",
+            rewritten(16, seq=16),
         ),
     ),
     "the head's root is changed": (None, ("UPDATE head SET root = zeroblob(32)",)),
-    "the head's size is changed": (12, ("UPDATE head SET size = 11",)),
+    "the head's size is changed": (15, ("UPDATE head SET size = 14",)),
     "the head's frontier is changed": (1, ("UPDATE head SET frontier = zeroblob(64)",)),
     "the head's time is changed": (None, ("UPDATE head SET newest_at = 0",)),
     "the head is removed": (None, ("DELETE FROM head",)),
@@ -227,6 +231,17 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         ),
     ),
     "no policy is enforced": (None, ("DELETE FROM enforced_policy",)),
+    "a freeze is lifted by hand": (None, ("UPDATE freeze SET lifted_seq = 12 WHERE id = 'frz_all'",)),
+    "a freeze is lifted by another's event": (None, ("UPDATE freeze SET lifted_seq = 15 WHERE id = 'frz_all'",)),
+    "a lifted freeze stands again": (15, ("UPDATE freeze SET lifted_seq = NULL WHERE id = 'frz_refunds'",)),
+    "a freeze is narrowed": (13, ("UPDATE freeze SET action = 'deletions' WHERE id = 'frz_all'",)),
+    "a freeze is removed": (13, ("DELETE FROM freeze WHERE id = 'frz_all'",)),
+    "a freeze is put in": (
+        None,
+        (
+            "INSERT INTO freeze SELECT 'frz_x', agent, principal, action, at, told, NULL FROM freeze WHERE id = 'frz_all'",
+        ),
+    ),
 }
 
 
@@ -307,7 +322,7 @@ def test_progress_is_told_to_the_end(path: Path) -> None:
     heard: list[tuple[int, int]] = []
     verify(path, lambda done, total: heard.append((done, total)))
 
-    assert heard == [(12, 12)]
+    assert heard == [(15, 15)]
 
 
 def test_what_is_no_store_is_an_error_and_not_a_finding(path: Path, tmp_path: Path) -> None:

@@ -119,6 +119,14 @@ def _scheduled(say: _Saying) -> Words:
 
 
 def _approved(say: _Saying) -> Words:
+    if say.view.frozen:
+        return say.words(
+            "APPROVED, BUT PAUSED BY A PERSON. Not done yet; no money moved so far.",
+            "Runplane runs it by itself if the pause ends in time. Do not send it again, split or reroute it; look with "
+            f"get_request, not before {iso(say.now + LOOK_AGAIN_MS)}.",
+            next=say.again,
+            user=f"{say.view.reference} is approved, but somebody has paused such actions.",
+        )
     return say.words(
         "APPROVED, NOT DONE YET. No money moved so far.",
         "Runplane runs it by itself. Do not send it again.",
