@@ -109,6 +109,7 @@ def card_json(card: Card) -> dict[str, Json]:
         "digest": card.digest,
         "fingerprint": card.fingerprint,
         "round": card.round,
+        "replaces": card.replaces,
         "created_at": iso(card.created_at),
         "expires_at": iso(card.expires_at),
         "simulator": card.simulator,

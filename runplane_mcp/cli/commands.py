@@ -14,6 +14,7 @@ from runplane_mcp.cli import (
     catalog,
     freeze,
     init,
+    lower,
     people,
     policy,
     requests,
@@ -59,6 +60,7 @@ app.command("simulator")(serving.simulator)
 app.command("approve")(approvals.approve)
 app.command("deny")(approvals.deny)
 approvals.approvals.command("watch")(watch)
+app.command("lower", epilog=lower.EXAMPLES)(lower.lower)
 app.command("freeze", epilog=freeze.FREEZE_EXAMPLES)(freeze.freeze)
 app.command("unfreeze", epilog=freeze.UNFREEZE_EXAMPLES)(freeze.unfreeze)
 app.add_typer(approvals.approvals, name="approvals")

@@ -44,6 +44,8 @@ def request_json(request: ActionRequest, *, frozen: bool) -> dict[str, Json]:
         "livemode": request.identity.livemode,
         "simulator": request.identity.simulator,
         "round": request.round,
+        "replaces": request.replaces,
+        "replaced_by": request.replaced_by,
         "digest": request.digest,
         "created_at": iso(request.created_at),
         "policy_at": iso(request.policy_at),
@@ -154,6 +156,9 @@ def life_view(life: Life) -> RenderableType:
         ),
         agent_line(request.agent),
     ]
+    for verb, other in (("It replaces", request.replaces), ("It was replaced by", request.replaced_by)):
+        if other is not None:
+            parts.append(Text(f"{verb} {other}", style="yellow"))
     parts.extend(Text(visible(each.sentence(), 1_000), style="bold red") for each in life.frozen)
     wire = request.effective or request.as_asked
     if wire is not None:

@@ -67,4 +67,5 @@ class Card:
     preconditions: tuple[str, ...]
     facts: Mapping[str, Json]
     policy_version: str
+    replaces: str | None = None  # the id of the request that a person lowered to this one
     frozen: bool = False  # a freeze holds it: it does not run even with every yes

@@ -60,7 +60,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze. `id` names which one."""
+    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze, lowered. `id` names it."""
 
     source: str
     id: str

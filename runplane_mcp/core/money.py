@@ -97,10 +97,30 @@ class Rates:
         return money.major() * rate
 
 
-def parse_money(text: str) -> Money:
+def _bare(written: str, whole: int, part: str | None, of: str) -> ParameterError:
+    """Why a number without a currency is refused, in the readings that it could have."""
+    symbol = _SHOWN.get(of)
+    if part is not None or exponent(of) == 0:
+        shown = [f"'{symbol}{written}'"] if symbol else []
+        return ParameterError(
+            "parameter.amount",
+            f"{written!r} has no currency.",
+            next_step=f"Write {' or '.join([*shown, repr(f'{written} {of}')])}.",
+        )
+    units, minor = f"{whole:,}", str(Money(whole, of)).removeprefix(symbol or "").split()[0]
+    readings = [f"{symbol}{each}" if symbol else f"{each} {of}" for each in (units, minor)]
+    return ParameterError(
+        "parameter.amount",
+        f"{written!r} could be {readings[0]} or {readings[1]}.",
+        next_step=f"Write '{readings[0]}' or '{readings[1]}'.",
+    )
+
+
+def parse_money(text: str, *, of: str = "usd") -> Money:
     """Reads an amount a person typed: `$650`, `650 usd`, `€1,200.50`, `5000 jpy`.
 
-    A bare number is refused with both readings, for it could be dollars or cents. ParameterError otherwise.
+    A bare number is refused with both readings in the currency `of` what it is about, for it could be dollars or cents.
+    ParameterError otherwise.
     """
     written = text.strip()
     currency: str | None = None
@@ -121,17 +141,8 @@ def parse_money(text: str) -> Money:
             "parameter.amount", f"{text!r} is not an amount of money.", next_step="Write '$650' or '650 usd'."
         )
     whole = number["whole"].replace(",", "")
-    if currency is None and number["part"] is not None:
-        raise ParameterError(
-            "parameter.amount", f"{text!r} has no currency.", next_step=f"Write '${written}' or '{written} usd'."
-        )
     if currency is None:
-        cents = f"${int(whole) // 100:,}.{int(whole) % 100:02d}"
-        raise ParameterError(
-            "parameter.amount",
-            f"{text!r} could be ${int(whole):,} or {cents}.",
-            next_step=f"Write '${whole}' or '{cents}'.",
-        )
+        raise _bare(written, int(whole), number["part"], of)
     if currency not in CURRENCIES:
         raise ParameterError("parameter.currency", f"{currency!r} is not a currency of Stripe.")
     places = exponent(currency)

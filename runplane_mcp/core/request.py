@@ -155,6 +155,8 @@ class ActionRequest:
     object_id: str | None = None
     same_asked: str | None = None
     same_effective: str | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
 
     @property
     def final(self) -> bool:

@@ -14,6 +14,7 @@ from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import ActionRequest, fingerprint
 from runplane_mcp.core.wire import pairs
+from runplane_mcp.gate.lowered import Lowering
 from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord
 
@@ -27,13 +28,16 @@ def build_card(
     people: Mapping[str, Person],
     *,
     frozen: Sequence[Freeze] = (),
+    lowering: Lowering | None = None,
 ) -> Card:
-    """`frozen` are the freezes that hold the request now; all else is as it was when the card's round began."""
+    """`frozen` are the freezes that hold the request now, `lowering` is by whom it was lowered, if it was; all else is as
+    it was when the card's round began."""
     detail = record.detail
     effect = cast("Detail", detail.get("effect", {}))
     needs = needs_from(detail)
     digest = request.digest or ""
-    counted = tally(needs, votes, people, digest=digest, round=request.round)
+    owner = lowering.by if lowering is not None else None
+    counted = tally(needs, votes, people, digest=digest, round=request.round, owner=owner)
     amount = fact_from_json(record.facts["amount"]) if "amount" in record.facts else None
     wire = request.effective or request.as_asked
     return Card(
@@ -66,6 +70,7 @@ def build_card(
             needs_people=[(need, eligible_people(need, people.values())) for need in needs],
             one_person=counted.one_person,
             frozen=frozen,
+            owner=owner,
         ),
         quoted=tuple((str(label), str(text)) for label, text in cast("list[list[str]]", _list(effect.get("quoted")))),
         agent=request.agent,
@@ -92,6 +97,7 @@ def build_card(
         preconditions=tuple(each.sentence() for each in preconditions_from(detail)),
         facts=record.facts,
         policy_version=record.policy_version,
+        replaces=request.replaces,
         frozen=bool(frozen),
     )
 
@@ -103,6 +109,7 @@ def _warnings(
     needs_people: Sequence[tuple[Need, Sequence[str]]],
     one_person: bool,
     frozen: Sequence[Freeze],
+    owner: str | None,
 ) -> tuple[str, ...]:
     found = [f"{each.sentence()} While this stands, nothing runs, whoever says yes." for each in frozen]
     if request.identity.simulator:
@@ -111,6 +118,12 @@ def _warnings(
         found.append("Test mode: no real money moves.")
     if one_person:
         found.append("One-person mode: only one person is enrolled, so nobody checks the one who says yes.")
+    if request.replaces is not None and owner is None:
+        found.append("Nobody's signature bears out that this was lowered: it does not run.")
+    if owner is not None and not one_person:
+        found.append(f"{owner} lowered this, so that their yes alone is not enough.")
+        if not any(set(names) - {owner} for _, names in needs_people):
+            found.append("Nobody else who is asked is enrolled: it cannot be approved until somebody is.")
     for need, names in needs_people:
         if len(names) < need.people:
             found.append(

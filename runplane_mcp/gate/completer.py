@@ -8,16 +8,16 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity, stripe_key
-from runplane_mcp.errors import RunplaneError
-from runplane_mcp.gate.deciding import Judged, judge, record_decision
+from runplane_mcp.errors import ParameterError, RunplaneError
+from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
 from runplane_mcp.gate.execution import failure_event
+from runplane_mcp.gate.lowered import NOT_BORNE_OUT, lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
@@ -113,12 +113,12 @@ class Completer:
     def _needs_work(self, request: ActionRequest, identity: StripeIdentity | None) -> bool:
         if self._expired(request):
             return True
-        if request.state is State.RECEIVED:
+        if request.state is State.RECEIVED and request.replaces is None:
             return not self.presence.lives(request.lease_owner) or request.lease_owner == self.presence.owner
         # One home may never run a live request with a test key, or the reverse: a gate takes only its own.
         if request.identity != identity:
             return False
-        if request.state is State.APPROVED:
+        if request.state in {State.APPROVED, State.RECEIVED}:
             return True
         if request.state is State.EXECUTING:
             mine = request.lease_owner == self.presence.owner
@@ -129,16 +129,17 @@ class Completer:
         if request.identity.simulator is not self.gate.connection.simulator:
             # Each has its own time: a simulated year must let no real request expire, nor the reverse.
             return False
-        held = request.state in {State.WAITING, State.SCHEDULED, State.APPROVED}
+        held = request.state in {State.RECEIVED, State.WAITING, State.SCHEDULED, State.APPROVED}
         return held and request.expires_at is not None and self.gate.clock.policy() >= request.expires_at
 
     async def _one(self, request: ActionRequest) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if self._expired(request):
+            if self._expired(request) and request.state is not State.RECEIVED:
                 await self._write(lambda tx: self._expire(tx, request))
             elif request.state is State.RECEIVED:
-                await self._write(lambda tx: self._abandon(tx, request))
+                if not await self._take_up(request):
+                    self._not_before[request.id] = loop.time() + 2.0
             elif request.state is State.APPROVED:
                 if not await self._run_approved(request):
                     self._not_before[request.id] = loop.time() + 2.0
@@ -165,8 +166,31 @@ class Completer:
         tx.settle(request.id, release=True)
         return tx.move(request, State.EXPIRED, at=self.gate.clock.wall(), event={"expires_at": request.expires_at})
 
+    async def _take_up(self, request: ActionRequest) -> bool:
+        """Decides what a person has lowered, in a process that has no key for looking it up. What an agent asked for and
+        nobody decided is over, and so is what no gate took up in time. False: a look-up told nothing, so it is tried
+        again."""
+        gate = self.gate
+        if request.replaces is None or request.as_asked is None or self._expired(request):
+            await self._write(lambda tx: self._abandon(tx, request))
+            return True
+        try:
+            classified = gate.catalog.classify(request.as_asked)
+        except ParameterError:
+            # Another release's catalog knew it, this one does not: then it never passes.
+            await self._write(lambda tx: self._abandon(tx, request))
+            return True
+        effect = await resolve(gate.connection, classified, timeout=LOOK_UP)
+        if effect.incomplete:
+            return False
+        gate.executor.probe("lowered.looked_up")
+        await self._write(lambda tx: gate.decide(tx, request.id, classified, effect))
+        return True
+
     def _abandon(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
-        failure = Failure("request.abandoned", "Runplane ended before this was decided. Nothing was sent.")
+        late = request.replaces is not None
+        why = "No gate looked it up in time." if late else "Runplane ended before this was decided."
+        failure = Failure("request.abandoned", f"{why} Nothing was sent.")
         tx.settle(request.id, release=True)
         return tx.move(
             request,
@@ -230,8 +254,16 @@ class Completer:
             raise Changed
         gate.executor.check_digest(request, record)
         people = trusted(tx)
+        lowering = lowering_of(tx, request, people)
+        if request.replaces is not None and lowering is None:
+            tx.settle(request.id, release=True)
+            return tx.move(
+                request, State.FAILED, at=clock.wall(), event=failure_event(NOT_BORNE_OUT), failure=NOT_BORNE_OUT
+            )
+        owner = lowering.by if lowering is not None else None
         votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
-        counted = tally(needs_from(record.detail), votes, people, digest=record.digest, round=request.round)
+        needs = needs_from(record.detail)
+        counted = tally(needs, votes, people, digest=record.digest, round=request.round, owner=owner)
         if counted.standing is Standing.DENIED:
             tx.settle(request.id, release=True)
             return tx.move(request, State.DENIED, at=clock.wall(), event={"by": counted.denied_by})
@@ -247,7 +279,9 @@ class Completer:
                 return self._ask_again(tx, request, effect, _news(judged.decision, record))
             return self._block(tx, request, judged, effect)
         news = _news(judged.decision, record)
-        covered = tally(judged.decision.requirement, votes, people, digest=record.digest, round=request.round)
+        covered = tally(
+            judged.decision.requirement, votes, people, digest=record.digest, round=request.round, owner=owner
+        )
         if judged.decision.requirement and (covered.standing is not Standing.APPROVED or news):
             return self._ask_again(tx, request, effect, news or ("More people are needed than said yes.",))
 
@@ -283,7 +317,7 @@ class Completer:
         policy = gate.policies.enforced(tx)
         judged = judge(tx, policy, request, classified, effect, clock)
         earlier = tx.round_decision(request.id, request.round)
-        judged = _at_least(judged, earlier)
+        judged = at_least(judged, earlier)
         round = request.round + 1
         record = record_decision(
             tx, request, judged, effect, clock, kind="execution", round=round, wire=wire, changed=changed
@@ -337,14 +371,6 @@ def _news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
         and reason.source in {"rule", "limit"}
         and (reason.source, reason.id) not in known
     )
-
-
-def _at_least(judged: Judged, earlier: DecisionRecord | None) -> Judged:
-    """A request that goes back to people asks for approval whatever the policy says by now, from at least those who were
-    asked before."""
-    decision = judged.decision
-    needs = tuple(dict.fromkeys((*decision.requirement, *(needs_from(earlier.detail) if earlier else ()))))
-    return replace(judged, decision=replace(decision, outcome=Outcome.REQUIRE_APPROVAL, requirement=needs))
 
 
 async def stop(task: asyncio.Task[None]) -> None:

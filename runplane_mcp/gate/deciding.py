@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
-from runplane_mcp.core.facts import NONE, Facts, FactValue
+from runplane_mcp.core.effects import effect_of
+from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.mentions import in_values
 from runplane_mcp.core.money import Money
@@ -19,7 +20,7 @@ from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.records import detail_json, facts_json
+from runplane_mcp.gate.records import detail_json, facts_json, needs_from
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.client import API_VERSION
 
@@ -55,6 +56,22 @@ def standing_facts(
         "livemode": identity.livemode,
         "account": identity.account,
     }
+
+
+def blocked_at_once(policy: CompiledPolicy, request: ActionRequest, classified: Classified, clock: Clock) -> bool:
+    """Whether the policy blocks a request whatever Stripe would say of it."""
+    facts = standing_facts(
+        principal=request.principal,
+        agent=request.agent,
+        via=request.via,
+        client=request.client,
+        identity=request.identity,
+        classified=classified,
+    )
+    facts.update(effect_of(classified, {}).facts)
+    facts.update(clock_facts(policy, clock.policy()))
+    pending = frozenset(name for name in classified.facts if facts.get(name, UNKNOWN) is UNKNOWN)
+    return policy.early_block(facts, pending) is not None
 
 
 def judge(
@@ -187,6 +204,14 @@ def record_decision(
     looked_up = (facts.get("customer"), facts.get("object"), facts.get("destination"))
     tx.mention(request.id, in_values([*looked_up, *(each.value for each in preconditions)]))
     return record
+
+
+def at_least(judged: Judged, earlier: DecisionRecord | None) -> Judged:
+    """A request that people were asked about asks for approval whatever the policy says by now, from at least those who
+    were asked before."""
+    decision = judged.decision
+    needs = tuple(dict.fromkeys((*decision.requirement, *(needs_from(earlier.detail) if earlier else ()))))
+    return replace(judged, decision=replace(decision, outcome=Outcome.REQUIRE_APPROVAL, requirement=needs))
 
 
 def _text(value: FactValue | None) -> str | None:

@@ -16,7 +16,6 @@ from runplane_mcp.core.approval import (
     Role,
     Standing,
     Vote,
-    tally,
     vote_statement,
 )
 from runplane_mcp.core.canonical import Json
@@ -24,12 +23,13 @@ from runplane_mcp.core.card import Card
 from runplane_mcp.core.decision import Need
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.policy import version_of
-from runplane_mcp.core.request import HELD, ActionRequest, State, same_digest
-from runplane_mcp.errors import ApprovalError, PersonError, PolicyError, RequestError, RunplaneError
+from runplane_mcp.core.request import HELD, ActionRequest, State
+from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
+from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import (
     PROOF_ED25519,
     SCRYPT_N,
@@ -47,7 +47,7 @@ from runplane_mcp.gate.people import (
 )
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
-from runplane_mcp.gate.records import find, needs_from
+from runplane_mcp.gate.rounds import check_note, expired, found, open_round
 from runplane_mcp.store.base import (
     DecisionRecord,
     EnforcedPolicy,
@@ -58,8 +58,6 @@ from runplane_mcp.store.base import (
     Store,
     Transaction,
 )
-
-_LONGEST_NOTE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class Desk:
                 if request is None:
                     raise RequestError("request.not_found", "Nothing waits for approval.")
             else:
-                request = _found(reader, reference_or_id)
+                request = found(reader, reference_or_id)
             return self._card(reader, request, self.freezes.standing(reader))
 
         return await self.store.read(work)
@@ -156,7 +154,7 @@ class Desk:
 
     async def life(self, reference_or_id: str) -> Life:
         def work(reader: Reader) -> Life:
-            request = _found(reader, reference_or_id)
+            request = found(reader, reference_or_id)
             votes = [vote for round in range(1, request.round + 1) for vote in reader.votes(request.id, round)]
             return Life(
                 request=request,
@@ -210,7 +208,7 @@ class Desk:
                 waiting=sum(not self.expired(request) for request in waiting),
                 outcome_unknown=len(unknown),
                 events=reader.head().size,
-                gates_running=living_gates(self._gates),
+                gates_running=self.gates_running(),
                 simulated_clock=self.clock.simulated,
                 unmet=unmet(needs, people),
                 frozen=self.freezes.standing(reader),
@@ -228,41 +226,18 @@ class Desk:
         ApprovalError `approval.changed` when the request is no longer what was seen, `approval.not_waiting`,
         `approval.expired`, `approval.not_eligible`, `approval.voted`; PersonError `person.unknown`, `person.secret`.
         """
-        if note is not None and len(note) > _LONGEST_NOTE:
-            raise ApprovalError("approval.note", f"A note has at most {_LONGEST_NOTE} characters.")
+        check_note(note)
         voter = await self.keys.person(person)
         key = await self.keys.unlock(voter, secret)
         at = self.clock.wall()
 
         def work(tx: Transaction) -> VoteResult | RunplaneError:
-            request = _found(tx, request_id)
-            people = trusted(tx)
-            if request.state is not State.WAITING:
-                raise ApprovalError(
-                    "approval.not_waiting", f"{request.reference} is {request.state.value}: there is nothing to decide."
-                )
-            if self.expired(request):
-                # The expiry itself must become durable, so this is returned and not raised.
-                tx.settle(request.id, release=True)
-                tx.move(request, State.EXPIRED, at=at, event={"expires_at": request.expires_at})
-                return ApprovalError("approval.expired", f"{request.reference} has expired.")
-            if request.digest is None or not same_digest(digest, request.digest):
-                raise ApprovalError(
-                    "approval.changed",
-                    f"{request.reference} is not what you saw.",
-                    next_step="Look at the card again: `runplane approvals show`.",
-                )
-            record = tx.round_decision(request.id, request.round)
-            if record is None or people.get(person) != voter or not voter.may_vote:
-                raise ApprovalError("approval.not_eligible", f"{person} cannot vote.")
-            needs = needs_from(record.detail)
-            if not any(voter.groups & need.groups for need in needs):
-                raise ApprovalError(
-                    "approval.not_eligible",
-                    f"{person} is not among those who are asked: {', '.join(need.sentence() for need in needs)}.",
-                )
+            seen = open_round(tx, request_id, digest=digest, voter=voter, clock=self.clock)
+            if isinstance(seen, RunplaneError):
+                return seen
+            request = seen.request
             statement = vote_statement(
-                store=tx.store_id(), request_id=request.id, digest=request.digest, answer=answer, person=person, at=at
+                store=tx.store_id(), request_id=request.id, digest=seen.digest, answer=answer, person=person, at=at
             )
             tx.add_vote(
                 Vote(
@@ -270,15 +245,14 @@ class Desk:
                     round=request.round,
                     person=person,
                     answer=answer,
-                    digest=request.digest,
+                    digest=seen.digest,
                     at=at,
                     proof_kind=PROOF_ED25519,
                     proof=key.sign(statement).hex(),
                     note=note,
                 )
             )
-            votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
-            counted = tally(needs, votes, people, digest=request.digest, round=request.round)
+            counted = seen.counted(tx)
             moved = request
             if counted.standing is Standing.APPROVED:
                 moved = tx.move(request, State.APPROVED, at=at, event={"round": request.round, "by": list(counted.yes)})
@@ -297,7 +271,7 @@ class Desk:
                 status=moved.state,
                 votes=len(counted.yes),
                 needed=counted.needed,
-                gates_running=living_gates(self._gates) > 0,
+                gates_running=self.gates_running() > 0,
                 expires_at=request.expires_at,
                 frozen=bool(self.freezes.on(tx, request)),
             )
@@ -306,6 +280,9 @@ class Desk:
         if isinstance(result, RunplaneError):
             raise result
         return result
+
+    def gates_running(self) -> int:
+        return living_gates(self._gates)
 
     # ── people ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -433,16 +410,22 @@ class Desk:
     def _card(self, reader: Reader, request: ActionRequest, standing: Sequence[Freeze]) -> Card:
         record = reader.round_decision(request.id, request.round)
         if record is None or request.round == 0:
+            if request.state is State.RECEIVED:
+                raise RequestError(
+                    "request.no_card",
+                    f"{request.reference} is not decided yet.",
+                    next_step="A gate looks it up first: `runplane mcp`.",
+                )
             raise RequestError("request.no_card", f"{request.reference} was never held for people.")
         people = trusted(reader)
         votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
-        return build_card(request, record, votes, people, frozen=self.freezes.among(standing, request))
+        lowering = lowering_of(reader, request, people)
+        frozen = self.freezes.among(standing, request)
+        return build_card(request, record, votes, people, frozen=frozen, lowering=lowering)
 
     def expired(self, request: ActionRequest) -> bool:
         """Whether its time is over by now, although no process may have said so yet."""
-        # Simulated time is for simulated money: a clock set for the one must not bring the other's approvals back.
-        now = self.clock.policy() if request.identity.simulator else self.clock.wall()
-        return request.expires_at is not None and now >= request.expires_at
+        return expired(request, self.clock)
 
 
 def unmet(needs: tuple[Need, ...], people: Mapping[str, Person]) -> tuple[str, ...]:
@@ -454,14 +437,3 @@ def unmet(needs: tuple[Need, ...], people: Mapping[str, Person]) -> tuple[str, .
         if count < need.people:
             found.append(f"{need.sentence()}: {count} enrolled")
     return tuple(dict.fromkeys(found))
-
-
-def _found(reader: Reader, reference_or_id: str) -> ActionRequest:
-    request = find(reader, reference_or_id)
-    if request is None:
-        raise RequestError(
-            "request.not_found",
-            f"There is no request {reference_or_id[:40]!r}.",
-            next_step="See `runplane requests list`.",
-        )
-    return request

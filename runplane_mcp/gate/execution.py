@@ -24,6 +24,7 @@ from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compu
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.freezes import Freezes
+from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
@@ -202,10 +203,13 @@ class Executor:
                 allowed = record.n == 1 and record.outcome is Outcome.ALLOW
             else:
                 people = trusted(reader)
+                lowering = lowering_of(reader, request, people)
+                owner = lowering.by if lowering is not None else None
                 votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
                 needs = needs_from(record.detail)
-                counted = tally(needs, votes, people, digest=record.digest or "", round=request.round)
-                allowed = counted.standing is Standing.APPROVED
+                counted = tally(needs, votes, people, digest=record.digest or "", round=request.round, owner=owner)
+                borne_out = request.replaces is None or lowering is not None
+                allowed = counted.standing is Standing.APPROVED and borne_out
             if not allowed:
                 raise InternalError("internal.undecided", "It was neither allowed nor approved.")
         except InternalError as error:

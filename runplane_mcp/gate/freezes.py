@@ -56,8 +56,11 @@ class Freezes:
 
     def over(self, reader: Reader, request: ActionRequest, classified: Classified, judged: Judged) -> Judged:
         """The decision on a new request, blocked where a freeze holds it. It takes no place in any limit: the hour after a
-        freeze must not be full of what the freeze itself refused."""
-        held_by = self.on(reader, request, classified)
+        freeze must not be full of what the freeze itself refused.
+
+        A lowered request stays in the place of one that waited: it waits for people whatever happens, and the freeze
+        holds it where it would run."""
+        held_by = self.on(reader, request, classified) if request.replaces is None else ()
         if not held_by:
             return judged
         stopped = tuple(Reason("freeze", each.id, Outcome.BLOCK, each.sentence()) for each in held_by)

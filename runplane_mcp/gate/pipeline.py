@@ -18,8 +18,6 @@ from runplane_mcp.core.closed import Closed
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
-from runplane_mcp.core.facts import UNKNOWN
-from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import (
@@ -37,8 +35,9 @@ from runplane_mcp.core.request import (
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StripeError
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.deciding import judge, record_decision, standing_facts
+from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
 from runplane_mcp.gate.execution import Executor, failure_event
+from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
 from runplane_mcp.gate.view import RequestView, Submission, view_of
@@ -222,7 +221,7 @@ class Gate:
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
         self._deciding.add(request.id)
-        decided = await self._written(lambda tx: self._decide(tx, received.id, classified, effect))
+        decided = await self._written(lambda tx: self.decide(tx, received.id, classified, effect))
         self.executor.probe("submit.decided")
 
         # 7 execute and 8 record the outcome.
@@ -279,20 +278,7 @@ class Gate:
     def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
         if self.executor.freezes.on(reader, request, classified):
             return True
-        policy = self.policies.enforced(reader)
-        before = effect_of(classified, {})
-        facts = standing_facts(
-            principal=request.principal,
-            agent=request.agent,
-            via=request.via,
-            client=request.client,
-            identity=request.identity,
-            classified=classified,
-        )
-        facts.update(before.facts)
-        facts.update(clock_facts(policy, self.clock.policy()))
-        pending = frozenset(name for name in classified.facts if facts.get(name, UNKNOWN) is UNKNOWN)
-        return policy.early_block(facts, pending) is not None
+        return blocked_at_once(self.policies.enforced(reader), request, classified, self.clock)
 
     def _received_and_blocked(
         self, tx: Transaction, request: ActionRequest, classified: Classified
@@ -305,7 +291,8 @@ class Gate:
             return received
         return self._conclude(tx, received, classified, effect_of(classified, {}))
 
-    def _decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> ActionRequest:
+    def decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> ActionRequest:
+        """Decides a received request by what was looked up. Changed where somebody else has done so."""
         request = tx.request(id)
         if request is None or request.state is not State.RECEIVED:
             raise Changed
@@ -326,7 +313,7 @@ class Gate:
                 ),
             )
         judged = judge(tx, policy, request, classified, effect, self.clock)
-        judged = self.executor.freezes.over(tx, request, classified, judged)
+        judged = self.executor.freezes.over(tx, request, classified, as_lowered(tx, request, effect, judged))
         decision = judged.decision
         held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
         record = record_decision(

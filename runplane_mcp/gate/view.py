@@ -44,7 +44,8 @@ class RequestView:
     """A request as its own agent may see it: no rules, scores, thresholds or people.
 
     `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
-    not run even once it is approved. `result` is the Stripe object of a success, redacted.
+    not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
+    the Stripe object of a success, redacted.
     Times are milliseconds since 1970, `expires_at` in policy time.
     """
 
@@ -62,6 +63,7 @@ class RequestView:
     failure: Failure | None = None
     tell_agent: str | None = None
     frozen: bool = False
+    replaced_by: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -85,4 +87,5 @@ def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None, *,
         failure=request.failure,
         tell_agent=request.message_to_agent,
         frozen=frozen,
+        replaced_by=request.replaced_by,
     )

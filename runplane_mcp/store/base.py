@@ -122,6 +122,7 @@ class Changes(TypedDict, total=False):
     stripe_request_id: str | None
     object_id: str | None
     same_effective: str | None
+    replaced_by: str | None
 
 
 class Reader(Protocol):

@@ -51,6 +51,8 @@ SAME_NAMED: Final = (
     "object_id",
     "same_asked",
     "same_effective",
+    "replaces",
+    "replaced_by",
 )
 #: `asked`, `effective`, `told` and `result` are commitments to payloads: what the agent sent with its own arguments, what
 #: runs, what people and Stripe said in words, and Stripe's object. `agent_key` is the SHA-256 of the agent's own key.

@@ -132,7 +132,9 @@ _TABLES = (
       stripe_request_id TEXT,
       object_id TEXT,
       same_asked TEXT,
-      same_effective TEXT
+      same_effective TEXT,
+      replaces TEXT REFERENCES request (id),
+      replaced_by TEXT REFERENCES request (id)
     ) STRICT
     """,
     f"CREATE INDEX request_unfinished ON request (number) WHERE {UNFINISHED}",
@@ -140,6 +142,8 @@ _TABLES = (
     "CREATE INDEX request_same_asked ON request (same_asked, changed_at) WHERE state = 'succeeded'",
     "CREATE INDEX request_same_effective ON request (same_effective, changed_at) WHERE state = 'succeeded'",
     "CREATE INDEX request_agent_key ON request (principal, agent_key) WHERE agent_key IS NOT NULL",
+    # What people lower becomes one request, however many lower it at once.
+    "CREATE UNIQUE INDEX request_replaces ON request (replaces) WHERE replaces IS NOT NULL",
     "CREATE INDEX request_principal ON request (principal, number)",
     "CREATE INDEX request_asked_at ON request (principal, policy_at)",
     "CREATE INDEX request_object ON request (object_id, kind) WHERE object_id IS NOT NULL",

@@ -22,7 +22,7 @@ def listed_texts(values: Iterable[str]) -> str:
 #: The columns of a request that stay what they were when it was received.
 _BORN_WITH: Final = (
     "number, id, reference, principal, agent, via, client, operation_id, kind, target, account, livemode, created_at, "
-    "policy_at, asked, agent_key, same_asked"
+    "policy_at, asked, agent_key, same_asked, replaces"
 )
 
 

@@ -148,6 +148,23 @@ def test_a_bare_number_is_refused_with_both_readings() -> None:
     assert "$65,000 or $650.00" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "of", "readings"),
+    [
+        ("650", "eur", "€650 or €6.50"),
+        ("650", "chf", "650 chf or 6.50 chf"),
+        ("650", "kwd", "650 kwd or 0.650 kwd"),
+        ("650", "jpy", "'¥650' or '650 jpy'"),
+        ("6.50", "chf", "'6.50 chf'"),
+    ],
+)
+def test_the_readings_of_a_bare_number_are_in_the_currency_it_is_about(text: str, of: str, readings: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        parse_money(text, of=of)
+
+    assert readings in str(error.value)
+
+
 def test_a_bare_decimal_is_not_said_to_be_cents() -> None:
     with pytest.raises(ParameterError) as error:
         parse_money("6.50")

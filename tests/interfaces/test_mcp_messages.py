@@ -174,7 +174,12 @@ ANSWERS: dict[str, Answer] = {
             State.DENIED: replace(BASE, status=State.DENIED, tell_agent="Not for this order: it was delivered."),
             State.EXPIRED: replace(BASE, status=State.EXPIRED),
             State.CANCELED: replace(BASE, status=State.CANCELED),
-            State.REPLACED: replace(BASE, status=State.REPLACED),
+            State.REPLACED: replace(
+                BASE,
+                status=State.REPLACED,
+                replaced_by="rpr_2ABCDEFGHJKMNPQRSTVWXYZ012",
+                tell_agent="Shipping is not refunded.",
+            ),
             State.FAILED: replace(
                 BASE,
                 status=State.FAILED,

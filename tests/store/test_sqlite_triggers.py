@@ -100,6 +100,7 @@ REFUSED = {
     "a state that is none": moved("waiting", "paid"),
     "another principal": moved("waiting", "denied", ", principal = 'other'"),
     "other bytes than asked": moved("waiting", "denied", ", asked = NULL"),
+    "that it takes another's place": moved("waiting", "denied", ", replaces = (SELECT id FROM request LIMIT 1)"),
     "another account": moved("waiting", "denied", ", account = 'acct_2'"),
     "live instead of test": moved("waiting", "denied", ", livemode = 1"),
     "another id": "UPDATE OR REPLACE request SET id = 'x', state = 'denied', version = version + 1 WHERE state = 'waiting'",

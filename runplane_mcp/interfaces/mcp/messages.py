@@ -221,11 +221,15 @@ def _canceled(say: _Saying) -> Words:
 
 
 def _replaced(say: _Saying) -> Words:
+    view = say.view
+    which = f"A person put a smaller request in its place: {view.replaced_by}." if view.replaced_by else ""
     return say.words(
         "REPLACED BY A PERSON. Not done in this form; no money moved by it.",
-        "A person put a smaller request in its place. Call list_requests to see that one.",
+        which or "A person put a smaller request in its place.",
+        _quoted("The person wrote", view.tell_agent),
+        "Call list_requests to see that one. Do not send this one again.",
         next=Next("call", "list_requests"),
-        user=f"A person changed {say.view.reference} to a smaller request.",
+        user=f"A person changed {view.reference} to a smaller request.",
     )
 
 
