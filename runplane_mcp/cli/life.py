@@ -71,6 +71,7 @@ def life_json(life: Life) -> dict[str, Json]:
         "decisions": decisions,
         "votes": [_vote_json(vote) for vote in life.votes],
         "execution": _execution_json(life),
+        "resolution": _resolution_json(life),
         "events": [_event_json(event) for event in life.events],
     }
 
@@ -131,6 +132,20 @@ def _execution_json(life: Life) -> Json:
     }
 
 
+def _resolution_json(life: Life) -> Json:
+    """None where Stripe's own answer or its events told what became of it."""
+    said = life.resolution
+    if said is None:
+        return None
+    return {
+        "by": said.by,
+        "outcome": said.outcome.value,
+        "object_id": said.object_id,
+        "evidence": said.evidence,
+        "at": iso(said.at),
+    }
+
+
 def _event_json(event: Event) -> Json:
     return {
         "seq": event.seq,
@@ -179,6 +194,15 @@ def life_view(life: Life) -> RenderableType:
                 f"\nSent to Stripe, attempts: {request.attempt}. First {moment(request.first_attempt_at)}. Stripe's"
                 f" request {visible(request.stripe_request_id or 'unknown', 100)},"
                 f" object {visible(request.object_id or 'none', 100)}."
+            )
+        )
+    if life.resolution is not None:
+        said = life.resolution
+        parts.append(
+            Text(
+                f"\n{visible(said.by, 64)} said on {moment(said.at)} that it {said.outcome.value}:"
+                f" “{visible(said.evidence or '(erased)', 2_000)}”",
+                style="yellow",
             )
         )
     words = agents_words(request.own.justification, request.own.ticket)

@@ -1,4 +1,4 @@
-"""`runplane requests list show`: every attempt, and the whole life of one."""
+"""`runplane requests list show resolve`: every attempt, the whole life of one, and the end of one that nobody knows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli import resolve
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.request import ActionRequest, Kind, State
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
 
 requests = typer.Typer(help="Every attempt of every agent.", no_args_is_help=True)
+requests.command("resolve", epilog=resolve.EXAMPLES)(resolve.resolve)
 
 
 @requests.command("list")

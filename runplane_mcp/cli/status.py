@@ -111,7 +111,8 @@ def _tell(settings: Settings, home: HomeStatus) -> None:
     say(f"Waiting  {home.waiting}" + (": runplane approve" if home.waiting else ""), "yellow" if home.waiting else None)
     if home.outcome_unknown:
         say(
-            f"Unknown  {home.outcome_unknown} with an unknown outcome: runplane requests list --state outcome_unknown",
+            f"Unknown  {home.outcome_unknown} with an unknown outcome: runplane requests list --state outcome_unknown;"
+            " look in Stripe, then: runplane requests resolve REQUEST",
             "bold red",
         )
     say(f"Audit    {home.events} events: runplane audit verify")

@@ -47,6 +47,7 @@ from runplane_mcp.gate.people import (
 )
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
+from runplane_mcp.gate.resolving import Resolution, resolution_of
 from runplane_mcp.gate.rounds import check_note, expired, found, open_round
 from runplane_mcp.store.base import (
     DecisionRecord,
@@ -77,7 +78,8 @@ class VoteResult:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One request from first to last. `frozen` are the freezes that hold it now."""
+    """One request from first to last. `frozen` are the freezes that hold it now; `resolution` is an administrator's word on
+    an outcome that nobody knew."""
 
     request: ActionRequest
     decisions: tuple[DecisionRecord, ...]
@@ -85,6 +87,7 @@ class Life:
     events: tuple[Event, ...]
     result: Mapping[str, Json] | None
     frozen: tuple[Freeze, ...]
+    resolution: Resolution | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,7 @@ class Desk:
                 events=tuple(reader.events(0, 10_000, request.id)),
                 result=reader.result(request.id),
                 frozen=self.freezes.on(reader, request) if request.state in HELD else (),
+                resolution=resolution_of(reader, request, trusted(reader)),
             )
 
         return await self.store.read(work)

@@ -34,6 +34,7 @@ from tests.cli.conftest import Run
         ["audit", "verify"],
         ["people", "add", "dana", "--secret-stdin"],
         ["freeze"],
+        ["requests", "resolve", "RP-7F3K", "--outcome", "failed", "--note", "x", "--as", "dana", "--secret-stdin"],
         ["lower", "--amount", "$1", "--digest", "ab", "--as", "dana", "--secret-stdin"],
         ["unfreeze", "--as", "dana", "--secret-stdin"],
     ],
