@@ -52,7 +52,7 @@ class Policies:
             if len(self._closed) >= _MOST_KEPT:
                 self._closed.clear()
             who: Facts = {"principal": principal, "agent": agent, "agent_roles": frozenset[str](), "via": via}
-            self._closed[key] = closed_to(policy, self._catalog, who, reachable=reachable)
+            self._closed[key] = closed_to(policy, self.catalog, who, reachable=reachable)
         return self._closed[key]
 
     def offer(self, tx: Transaction, text: str, *, at: int, simulator: bool) -> str:

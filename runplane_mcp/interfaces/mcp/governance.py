@@ -84,7 +84,9 @@ class Governance(Extension):
             trouble = InternalError("internal.error", "Runplane could not complete this call.")
         control = call.row is not None and call.row.operation is None
         may_have_run = call.submitted and _writes(call.row) and not trouble.nothing_ran
-        return about_trouble(trouble, tool=shown(call.name), operation=not control, may_have_run=may_have_run).as_result()
+        return about_trouble(
+            trouble, tool=shown(call.name), operation=not control, may_have_run=may_have_run
+        ).as_result()
 
     def stop(self) -> None:
         """Takes no more calls; what runs may end."""
