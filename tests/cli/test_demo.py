@@ -19,7 +19,7 @@ from runplane_mcp.errors import StoreError
 from tests.cli.conftest import CHECKOUT
 
 #: Every wait is bounded; this is the bound, not an expectation.
-PATIENCE = 60
+PATIENCE = 180
 WORDS = [sys.executable, "-m", "runplane_mcp", "demo"]
 
 SET_UP = "the same company again, with Runplane in front of its Stripe"
