@@ -33,7 +33,7 @@ _KEYS: Final = frozenset(
     operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants
     """.split()
 )
-_VARIANT_KEYS: Final = frozenset("only when if_given lacks action groups effect facts".split())
+_VARIANT_KEYS: Final = frozenset("only given positive when if_given lacks action groups effect facts".split())
 
 
 def read_operations(published: str, judged: str) -> Iterator[Operation]:
@@ -92,6 +92,8 @@ def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
         variants=tuple(
             Variant(
                 only=frozenset(cast("list[str]", variant["only"])),
+                given=frozenset(cast("list[str]", variant.get("given", []))),
+                positive=frozenset(cast("list[str]", variant.get("positive", []))),
                 when=cast("Mapping[str, str]", variant.get("when", {})),
                 if_given=cast("Mapping[str, str]", variant.get("if_given", {})),
                 lacks=frozenset(cast("list[str]", variant.get("lacks", []))),

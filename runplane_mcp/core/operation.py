@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
+from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import Text, WireRequest, path_parameters
 
@@ -49,10 +50,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A narrower judgement for parameters that prove it: no others than `only`, those of `when` given with exactly
-    these texts, those of `if_given` left out or exactly so, and nowhere inside of any of them a name of `lacks`."""
+    """A narrower judgement for parameters that prove it: no others than `only`, those of `given` given, those of
+    `positive` given as whole numbers above zero, those of `when` given with exactly these texts, those of `if_given` left
+    out or exactly so, and nowhere inside of any of them a name of `lacks`."""
 
     only: frozenset[str]
+    given: frozenset[str]
+    positive: frozenset[str]
     when: Mapping[str, str]
     if_given: Mapping[str, str]
     lacks: frozenset[str]
@@ -61,6 +65,8 @@ class Variant:
     def fits(self, given: Mapping[str, Text]) -> bool:
         return (
             given.keys() <= self.only
+            and self.given <= given.keys()
+            and all(amount_of(given.get(name)) is not None for name in self.positive)
             and all(given.get(name) == text for name, text in self.when.items())
             and all(given.get(name, text) == text for name, text in self.if_given.items())
             and not any(_names_any(value, self.lacks) for value in given.values())

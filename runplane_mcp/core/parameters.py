@@ -15,10 +15,13 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.wire import MOST_DEPTH, Parameters, Text, Value
 from runplane_mcp.errors import ParameterError
 
-#: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there.
+#: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there; `signed` and
+#: `unsigned` are judged: whole numbers that other than an amount of money may be below zero, or zero.
 _TYPES: Final = {
     "string": "a text",
     "integer": "a whole number",
+    "signed": "a whole number, below zero where it takes back",
+    "unsigned": "a whole number, zero or more",
     "boolean": "true or false",
     "object": "an object",
     "array": "a list",
@@ -45,7 +48,7 @@ def check_asked(params: Mapping[str, str], required: Iterable[str], in_path: Ite
             )
         if name in params:
             _check_type(name, params[name], _types_of(value))
-            _check_amount(name, value if isinstance(value, int) else None)
+            _check_amount(name, params[name], value if isinstance(value, int) else None)
     _check_expand(asked.get("expand"))
     refuse_reserved(asked)
 
@@ -60,7 +63,7 @@ def check_wire(
         if name in params:
             _check_type(name, params[name], _types_in(text))
             if _is_amount(name) and isinstance(text, str):
-                _check_amount(name, int(text) if _AMOUNT.fullmatch(text) else 0)
+                _check_amount(name, params[name], int(text) if _INTEGER.fullmatch(text) else 0)
     _check_expand(read.get("expand"))
 
 
@@ -114,7 +117,7 @@ def _types_of(value: Value) -> frozenset[str]:
     if isinstance(value, bool):
         return frozenset({"boolean"})
     if isinstance(value, int):
-        return frozenset({"integer"})
+        return frozenset({"integer", "signed", "unsigned"} if value >= 0 else {"integer", "signed"})
     if isinstance(value, str):
         return frozenset({"string" if value else "unset"})
     if isinstance(value, Mapping):
@@ -132,7 +135,7 @@ def _types_in(text: Text) -> frozenset[str]:
         return frozenset({"unset"})
     found = {"string"}
     if _INTEGER.fullmatch(text):
-        found.add("integer")
+        found |= {"integer", "signed"} if text.startswith("-") else {"integer", "signed", "unsigned"}
     if text in {"true", "false"}:
         found.add("boolean")
     return frozenset(found)
@@ -142,11 +145,13 @@ def _is_amount(name: str) -> bool:
     return name == "amount" or name.endswith("_amount")
 
 
-def _check_amount(name: str, value: int | None) -> None:
-    if value is not None and _is_amount(name) and not 1 <= value <= LARGEST_AMOUNT:
+def _check_amount(name: str, declared: str, value: int | None) -> None:
+    wanted = declared.split("|")
+    least = -LARGEST_AMOUNT if "signed" in wanted else 0 if "unsigned" in wanted else 1
+    if value is not None and _is_amount(name) and not least <= value <= LARGEST_AMOUNT:
         raise ParameterError(
             "parameter.amount",
-            f"`{name}` is a whole number of the currency's smallest unit, from 1 to {LARGEST_AMOUNT:,}.",
+            f"`{name}` is a whole number of the currency's smallest unit, from {least:,} to {LARGEST_AMOUNT:,}.",
             param=name,
         )
 

@@ -15,7 +15,7 @@ from runplane_mcp.core.catalog import FILES, Catalog, load, read_catalog
 from runplane_mcp.core.facts import GROUPS, REGISTRY
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Kind
-from runplane_mcp.core.wire import Parameters, WireRequest, encode
+from runplane_mcp.core.wire import Parameters, Value, WireRequest, encode
 from runplane_mcp.errors import ParameterError
 
 CATALOG = load()
@@ -246,6 +246,25 @@ def test_a_name_deep_inside_can_rule_a_variant_out() -> None:
     assert groups([{"price": "price_data"}]) == {"charges"}
     assert groups([{"price": "price_1"}, {"price_data": {"unit_amount": 1}}]) == {"charges", "discounts"}
     assert groups([{"a": [{"b": {"price_data": "x"}}]}]) == {"charges", "discounts"}
+
+
+def test_a_variant_may_need_names_and_amounts_above_zero() -> None:
+    """THREATS row 4: an amount below zero gives money back, so only one above is told apart."""
+    row = {**published("POST", "/v1/items", "PostItems"), "params": {"amount": "integer", "price": "string"}}
+    variants = [
+        {"only": ["amount"], "positive": ["amount"], "groups": ["charges"]},
+        {"only": ["price"], "given": ["price"], "groups": []},
+    ]
+    judged = {"operation_id": "PostItems", "groups": ["charges", "credits"], "effect": "refund", "answers": "item",
+              "reason": "Puts an item.", "types": {"amount": "signed"}, "variants": variants}  # fmt: skip
+    catalog = read_catalog(json.dumps({"operations": [row]}), json.dumps({"judgements": [judged]}))
+
+    def groups(**given: Value) -> set[str]:
+        return set(catalog.classify(encode("POST", "/v1/items", given)).groups)
+
+    assert groups(amount=5) == {"charges"}
+    assert groups(amount=0) == groups(amount=-5) == groups() == groups(amount=5, price="p") == {"charges", "credits"}
+    assert groups(price="p") == set()
 
 
 WIDE = {"cancellations", "charges", "discounts", "transfers"}

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.core.money import LARGEST_AMOUNT
-from runplane_mcp.core.parameters import amount_of, check_asked, check_wire
-from runplane_mcp.core.wire import Parameters, Text
+from runplane_mcp.core.parameters import amount_of, check_asked, check_wire, number_of
+from runplane_mcp.core.wire import Parameters, Text, as_text
 from runplane_mcp.errors import ParameterError
 
 PARAMS = {
@@ -254,3 +254,44 @@ def test_an_endless_value_is_refused_before_it_is_walked_through() -> None:
 
 def test_the_effective_request_may_carry_our_key() -> None:
     assert wire_code_of({"metadata": {"runplane_request": "rpr_1"}}) is None
+
+
+SIGNED = {"amount": "signed", "unit_amount": "unsigned", "quantity": "unsigned"}
+
+
+def signed_code_of(asked: dict[str, object]) -> str | None:
+    """The code that both readings agree on."""
+    try:
+        check_asked(SIGNED, (), (), asked)  # type: ignore[arg-type]
+    except ParameterError as error:
+        with pytest.raises(ParameterError):
+            check_wire(SIGNED, (), (), {name: as_text(value) for name, value in asked.items()})  # type: ignore[arg-type]
+        return error.code
+    check_wire(SIGNED, (), (), {name: as_text(value) for name, value in asked.items()})  # type: ignore[arg-type]
+    return None
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"amount": -500}, None),
+        ({"amount": 0}, None),
+        ({"amount": -(10**12)}, None),
+        ({"amount": -(10**12) - 1}, "parameter.amount"),
+        ({"amount": 10**12 + 1}, "parameter.amount"),
+        ({"amount": "1e5"}, "parameter.type"),
+        ({"unit_amount": 0}, None),
+        ({"unit_amount": -1}, "parameter.type"),
+        ({"quantity": 0}, None),
+        ({"quantity": -1}, "parameter.type"),
+    ],
+)
+def test_only_what_is_judged_so_may_be_below_zero_or_zero(asked: dict[str, object], code: str | None) -> None:
+    """THREATS row 1."""
+    assert signed_code_of(asked) == code
+
+
+def test_a_number_is_read_below_zero_too() -> None:
+    assert [number_of(text) for text in ("-5", "0", "007", "1.0", "", str(10**12 + 1))] == [-5, 0, *[None] * 4]
+    assert number_of(["5"]) is None
+    assert number_of(None) is None
