@@ -35,6 +35,14 @@ class EffectKind(StrEnum):
     CUSTOMER_DELETE = "customer_delete"
     DISPUTE = "dispute"
     PAYMENT_LINK = "payment_link"
+    INVOICE_CREATE = "invoice_create"
+    INVOICE_ITEM = "invoice_item"
+    INVOICE_FINALIZE = "invoice_finalize"
+    INVOICE_PAY = "invoice_pay"
+    INVOICE_VOID = "invoice_void"
+    COUPON = "coupon"
+    PRODUCT = "product"
+    PRICE = "price"
     UNJUDGED = "unjudged"
 
 

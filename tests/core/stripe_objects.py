@@ -127,3 +127,39 @@ def subscription(*items: Mapping[str, object], **changes: object) -> dict[str, o
         "status": "active",
         **changes,
     }
+
+
+def invoice(**changes: object) -> dict[str, object]:
+    """An open invoice of $500.00, nothing paid."""
+    return {
+        "id": "in_1",
+        "object": "invoice",
+        "amount_due": 50_000,
+        "amount_paid": 0,
+        "amount_remaining": 50_000,
+        "auto_advance": False,
+        "collection_method": "charge_automatically",
+        "currency": "usd",
+        "customer": {"id": "cus_1", "object": "customer", "name": "Ada Moreno", "email": "ada@example.com"},
+        "description": "November",
+        "on_behalf_of": None,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "status": "open",
+        "total": 50_000,
+        "transfer_data": None,
+        **changes,
+    }
+
+
+def coupon(**changes: object) -> dict[str, object]:
+    """Twenty percent off, once."""
+    return {
+        "id": "twenty",
+        "object": "coupon",
+        "amount_off": None,
+        "currency": None,
+        "duration": "once",
+        "percent_off": 20,
+        **changes,
+    }

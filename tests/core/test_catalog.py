@@ -91,7 +91,14 @@ def test_every_group_is_there_even_if_nothing_is_in_it_yet() -> None:
     assert groups["refunds"] == ("credit_note.create", "refund.create", "transfer_reversal.create")
     # What brings money back is never held up by what holds up sending it out.
     assert groups["payouts"] == ("payout.create",)
-    assert groups["credits"] == ("credit_note.create", "customer.create", "customer.update", "subscription.cancel")
+    assert groups["credits"] == (
+        "credit_note.create",
+        "customer.create",
+        "customer.update",
+        "invoiceitem.create",
+        "subscription.cancel",
+        "subscription.update",
+    )
     assert groups["deletions"] == ("customer.delete",)
     assert groups["access"] == ()
 
@@ -267,7 +274,8 @@ def test_a_variant_may_need_names_and_amounts_above_zero() -> None:
     assert groups(price="p") == set()
 
 
-WIDE = {"cancellations", "charges", "discounts", "transfers"}
+MONEY = {"cancellations", "charges", "credits", "discounts"}
+WIDE = {*MONEY, "transfers"}
 
 
 @pytest.mark.parametrize(
@@ -284,14 +292,20 @@ WIDE = {"cancellations", "charges", "discounts", "transfers"}
         ({"cancel_at_period_end": False}, "subscription.update", {"charges"}),
         ({"metadata": {"a": "b"}}, "subscription.update", set()),
         ({}, "subscription.update", set()),
-        ({"cancel_at_period_end": True, "items": [{"price": "p"}]}, "subscription.update", WIDE),
-        ({"items": [{"price": "price_cheap"}]}, "subscription.update", WIDE),
-        ({"discounts": [{"coupon": "free"}]}, "subscription.update", WIDE),
+        ({"cancel_at_period_end": True, "items": [{"price": "p"}]}, "subscription.update", MONEY),
+        ({"items": [{"price": "price_cheap"}]}, "subscription.update", MONEY),
+        ({"discounts": [{"coupon": "free"}]}, "subscription.update", {"discounts"}),
+        ({"discounts": [{"coupon": "free"}], "trial_end": 4102444800}, "subscription.update", MONEY),
         ({"transfer_data": {"destination": "acct_evil"}}, "subscription.update", WIDE),
-        ({"trial_end": 4102444800}, "subscription.update", WIDE),
-        ({"pause_collection": {"behavior": "void"}}, "subscription.update", WIDE),
-        ({"cancel_at": 1800000000}, "subscription.update", WIDE),
-        ({"description": ""}, "subscription.update", WIDE),
+        ({"items": [{"price": "p"}], "on_behalf_of": "acct_evil"}, "subscription.update", WIDE),
+        ({"invoice_settings": {"issuer": {"type": "account", "account": "a"}}}, "subscription.update", WIDE),
+        ({"invoice_settings": {"account_tax_ids": ["txi_1"]}}, "subscription.update", MONEY),
+        ({"automatic_tax": {"liability": {"type": "account"}}}, "subscription.update", WIDE),
+        ({"trial_end": 4102444800}, "subscription.update", MONEY),
+        ({"pause_collection": {"behavior": "void"}}, "subscription.update", {"cancellations"}),
+        ({"pause_collection": ""}, "subscription.update", {"charges"}),
+        ({"cancel_at": 1800000000}, "subscription.update", MONEY),
+        ({"description": ""}, "subscription.update", set()),
     ],
 )
 def test_a_subscriptions_change_is_told_apart_only_where_its_parameters_prove_it(

@@ -12,16 +12,21 @@ from typing import Final, TypeAlias
 
 from runplane_mcp.core.effect import Effect, LookedUp, Read
 from runplane_mcp.core.effects import (
+    coupon,
     credit_note,
     customer,
     customer_change,
     dispute,
+    invoice,
+    invoice_create,
+    invoice_item,
     objects,
     payment_intent,
     payment_link,
     payout,
     payout_cancel,
     plain,
+    product,
     refund,
     subscription,
     transfer,
@@ -55,6 +60,14 @@ _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.CUSTOMER_DELETE: (customer.reads, customer.effect_of),
     EffectKind.DISPUTE: (dispute.reads, dispute.effect_of),
     EffectKind.PAYMENT_LINK: (payment_link.reads, payment_link.effect_of),
+    EffectKind.INVOICE_CREATE: (invoice_create.reads, invoice_create.effect_of),
+    EffectKind.INVOICE_ITEM: (invoice_item.reads, invoice_item.effect_of),
+    EffectKind.INVOICE_FINALIZE: (invoice.reads, invoice.effect_of),
+    EffectKind.INVOICE_PAY: (invoice.reads, invoice.effect_of),
+    EffectKind.INVOICE_VOID: (invoice.reads, invoice.effect_of),
+    EffectKind.COUPON: (coupon.reads, coupon.effect_of),
+    EffectKind.PRODUCT: (product.product_reads, product.product_effect),
+    EffectKind.PRICE: (product.reads, product.effect_of),
     EffectKind.UNJUDGED: (plain.reads, plain.unjudged_effect),
 }
 

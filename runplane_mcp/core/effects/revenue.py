@@ -64,26 +64,54 @@ def fingerprint(subscriptions: Iterable[StripeObject]) -> str | None:
                     o.id_in(price),
                     o.number(item, "quantity"),
                     o.number(price, "unit_amount"),
-                    o.text(price, "unit_amount_decimal"),
+                    ascii(o.text(price, "unit_amount_decimal"))[:40],
                 ]
             )
     return digest_of(found)[:32]
 
 
-def _monthly(item: StripeObject) -> Fraction | None:
-    price, quantity = o.child(item, "price"), o.number(item, "quantity")
+def a_period(subscription: StripeObject) -> Money | None:
+    """What all its items cost together, each for one period of its own; None where it cannot be said."""
+    total, currencies = Fraction(0), set[str]()
+    for item in items_of(subscription) or ():
+        share, currency = _a_period(item), o.currency_in(o.child(item, "price"))
+        if share is None or currency is None:
+            return None
+        total += share
+        currencies.add(currency)
+    amount = math.ceil(total)
+    if len(currencies) != 1 or amount > LARGEST_AMOUNT:
+        return None
+    return o.money_of(amount, currencies.pop())
+
+
+def interval_of(price: StripeObject | None) -> tuple[str, int] | None:
+    """How often a price recurs."""
     recurring = o.child(price, "recurring")
-    interval = _A_MONTH.get(o.text(recurring, "interval") or "")
-    count = o.number(recurring, "interval_count")
+    interval, count = o.text(recurring, "interval"), o.number(recurring, "interval_count")
+    return (interval, count) if interval in _A_MONTH and count else None
+
+
+def in_a_month(interval: tuple[str, int]) -> Fraction:
+    """How many such intervals there are in a month."""
+    return _A_MONTH[interval[0]] / interval[1]
+
+
+def _monthly(item: StripeObject) -> Fraction | None:
+    interval, amount = interval_of(o.child(item, "price")), _a_period(item)
+    return None if interval is None or amount is None else amount * in_a_month(interval)
+
+
+def _a_period(item: StripeObject) -> Fraction | None:
+    """Unit amount × quantity of an item that is plain: no tiers, no metering, no packages."""
+    price, quantity = o.child(item, "price"), o.number(item, "quantity")
     amount = _unit_amount(price)
     plain = (
         o.text(price, "billing_scheme") == "per_unit"
-        and o.text(recurring, "usage_type") == "licensed"
+        and o.text(o.child(price, "recurring"), "usage_type") == "licensed"
         and (price is not None and price.get("transform_quantity") is None)
     )
-    if not plain or quantity is None or interval is None or not count or amount is None:
-        return None
-    return amount * quantity * interval / count
+    return amount * quantity if plain and quantity is not None and amount is not None else None
 
 
 def _unit_amount(price: StripeObject | None) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""Subscriptions: ending one now (DELETE) or at its period's end, and every other change, which is not told apart.
+"""Subscriptions: ending one now (DELETE) or at its period's end, and every other change.
 
 Source: https://docs.stripe.com/api/subscriptions/cancel and /update
 """
@@ -7,31 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue
+from runplane_mcp.core.effects import subscription_update as update
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, EffectKind
 from runplane_mcp.core.request import Failure, Precondition
 from runplane_mcp.core.wire import Text
 
 _ID = "subscription_exposed_id"
 _OVER = frozenset({"canceled", "incomplete_expired"})
-_REDIRECTS = ("transfer_data", "on_behalf_of", "application_fee_percent")
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
-    """The subscription with its customer; items and prices come along."""
+    """The subscription with its customer; items and prices come along. For a change also what it names, all at once."""
+    id = classified.parameters[_ID]
     if looked:
         return ()
-    id = classified.parameters[_ID]
-    return (o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer"]),)
+    held = o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer"])
+    named = update.reads(classified) if classified.effect is EffectKind.SUBSCRIPTION_UPDATE else ()
+    return (held, *named)
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     asked = classified.parameters
     subscription = o.seen(looked, "subscription")
-    refusal = o.missing(looked, subscription=_ID) or _refused(classified, subscription)
+    refusal = o.missing(looked, subscription=_ID, **update.missing_in(looked)) or _refused(classified, subscription)
     id = o.id_in(subscription) if o.id_in(subscription) == asked[_ID] else None
     customer = o.id_in(subscription, "customer")
     facts: dict[str, FactValue] = {"object": id or UNKNOWN, "customer": customer or UNKNOWN}
@@ -47,7 +51,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     if classified.effect is EffectKind.SUBSCRIPTION_CANCEL:
         effect = _cancel(classified, subscription, facts, observed, what)
     else:
-        effect = _update(classified, facts, observed, what)
+        effect = _update(classified, subscription, looked, facts, observed, what)
     return Effect(
         sentence=effect.sentence,
         facts=effect.facts,
@@ -99,32 +103,50 @@ def _cancel(
     )
 
 
-def _update(classified: Classified, facts: dict[str, FactValue], observed: dict[str, str | int], what: str) -> Effect:
-    """Whatever is not told apart is unknown; what parameters rule out is not."""
+def _update(
+    classified: Classified,
+    subscription: StripeObject | None,
+    looked: LookedUp,
+    facts: dict[str, FactValue],
+    observed: dict[str, str | int],
+    what: str,
+) -> Effect:
+    """What is not found out is unknown; what parameters rule out is not."""
     asked = classified.parameters
-    names = sorted(name for name in asked if name not in classified.operation.path_parameters)
-    narrow = "amount" not in classified.facts
+    narrow = not {"amount", "mrr_lost"} & classified.facts
     if narrow:
         observed.pop("items", None)
-    redirects = any(name in asked for name in _REDIRECTS)
+        doing = ", ".join(sorted(name for name in asked if name not in classified.operation.path_parameters))
+        changes = f"Change {doing} of" if doing else "Change nothing of"
+        if {"cancel_at_period_end", "pause_collection"} & asked.keys():
+            changes = "Let run on, and charge again,"
+        return Effect(sentence=f"{changes} {what}.", facts=facts | {"reversible": True}, undo="Can be changed back.")
+    for name, price in looked.items():
+        if ":" in name and isinstance(price, Mapping):
+            observed[name] = digest_of([ascii(price.get(field))[:60] for field in _TELLING])[:32]
+    redirects = update.redirects(asked)
+    found = update.change(classified, subscription, looked)
     facts |= {
-        "reversible": True if narrow else UNKNOWN,
+        "reversible": UNKNOWN,
         "redirects_funds": redirects,
         "destination": UNKNOWN if redirects else NONE,
-        "discount_percent": UNKNOWN if {"discounts", "items", "add_invoice_items"} & asked.keys() else NONE,
+        "mrr_lost": found.lost,
+        "amount": found.moved,
+        "currency": o.currency_in(subscription) or UNKNOWN,
+        "discount_percent": found.discount,
+        "ends": found.ends,
     }
-    if asked.get("cancel_at_period_end") == "true":
-        facts["ends"] = "period_end"
-    elif "cancel_at" not in asked:
-        facts["ends"] = NONE
-    changes = f"Change {', '.join(names)} of" if names else "Change nothing of"
-    if narrow and asked.get("cancel_at_period_end") == "false":
-        changes = "Let run on at its period's end, and charge again,"
+    most = f"; at most {found.moved} is charged or credited for it" if isinstance(found.moved, Money) else ""
     return Effect(
-        sentence=f"{changes} {what}.",
+        sentence=f"Change {what}: {found.doing}{most}.",
         facts=facts,
-        undo="Can be changed back." if narrow else "Can partly be changed back; what was billed stays billed.",
+        undo="Can partly be changed back; what was billed stays billed.",
+        money_lines=found.lines,
     )
+
+
+#: The fields of prices and coupons that say what they cost or take off.
+_TELLING = ("id", "unit_amount", "unit_amount_decimal", "currency", "percent_off", "amount_off", "duration")
 
 
 def _period_end(subscription: StripeObject | None) -> int | None:
