@@ -6,6 +6,7 @@ It runs at the start of each request, for everything due by the world's clock, e
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
@@ -30,6 +31,11 @@ def catch_up(tx: Transaction) -> None:
         found = then.find(id)
         if found is not None and not found.get("deleted"):
             _STEPS[found["object"]](then, found)
+
+
+def on_time(kind: str, step: Callable[[Transaction, Obj], None]) -> None:
+    """Says what time does to objects of a kind when the moment comes that was set for them."""
+    _STEPS[kind] = step
 
 
 def _settle(tx: Transaction, transaction: Obj) -> None:
@@ -62,12 +68,16 @@ def _close(tx: Transaction, dispute: Obj) -> None:
 def _end_period(tx: Transaction, subscription: Obj) -> None:
     if subscription["status"] not in ("active", "trialing"):
         return
-    if subscription["cancel_at_period_end"]:
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= tx.now:
         end_subscription(tx, subscription, canceled_at=subscription["canceled_at"])
+        return
+    ended = [item for item in subscription["items"]["data"] if item["current_period_end"] <= tx.now]
+    if not ended:
+        # The period was moved since: another trial, another price.
         return
     before = deepcopy(subscription)
     subscription["status"] = "active"
-    for item in subscription["items"]["data"]:
+    for item in ended:
         item["current_period_start"] = tx.now
         item["current_period_end"] = next_period(tx.now, item["price"]["recurring"])
     tx.save(subscription)
@@ -124,7 +134,7 @@ def next_period(start: int, recurring: Obj) -> int:
     return int(begun.replace(year=year, month=month + 1, day=day).timestamp())
 
 
-_STEPS = {
+_STEPS: dict[str, Callable[[Transaction, Obj], None]] = {
     "balance_transaction": _settle,
     "dispute": _close,
     "payment_intent": _expire,

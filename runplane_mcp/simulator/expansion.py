@@ -19,14 +19,20 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
     for kind, fields in {
         "balance_transaction": "source",
         "charge": "balance_transaction customer failure_balance_transaction payment_intent transfer",
+        "credit_note": "customer customer_balance_transaction invoice",
+        "customer_balance_transaction": "credit_note customer invoice",
+        "discount": "customer",
         "dispute": "charge payment_intent",
+        "invoice": "customer discounts",
+        "invoice_payment": "invoice",
+        "invoiceitem": "customer invoice",
         "payment_intent": "customer latest_charge",
         "payout": "balance_transaction destination failure_balance_transaction original_payout reversed_by",
         "price": "product",
         "product": "default_price",
         "refund": "balance_transaction charge customer failure_balance_transaction payment_intent"
         " source_transfer_reversal transfer_reversal",
-        "subscription": "customer",
+        "subscription": "customer discounts latest_invoice",
         "transfer": "balance_transaction destination source_transaction",
         "transfer_reversal": "balance_transaction source_refund transfer",
     }.items()
@@ -59,6 +65,11 @@ def _line_items(tx: Transaction, link: Obj) -> Obj:
     return list_object(f"/v1/payment_links/{link['id']}/line_items", found)
 
 
+def _payments(tx: Transaction, invoice: Obj) -> Obj:
+    found = tx.all("invoice_payment", "invoice", invoice["id"])
+    return list_object(f"/v1/invoice_payments?invoice={invoice['id']}", found[:10], has_more=len(found) > 10)
+
+
 _Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj]]
 #: Lists that an object always carries, and those it carries only when asked to.
 _CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
@@ -66,6 +77,7 @@ _ON_REQUEST: _Lists = {
     ("charge", "refunds"): _refunds,
     ("customer", "subscriptions"): _subscriptions,
     ("payment_link", "line_items"): _line_items,
+    ("invoice", "payments"): _payments,
 }
 
 
@@ -104,6 +116,11 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str) -> None:
     if field in EXPANDABLE.get(kind, ()):
         if isinstance(value, str):
             value = obj[field] = _loaded(tx, value)
+        elif isinstance(value, list):
+            obj[field] = [_loaded(tx, each) if isinstance(each, str) else each for each in value]
+            for inner in obj[field]:
+                if rest and isinstance(inner, dict):
+                    _follow(tx, inner, rest, path)
     elif not isinstance(value, dict) or (not rest and (kind, field) not in {**_CARRIED, **_ON_REQUEST}):
         raise invalid(f"'{path}' cannot be expanded.", "expand")
     if rest and isinstance(value, dict):

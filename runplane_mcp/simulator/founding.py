@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runplane_mcp.simulator.clockwork import end_subscription, period_end
+from runplane_mcp.simulator.founding_billing import found_billing
 from runplane_mcp.simulator.objects import Obj
 from runplane_mcp.simulator.resources.accounts import account_object, bank_account_object
 from runplane_mcp.simulator.resources.customers import customer_object
@@ -40,7 +41,9 @@ def found(tx: Transaction) -> None:
     names = {**NAMED_CUSTOMERS, **CUSTOMERS_OF_ORDERS}
     for number, (id, name) in enumerate(names.items()):
         email = f"{id.removeprefix('cus_')}@example.com"
-        tx.insert(customer_object(id, created=tx.now - _YEARS_AGO + number * 3600, name=name, email=email))
+        customer = customer_object(id, created=tx.now - _YEARS_AGO + number * 3600, name=name, email=email)
+        customer["invoice_settings"]["default_payment_method"] = "pm_card_visa"
+        tx.insert(customer)
     for payment in (*ORDER_PAYMENTS, *NAMED_PAYMENTS):
         _pay(tx, payment, names.get(payment.customer or ""))
     unpaid = payment_intent_object(
@@ -53,6 +56,7 @@ def found(tx: Transaction) -> None:
     _payouts(tx)
     _subscriptions(tx)
     _payment_links(tx)
+    found_billing(tx)
     _opening_balances(tx)
 
 
@@ -189,14 +193,17 @@ def _prices(tx: Transaction) -> dict[str, Obj]:
     created = tx.now - _YEARS_AGO
     tx.insert(product_object(SEED.product_club, name="Coffee club", created=created))
     tx.insert(product_object(SEED.product_office, name="Office coffee", created=created))
+    tx.insert(product_object(SEED.product_beans, name="Bag of beans", created=created))
     prices = {}
-    for id, product, amount, interval in (
-        (SEED.price_monthly, SEED.product_club, 2_900, "month"),
-        (SEED.price_yearly, SEED.product_club, 29_000, "year"),
-        (SEED.price_seat, SEED.product_office, 900, "month"),
-        (SEED.price_weekly, SEED.product_club, 1_500, "week"),
+    for id, product, amount, code, interval in (
+        (SEED.price_monthly, SEED.product_club, 2_900, "usd", "month"),
+        (SEED.price_yearly, SEED.product_club, 29_000, "usd", "year"),
+        (SEED.price_seat, SEED.product_office, 900, "usd", "month"),
+        (SEED.price_weekly, SEED.product_club, 1_500, "usd", "week"),
+        (SEED.price_monthly_eur, SEED.product_club, 2_700, "eur", "month"),
+        (SEED.price_beans, SEED.product_beans, 1_800, "usd", None),
     ):
-        prices[id] = price_object(id, product=product, amount=amount, code="usd", created=created, interval=interval)
+        prices[id] = price_object(id, product=product, amount=amount, code=code, created=created, interval=interval)
         tx.insert(prices[id])
     return prices
 
@@ -210,6 +217,7 @@ def _subscriptions(tx: Transaction) -> None:
         (SEED.subscription_office, "cus_cleo", ((monthly, 1), (seat, 12)), 20),
         (SEED.subscription_ending, "cus_ivan", ((monthly, 1),), 9),
         (SEED.subscription_canceled, "cus_lena", ((monthly, 2),), 15),
+        (SEED.subscription_discounted, "cus_nora", ((monthly, 1),), 6),
         (SEED.subscription_trial, "cus_hana", ((SEED.price_weekly, 1),), 3),
     ):
         short = id.removeprefix("sub_")

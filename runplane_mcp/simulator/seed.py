@@ -129,6 +129,26 @@ class Seed:
     subscription_canceled: Final = "sub_lena_canceled"
     #: For one Coffee club membership at $29.00 a month.
     payment_link_club: Final = "plink_coffee_club"
+    #: €27.00 a month, and $18.00 once for a bag of beans.
+    price_monthly_eur: Final = "price_club_monthly_eur"
+    product_beans: Final = "prod_beans"
+    price_beans: Final = "price_beans_bag"
+    #: 10 % off once, half off for three months, $10.00 off once, and 20 % off for ever, which Nora has: $23.20 a month.
+    coupon_once: Final = "WELCOME10"
+    coupon_months: Final = "HALF3"
+    coupon_amount: Final = "TENOFF"
+    coupon_forever: Final = "FRIENDS20"
+    subscription_discounted: Final = "sub_nora_discounted"
+    #: $180.00 not finalized, $480.00 open, $240.00 paid, $54.00 given up, and €90.00 open.
+    invoice_draft: Final = "in_petra_draft"
+    invoice_open: Final = "in_omar_open"
+    invoice_paid: Final = "in_quentin_paid"
+    invoice_uncollectible: Final = "in_ravi_given_up"
+    invoice_eur: Final = "in_emile_eur"
+    #: $36.00 that will be on Sofía's next invoice.
+    invoice_item_pending: Final = "ii_sofia_pending"
+    #: $40.00 that went back to Quentin as credit.
+    credit_note: Final = "cn_quentin_40"
     payouts_past: Final = ("po_past_1", "po_past_2", "po_past_3")
     #: $4,200.00 that left the balance yesterday and has not arrived.
     payout_pending: Final = "po_pending_4200"

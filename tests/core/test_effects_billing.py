@@ -291,6 +291,11 @@ def test_only_a_draft_of_the_same_customer_takes_items() -> None:
         assert reads(classified(ITEM, **wrong), {}) == ()
 
 
+def test_a_price_that_recurs_is_no_item() -> None:
+    assert put(pricing={"price": "price_1"}).refusal is None
+    assert put({"price": {**PLAIN_PRICE, "type": "recurring"}}, pricing={"price": "price_1"}).refusal is not None
+
+
 def test_an_item_on_a_draft_that_advances_by_itself_may_not_be_undone() -> None:
     found: dict[str, Looked] = {"invoice": invoice(status="draft", auto_advance=True)}
 

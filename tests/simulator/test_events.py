@@ -48,7 +48,7 @@ def test_a_deletion_has_no_idempotency_key_in_its_event(world: World) -> None:
 def test_an_update_names_what_changed(world: World) -> None:
     world.post(f"/v1/customers/{SEED.customer_ada}", name="Ada M.")
 
-    (event,) = world.get("/v1/events", type="customer.updated")["data"]
+    (event,) = world.get("/v1/events", type="customer.updated", limit=1)["data"]
     assert event["data"]["previous_attributes"] == {"name": "Ada Moreno"}
 
 

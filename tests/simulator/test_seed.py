@@ -28,13 +28,29 @@ def test_the_first_days_balance_is_round(world: World) -> None:
 def test_every_well_known_id_is_there(world: World) -> None:
     paths = {"pi": "payment_intents", "ch": "charges", "cus": "customers", "re": "refunds", "dp": "disputes",
              "sub": "subscriptions", "prod": "products", "price": "prices", "po": "payouts", "tr": "transfers",
-             "acct": "accounts", "plink": "payment_links"}  # fmt: skip
+             "acct": "accounts", "plink": "payment_links", "in": "invoices", "ii": "invoiceitems",
+             "cn": "credit_notes"}  # fmt: skip
     known = [value for name in dir(SEED) if isinstance(value := getattr(SEED, name), str) and not name.startswith("_")]
     ids = [id for id in (*known, *SEED.payouts_past) if id.split("_")[0] in paths]
 
     assert len(ids) > 55
     for id in ids:
         assert world.get(f"/v1/{paths[id.split('_')[0]]}/{id}")["id"] == id
+
+
+def test_bills_are_as_named(world: World) -> None:
+    def invoice(id: str) -> tuple[str, int, int, str]:
+        found = world.get(f"/v1/invoices/{id}")
+        return found["status"], found["total"], found["amount_remaining"], found["currency"]
+
+    assert invoice(SEED.invoice_draft) == ("draft", 18_000, 18_000, "usd")
+    assert invoice(SEED.invoice_open) == ("open", 48_000, 48_000, "usd")
+    assert invoice(SEED.invoice_paid) == ("paid", 24_000, 0, "usd")
+    assert invoice(SEED.invoice_uncollectible) == ("uncollectible", 5_400, 5_400, "usd")
+    assert invoice(SEED.invoice_eur) == ("open", 9_000, 9_000, "eur")
+    for coupon in (SEED.coupon_once, SEED.coupon_months, SEED.coupon_amount, SEED.coupon_forever):
+        assert world.get(f"/v1/coupons/{coupon}")["valid"]
+    assert world.get("/v1/customers/cus_quentin")["balance"] == -4_000
 
 
 def test_interesting_payments_are_as_named(world: World) -> None:

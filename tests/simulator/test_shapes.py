@@ -18,8 +18,13 @@ SHAPES: list[tuple[type[stripe.StripeObject], str]] = [
     (stripe.BalanceTransaction, "/v1/balance_transactions/txn_ada_900"),
     (stripe.BankAccount, f"/v1/accounts/{SEED.account}/external_accounts/{SEED.bank_account_usd}"),
     (stripe.Charge, f"/v1/charges/{SEED.charge_900}"),
+    (stripe.Coupon, f"/v1/coupons/{SEED.coupon_months}"),
+    (stripe.CreditNote, f"/v1/credit_notes/{SEED.credit_note}"),
     (stripe.Customer, f"/v1/customers/{SEED.customer_ada}"),
     (stripe.Dispute, f"/v1/disputes/{SEED.dispute}"),
+    (stripe.Invoice, f"/v1/invoices/{SEED.invoice_paid}"),
+    (stripe.InvoiceItem, f"/v1/invoiceitems/{SEED.invoice_item_pending}"),
+    (stripe.InvoicePayment, "/v1/invoice_payments/inpay_quentin_240"),
     (stripe.PaymentIntent, f"/v1/payment_intents/{SEED.payment_intent_900}"),
     (stripe.PaymentLink, f"/v1/payment_links/{SEED.payment_link_club}"),
     (stripe.Payout, f"/v1/payouts/{SEED.payouts_past[0]}"),
@@ -57,7 +62,16 @@ def test_inner_objects_have_theirs(world: World) -> None:
     (item, *_) = world.get(f"/v1/subscriptions/{SEED.subscription_office}")["items"]["data"]
     reversal = world.post(f"/v1/transfers/{SEED.transfer_past}/reversals", amount=1)
     (event, *_) = world.get("/v1/events")["data"]
+    (billed, *_) = world.get(f"/v1/invoices/{SEED.invoice_open}")["lines"]["data"]
+    (discount,) = world.get(f"/v1/subscriptions/{SEED.subscription_discounted}", expand=["discounts"])["discounts"]
+    (booked,) = world.get("/v1/customers/cus_quentin/balance_transactions")["data"]
+    whole = {"lines[0][type]": "invoice_line_item", "lines[0][invoice_line_item]": billed["id"]}
+    (credited,) = world.get("/v1/credit_notes/preview", invoice=SEED.invoice_open, **whole)["lines"]["data"]
 
+    assert missing(stripe.InvoiceLineItem, billed) == set()
+    assert missing(stripe.Discount, discount) == set()
+    assert missing(stripe.CustomerBalanceTransaction, booked) == set()
+    assert missing(stripe.CreditNoteLineItem, credited) == set()
     assert missing(stripe.SubscriptionItem, item) == set()
     assert missing(stripe.LineItem, line) == set()
     assert missing(stripe.Dispute.Evidence, world.get(f"/v1/disputes/{SEED.dispute}")["evidence"]) == set()

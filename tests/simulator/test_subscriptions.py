@@ -85,10 +85,11 @@ def test_subscriptions_are_listed_without_canceled_ones_unless_asked(sdk: stripe
 
 
 def test_what_the_simulator_cannot_do_is_refused_and_not_ignored(world: World) -> None:
-    status, error = world.refused("DELETE", f"/v1/subscriptions/{SEED.subscription_office}", prorate=True)
+    path = f"/v1/subscriptions/{SEED.subscription_office}"
+    status, error = world.refused("POST", path, billing_cycle_anchor="now")
 
-    assert (status, error["param"]) == (400, "prorate")
-    assert world.get(f"/v1/subscriptions/{SEED.subscription_office}")["status"] == "active"
+    assert (status, error["code"], error["param"]) == (400, "parameter_unknown", "billing_cycle_anchor")
+    assert world.get(path)["status"] == "active"
 
 
 def test_prices_and_products_are_made_and_listed(sdk: stripe.StripeClient) -> None:

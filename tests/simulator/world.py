@@ -148,6 +148,7 @@ def audit(path: Path) -> None:
             ).fetchall()
         )
         charges = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'charge'")]
+        invoices = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'invoice'")]
         transfers = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'transfer'")]
     finally:
         db.close()
@@ -163,3 +164,12 @@ def audit(path: Path) -> None:
     for transfer in transfers:
         assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
         assert 0 <= transfer["amount_reversed"] <= transfer["amount"]
+    for invoice in invoices:
+        credited = invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"]
+        assert invoice["subtotal"] == sum(line["amount"] for line in invoice["lines"]["data"])
+        assert invoice["total"] == invoice["subtotal"] - sum(
+            each["amount"] for each in invoice["total_discount_amounts"]
+        )
+        assert invoice["amount_remaining"] == invoice["amount_due"] - invoice["amount_paid"] >= 0
+        assert credited <= max(invoice["total"], 0)
+        assert (invoice["status"] == "paid") <= (invoice["amount_remaining"] == 0)

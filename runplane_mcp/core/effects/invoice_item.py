@@ -46,6 +46,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         _refused_as_asked(asked)
         or o.missing(looked, customer="customer", invoice="invoice", price="pricing")
         or _refused_by_invoice(asked, invoice)
+        or _refused_by_price(price)
     )
     facts: dict[str, FactValue] = {
         "amount": amount or UNKNOWN,
@@ -104,6 +105,14 @@ def _refused_by_invoice(asked: Mapping[str, Text], invoice: StripeObject | None)
     owner = o.id_in(invoice, "customer")
     if "customer" in asked and owner is not None and owner != asked["customer"]:
         return Failure("stripe.resource_missing", "That customer has no such invoice.", param="invoice")
+    return None
+
+
+def _refused_by_price(price: StripeObject | None) -> Failure | None:
+    if o.text(price, "type") == "recurring":
+        return Failure(
+            "stripe.parameter_invalid", "The price recurs: an invoice item takes one that is paid once.", "pricing"
+        )
     return None
 
 

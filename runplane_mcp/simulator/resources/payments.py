@@ -36,12 +36,13 @@ class Card:
         return f"pm_{self.fingerprint}"
 
 
-_DECLINED = "pm_card_chargeDeclined"
-_TEST_CARDS = {
+#: Test cards of Stripe, and the one that is declined.
+DECLINED_CARD = "pm_card_chargeDeclined"
+TEST_CARDS = {
     "pm_card_visa": Card("visa", "4242", "testvisa4242"),
     "pm_card_mastercard": Card("mastercard", "4444", "testmc4444"),
     "pm_card_amex": Card("amex", "8431", "testamex8431"),
-    _DECLINED: Card("visa", "0002", "testvisa0002"),
+    DECLINED_CARD: Card("visa", "0002", "testvisa0002"),
 }
 
 
@@ -221,7 +222,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
     intent["capture_method"] = params.get("capture_method", intent["capture_method"])
     intent["metadata"] = {key: value for key, value in params.get("metadata", {}).items() if value}
     method = params.get("payment_method")
-    if method is not None and method not in _TEST_CARDS:
+    if method is not None and method not in TEST_CARDS:
         raise missing("payment_method", method, "payment_method")
     if method is None or not params.get("confirm"):
         if params.get("confirm"):
@@ -230,10 +231,10 @@ def _create(tx: Transaction, params: Params) -> Obj:
         tx.insert(intent)
         tx.emit("payment_intent.created", intent)
         return intent
-    if tx.declined or method == _DECLINED:
+    if tx.declined or method == DECLINED_CARD:
         return _decline(tx, intent)
     charge = charge_object(
-        new_id("ch"), intent=intent, card=_TEST_CARDS[method], name=payer.get("name"), email=payer.get("email")
+        new_id("ch"), intent=intent, card=TEST_CARDS[method], name=payer.get("name"), email=payer.get("email")
     )
     if intent["capture_method"] == "manual":
         hold(tx, intent, charge)

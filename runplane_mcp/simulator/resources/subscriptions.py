@@ -1,14 +1,18 @@
-"""Subscriptions: what customers pay every month or year, and the two ways to end it (at once, or with the period)."""
+"""Subscriptions: what customers pay every month or year, and the two ways to end it (at once, or with the period).
+
+What else can change is in `subscription_changes`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 
 from runplane_mcp.simulator.clockwork import end_subscription, next_period, period_end
 from runplane_mcp.simulator.lists import Clause, equals, list_route
 from runplane_mcp.simulator.objects import Obj, Params, list_object, merge_metadata
 from runplane_mcp.simulator.parameters import boolean, mapping, metadata, one_of, text, word
 from runplane_mcp.simulator.refusal import Refusal, missing
+from runplane_mcp.simulator.resources import subscription_changes as changes
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -141,8 +145,8 @@ def _details(subscription: Obj, params: Params, reason: str | None) -> None:
 
 def _update(tx: Transaction, params: Params) -> Obj:
     subscription = tx.require("subscription", params["subscription"], "id", status=404)
-    before = {**subscription, "cancellation_details": dict(subscription["cancellation_details"])}
-    if subscription["status"] == "canceled" and {"cancel_at_period_end", "description"} & set(params):
+    before = deepcopy(subscription)
+    if subscription["status"] == "canceled" and set(params) - _ALWAYS:
         raise Refusal("Only the metadata and cancellation details of a canceled subscription can change.")
     ends = params.get("cancel_at_period_end", subscription["cancel_at_period_end"])
     if ends and not subscription["cancel_at_period_end"]:
@@ -157,6 +161,10 @@ def _update(tx: Transaction, params: Params) -> Obj:
         subscription["description"] = params["description"] or None
     if "metadata" in params:
         subscription["metadata"] = merge_metadata(subscription["metadata"], params["metadata"])
+    if "items" in params:
+        changes.change_items(tx, subscription, params, _item)
+        tx.schedule(period_end(subscription), subscription["id"])
+    changes.change_rest(tx, subscription, params)
     tx.save(subscription)
     tx.emit("customer.subscription.updated", subscription, before=before)
     return subscription
@@ -168,9 +176,10 @@ def _cancel(tx: Transaction, params: Params) -> Obj:
     subscription = tx.require("subscription", id, "id", status=404)
     if subscription["status"] == "canceled":
         raise missing("subscription", id, "id", 404)
-    for name in ("invoice_now", "prorate"):
-        if params.get(name):
-            raise Refusal(f"The simulator has no invoices yet: '{name}' cannot be true.", param=name, remembered=False)
+    if params.get("prorate"):
+        changes.credit_unused(tx, subscription)
+    if params.get("invoice_now"):
+        changes.invoice_now(tx, subscription)
     _details(subscription, params, "cancellation_requested")
     end_subscription(tx, subscription, canceled_at=tx.now)
     return subscription
@@ -193,11 +202,13 @@ def _wanted(_tx: Transaction, params: Params) -> Iterable[Clause]:
 
 
 _CHANGES = {
+    **changes.READERS,
     "cancel_at_period_end": boolean,
     "cancellation_details": _DETAILS,
-    "description": text,
     "metadata": metadata,
 }
+#: What may be said of a subscription that has ended, and the names in the path.
+_ALWAYS = frozenset({"subscription", "cancellation_details", "expand", "metadata"})
 
 ROUTES = (
     list_route(

@@ -1,0 +1,176 @@
+"""Coupons, and the discounts that redeeming one makes."""
+
+from __future__ import annotations
+
+from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
+from runplane_mcp.simulator.parameters import (
+    Raw,
+    array,
+    currency,
+    integer,
+    mapping,
+    metadata,
+    one_of,
+    positive,
+    text,
+    word,
+)
+from runplane_mcp.simulator.refusal import Refusal, invalid
+from runplane_mcp.simulator.routes import Route, retrieve_route
+from runplane_mcp.simulator.transaction import Transaction
+
+
+def coupon_object(
+    id: str,
+    *,
+    created: int,
+    duration: str,
+    percent: float | None = None,
+    amount: int | None = None,
+    code: str | None = None,
+    months: int | None = None,
+    name: str | None = None,
+) -> Obj:
+    return {
+        "id": id,
+        "object": "coupon",
+        "amount_off": amount,
+        "created": created,
+        "currency": code,
+        "duration": duration,
+        "duration_in_months": months,
+        "livemode": False,
+        "max_redemptions": None,
+        "metadata": {},
+        "name": name,
+        "percent_off": percent,
+        "redeem_by": None,
+        "times_redeemed": 0,
+        "valid": True,
+    }
+
+
+def redeem(tx: Transaction, coupon_id: str, param: str, *, customer: str, **owner: str) -> Obj:
+    """A discount that the coupon makes for the customer; `owner` says of what: a subscription, an invoice, an item."""
+    coupon = tx.require("coupon", coupon_id, param)
+    most, until = coupon["max_redemptions"], coupon["redeem_by"]
+    if (most is not None and coupon["times_redeemed"] >= most) or (until is not None and until <= tx.now):
+        raise Refusal(f"The coupon {coupon_id} cannot be redeemed any more.", code="coupon_expired", param=param)
+    coupon["times_redeemed"] += 1
+    coupon["valid"] = most is None or coupon["times_redeemed"] < most
+    tx.save(coupon)
+    discount: Obj = {
+        "id": new_id("di"),
+        "object": "discount",
+        "checkout_session": None,
+        "customer": customer,
+        "end": None,
+        "invoice": None,
+        "invoice_item": None,
+        "promotion_code": None,
+        "source": {"coupon": coupon_id, "type": "coupon"},
+        "start": tx.now,
+        "subscription": None,
+        "subscription_item": None,
+        **owner,
+    }
+    tx.insert(discount)
+    return discount
+
+
+def taken_off(tx: Transaction, discount_id: str, amount: int, code: str) -> int:
+    """How much of `amount` a discount takes off; a coupon of another currency takes nothing."""
+    discount = tx.require("discount", discount_id, "discounts")
+    coupon = tx.find(discount["source"]["coupon"])
+    if coupon is None or coupon.get("deleted"):
+        return 0
+    if coupon["percent_off"] is not None:
+        return int(amount * coupon["percent_off"] / 100 + 0.5)
+    return min(amount, int(coupon["amount_off"])) if coupon["currency"] == code else 0
+
+
+def percent(value: Raw, name: str) -> float:
+    given = word(value, name)
+    try:
+        share = float(given)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 100:
+        raise invalid(f"'{name}' must be over 0 and at most 100.", name)
+    return int(share) if share == int(share) else share
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    if ("percent_off" in params) == ("amount_off" in params):
+        raise invalid("Give 'percent_off' or 'amount_off', and only one.", "percent_off", "parameter_missing")
+    if "amount_off" in params and "currency" not in params:
+        raise invalid("'amount_off' needs a currency.", "currency", "parameter_missing")
+    duration = params.get("duration", "once")
+    if (duration == "repeating") != ("duration_in_months" in params):
+        raise invalid("'duration_in_months' goes with a repeating coupon, and only there.", "duration_in_months")
+    id = params.get("id") or new_id("coupon")
+    if tx.find(id) is not None:
+        raise Refusal(f"There is a coupon '{id}' already.", code="resource_already_exists", param="id")
+    coupon = coupon_object(
+        id,
+        created=tx.now,
+        duration=duration,
+        percent=params.get("percent_off"),
+        amount=params.get("amount_off"),
+        code=params.get("currency") if "amount_off" in params else None,
+        months=params.get("duration_in_months"),
+        name=params.get("name") or None,
+    )
+    coupon.update(max_redemptions=params.get("max_redemptions"), redeem_by=params.get("redeem_by"))
+    coupon["metadata"] = merge_metadata({}, params.get("metadata", {}))
+    if "applies_to" in params:
+        coupon["applies_to"] = params["applies_to"]
+    tx.insert(coupon)
+    tx.emit("coupon.created", coupon)
+    return coupon
+
+
+def _update(tx: Transaction, params: Params) -> Obj:
+    coupon = tx.require("coupon", params["coupon"], "coupon", status=404)
+    before = dict(coupon)
+    if "name" in params:
+        coupon["name"] = params["name"] or None
+    if "metadata" in params:
+        coupon["metadata"] = merge_metadata(coupon["metadata"], params["metadata"])
+    tx.save(coupon)
+    tx.emit("coupon.updated", coupon, before=before)
+    return coupon
+
+
+def _delete(tx: Transaction, params: Params) -> Obj:
+    coupon = tx.require("coupon", params["coupon"], "coupon", status=404)
+    gone = tx.delete(coupon)
+    tx.emit("coupon.deleted", coupon)
+    return gone
+
+
+ROUTES = (
+    list_route("/v1/coupons", "coupon"),
+    Route(
+        "POST",
+        "/v1/coupons",
+        _create,
+        {
+            "amount_off": positive,
+            "applies_to": mapping({"products": array(word)}),
+            "currency": currency,
+            "duration": one_of("once", "repeating", "forever"),
+            "duration_in_months": positive,
+            "id": word,
+            "max_redemptions": positive,
+            "metadata": metadata,
+            "name": text,
+            "percent_off": percent,
+            "redeem_by": integer,
+        },
+    ),
+    retrieve_route("/v1/coupons/{coupon}", "coupon"),
+    Route("POST", "/v1/coupons/{coupon}", _update, {"metadata": metadata, "name": text}),
+    Route("DELETE", "/v1/coupons/{coupon}", _delete),
+)
