@@ -19,6 +19,7 @@ from runplane_mcp.core.request import Failure, Kind, State
 from runplane_mcp.errors import InternalError, ParameterError, RequestError, StoreError
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.interfaces.mcp.envelope import FINE, SCHEMA, Answer, about_request, about_requests, about_trouble
+from tests.interfaces.billed import BILLED
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -236,6 +237,7 @@ ANSWERS: dict[str, Answer] = {
         replace(BASE, status=State.SUCCEEDED, result={**REFUND, "status": "failed"}), now=NOW, tool="create_refund"
     ),
     **SUCCESSES,
+    **{name: done(action, tool, **result) for name, (action, tool, result) in BILLED.items()},
     "read": about_request(read(result=CUSTOMERS), now=NOW, tool="list_customers"),
     "read_looked_at_later": about_request(read(), now=NOW, tool="get_request", control=True),
     "blocked_frozen": about_request(

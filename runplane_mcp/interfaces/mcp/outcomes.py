@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, TypeGuard
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.money import CURRENCIES, Money
+from runplane_mcp.interfaces.mcp import outcomes_billing
 
 _Result: TypeAlias = Mapping[str, Json]
 #: The first words, and the sentence for the user.
@@ -134,6 +135,7 @@ _SAYS: Final[Mapping[str, Callable[[_Result], Said]]] = {
     "customer.delete": _plain("Customer deleted for good", "The customer was deleted."),
     "dispute.update": _dispute_answered,
     "payment_link.create": _payment_link,
+    **outcomes_billing.SAYS,
 }
 
 
