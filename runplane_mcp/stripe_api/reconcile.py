@@ -22,6 +22,13 @@ MOST_PAGES = 20
 CLOCKS_DIFFER = 300
 #: Ends of an event's type that tell of a failure: our key on them proves that the request ran, not that it succeeded.
 _FAILURES = (".failed", ".payment_failed", ".setup_failed")
+#: What proves these, where a request can leave events of the same object although the last of its steps failed: an invoice
+#: that was finalized to be paid tells nothing of the payment.
+_PROOFS = {
+    "PostInvoicesInvoiceFinalize": "invoice.finalized",
+    "PostInvoicesInvoicePay": "invoice.paid",
+    "PostInvoicesInvoiceVoid": "invoice.voided",
+}
 _RUNNING = frozenset({"active", "trialing", "past_due", "unpaid", "paused", "incomplete"})
 
 
@@ -89,7 +96,7 @@ async def _by_events(
             found = o.child(o.child(event, "data"), "object")
             if (o.text(event, "type") or "").endswith(_FAILURES):
                 failures += 1
-            elif (body := _answered(found, operation, mark)) is not None:
+            elif _proves(event, operation) and (body := _answered(found, operation, mark)) is not None:
                 return Proven(body)
             else:
                 traces += 1
@@ -115,6 +122,11 @@ def _answered(found: StripeObject | None, operation: Operation, mark: str | None
             if ours and each.get("object") == operation.answers:
                 return each
     return None
+
+
+def _proves(event: Mapping[str, object], operation: Operation) -> bool:
+    wanted = _PROOFS.get(operation.operation_id)
+    return wanted is None or o.text(event, "type") == wanted
 
 
 async def _deleted(connection: StripeConnection, wire: WireRequest, account: str | None) -> Evidence:

@@ -13,7 +13,7 @@ from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
 from runplane_mcp.stripe_api import reconcile
-from runplane_mcp.stripe_api.client import Done, Lost, StripeConnection
+from runplane_mcp.stripe_api.client import Done, Lost, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Evidence, Proven, Unclear, evidence
 from tests.stripe_api.conftest import Recorder
 
@@ -44,6 +44,19 @@ REVERSAL = encode(
 )
 ANSWER = encode("POST", f"/v1/disputes/{SEED.dispute}", {"evidence": {"uncategorized_text": "winning_evidence"}})
 LINK = encode("POST", "/v1/payment_links", {"line_items": [{"price": SEED.price_monthly, "quantity": 1}]})
+SEATS = encode(
+    "POST",
+    f"/v1/subscriptions/{SEED.subscription_office}",
+    {"items": [{"id": "si_cleo_office_2", "quantity": 6}], "proration_behavior": "always_invoice"},
+)
+ITEM = encode("POST", "/v1/invoiceitems", {"customer": "cus_ada", "amount": -500, "currency": "usd"})
+FINALIZE = encode("POST", f"/v1/invoices/{SEED.invoice_draft}/finalize", {})
+PAY_DRAFT = encode("POST", f"/v1/invoices/{SEED.invoice_draft}/pay", {})
+NOTE = encode("POST", "/v1/credit_notes", {"invoice": SEED.invoice_paid, "refund_amount": 500})
+PRODUCT = encode(
+    "POST", "/v1/products", {"name": "Kettle", "default_price_data": {"currency": "usd", "unit_amount": 4_900}}
+)
+PRICE = encode("POST", "/v1/prices", {"currency": "usd", "unit_amount": 900, "product_data": {"name": "Cup"}})
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -69,6 +82,16 @@ async def found_of(
         (LINK, "PostPaymentLinks", "payment_link"),
         (CUSTOMER, "PostCustomersCustomer", "customer"),
         (encode("POST", "/v1/customers", {"name": "Nia"}), "PostCustomers", "customer"),
+        (SEATS, "PostSubscriptionsSubscriptionExposedId", "subscription"),
+        (encode("POST", "/v1/invoices", {"customer": "cus_ada"}), "PostInvoices", "invoice"),
+        (ITEM, "PostInvoiceitems", "invoiceitem"),
+        (FINALIZE, "PostInvoicesInvoiceFinalize", "invoice"),
+        (PAY_DRAFT, "PostInvoicesInvoicePay", "invoice"),
+        (encode("POST", f"/v1/invoices/{SEED.invoice_open}/void", {}), "PostInvoicesInvoiceVoid", "invoice"),
+        (NOTE, "PostCreditNotes", "credit_note"),
+        (encode("POST", "/v1/coupons", {"percent_off": "10"}), "PostCoupons", "coupon"),
+        (PRODUCT, "PostProducts", "product"),
+        (PRICE, "PostPrices", "price"),
     ],
 )
 async def test_a_lost_answer_is_proven_by_its_events(
@@ -82,6 +105,18 @@ async def test_a_lost_answer_is_proven_by_its_events(
     assert isinstance(found, Proven)
     assert found.body["object"] == kind
     assert str(found.body["id"])
+
+
+async def test_an_invoice_that_was_finalized_to_be_paid_and_declined_is_no_proof_of_the_payment(
+    connection: StripeConnection, world: Simulator
+) -> None:
+    """The invoice's own event has our key, and yet no money moved."""
+    world.add_fault(Fault(FaultKind.DECLINE_402, path_prefix="/v1/invoices"))
+    answer = await connection.send(PAY_DRAFT, idempotency_key="rp_1")
+
+    assert isinstance(answer, Refused)
+    assert answer.failure.effect_id is not None
+    assert isinstance(await found_of(connection, PAY_DRAFT, "PostInvoicesInvoicePay"), Unclear)
 
 
 async def test_no_event_is_no_proof(connection: StripeConnection, world: Simulator) -> None:

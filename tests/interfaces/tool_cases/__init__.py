@@ -9,6 +9,7 @@ from tests.interfaces.tool_cases import (
     charges,
     customers,
     disputes,
+    invoices,
     payment_intents,
     payment_links,
     payouts,
@@ -29,4 +30,5 @@ CASES: Final[tuple[Case, ...]] = (
     *customers.CASES,
     *disputes.CASES,
     *payment_links.CASES,
+    *invoices.CASES,
 )

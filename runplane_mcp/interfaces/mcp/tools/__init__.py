@@ -11,6 +11,7 @@ from runplane_mcp.interfaces.mcp.tools import (
     charges,
     customers,
     disputes,
+    invoices,
     payment_intents,
     payment_links,
     payouts,
@@ -33,6 +34,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *customers.TOOLS,
     *disputes.TOOLS,
     *payment_links.TOOLS,
+    *invoices.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
