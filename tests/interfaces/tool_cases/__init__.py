@@ -7,6 +7,7 @@ from typing import Final
 from tests.interfaces.tool_cases import (
     balance,
     charges,
+    credit_notes,
     customers,
     disputes,
     invoices,
@@ -31,4 +32,5 @@ CASES: Final[tuple[Case, ...]] = (
     *disputes.CASES,
     *payment_links.CASES,
     *invoices.CASES,
+    *credit_notes.CASES,
 )

@@ -9,6 +9,7 @@ from runplane_mcp.interfaces.mcp.row import ToolRow
 from runplane_mcp.interfaces.mcp.tools import (
     balance,
     charges,
+    credit_notes,
     customers,
     disputes,
     invoices,
@@ -35,6 +36,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *disputes.TOOLS,
     *payment_links.TOOLS,
     *invoices.TOOLS,
+    *credit_notes.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
