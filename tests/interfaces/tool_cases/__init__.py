@@ -14,6 +14,7 @@ from tests.interfaces.tool_cases import (
     payment_intents,
     payment_links,
     payouts,
+    products,
     refunds,
     subscriptions,
     transfers,
@@ -33,4 +34,5 @@ CASES: Final[tuple[Case, ...]] = (
     *payment_links.CASES,
     *invoices.CASES,
     *credit_notes.CASES,
+    *products.CASES,
 )

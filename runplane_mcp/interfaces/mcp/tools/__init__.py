@@ -16,6 +16,7 @@ from runplane_mcp.interfaces.mcp.tools import (
     payment_intents,
     payment_links,
     payouts,
+    products,
     refunds,
     requests,
     subscriptions,
@@ -37,6 +38,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *payment_links.TOOLS,
     *invoices.TOOLS,
     *credit_notes.TOOLS,
+    *products.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
