@@ -114,6 +114,7 @@ class Shape:
 _ORDER = {"extra_forbidden": 0, "missing": 1}
 _WANTED = {
     "int_type": "a whole number",
+    "float_type": "a number",
     "string_type": "text",
     "bool_type": "true or false",
     "dict_type": "an object",

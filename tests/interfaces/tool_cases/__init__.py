@@ -7,6 +7,7 @@ from typing import Final
 from tests.interfaces.tool_cases import (
     balance,
     charges,
+    coupons,
     credit_notes,
     customers,
     disputes,
@@ -35,4 +36,5 @@ CASES: Final[tuple[Case, ...]] = (
     *invoices.CASES,
     *credit_notes.CASES,
     *products.CASES,
+    *coupons.CASES,
 )

@@ -9,6 +9,7 @@ from runplane_mcp.interfaces.mcp.row import ToolRow
 from runplane_mcp.interfaces.mcp.tools import (
     balance,
     charges,
+    coupons,
     credit_notes,
     customers,
     disputes,
@@ -39,6 +40,7 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *invoices.TOOLS,
     *credit_notes.TOOLS,
     *products.TOOLS,
+    *coupons.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
