@@ -203,10 +203,10 @@ def test_a_page_holds_all_that_is_known(run: Run) -> None:
     for known in (
         "POST /v1/subscriptions/{subscription_exposed_id}",
         "Action subscription.update",
-        "Groups cancellations, charges, discounts, transfers",
+        "Groups cancellations, charges, credits, discounts",
         "Effects revenue lost, redirects funds",
         "Can be undone it depends",
-        "Tools cancel_subscription",
+        "Tools cancel_subscription, update_subscription",
         "Other paths POST /v1/customers/{customer}/subscriptions/{subscription_exposed_id}",
         "subscription_exposed_id string path, required",
         "cancel_at integer or string or unset body",
@@ -262,8 +262,8 @@ def test_every_group_is_shown_with_what_it_means_and_what_is_in_it(run: Run) -> 
     for name, sentence in GROUP_SENTENCES.items():
         assert f"{name}\n{sentence}\n" in shown
     refunds = as_json[0]
-    assert refunds["actions"] == ["credit_note.create", "refund.create"]
-    assert refunds["operations"] == ["PostCreditNotes", "PostRefunds"]
+    assert {"credit_note.create", "refund.create"} <= set(refunds["actions"])
+    assert {"PostCreditNotes", "PostRefunds"} <= set(refunds["operations"])
     assert "subscription.cancel, subscription.update  POST /v1/subscriptions/{subscription_exposed_id}" in shown
 
 

@@ -56,5 +56,5 @@ def test_a_cancellation_can_become_either_of_two_operations() -> None:
     )
 
     assert row.operations == (at_once, later)
-    assert callers_of(later) == ("cancel_subscription",)
+    assert callers_of(later) == ("cancel_subscription", "update_subscription")
     assert BY_NAME["get_request"].operations == ()
