@@ -104,10 +104,13 @@ async def lift_freezes(desk: Desk, seen: Sequence[Freeze], *, admin: str | None,
 
 def _check(desk: Desk, scope: Scope, reason: str | None) -> None:
     for name in (scope.agent, scope.principal):
-        if name is not None and not 0 < len(name) <= LONGEST_NAME:
+        # What the shell could not read as text would fail in the log, and no agent can be called so.
+        if name is not None and (
+            not name.strip() or len(name) > LONGEST_NAME or name != name.encode(errors="replace").decode()
+        ):
             raise FreezeError(
                 "freeze.name",
-                f"A name has 1 to {LONGEST_NAME} characters.",
+                f"A name has 1 to {LONGEST_NAME} characters of text.",
                 next_step="Leave it out to freeze whoever it is.",
             )
     if reason is not None and len(reason) > LONGEST_REASON:

@@ -492,6 +492,8 @@ async def test_the_event_of_a_lift_whose_bytes_were_changed_lifts_nothing(house:
         (Scope(action="balance.retrieve"), "freeze.action", "reads"),
         (Scope(action="zzz"), "freeze.action", "groups"),
         (Scope(agent=""), "freeze.name", ""),
+        (Scope(agent=" "), "freeze.name", ""),
+        (Scope(agent="a\udcff"), "freeze.name", ""),
         (Scope(principal="x" * 300), "freeze.name", ""),
     ],
 )
