@@ -96,9 +96,10 @@ async def test_a_read_carries_its_data_in_both_halves(company: Company, era: str
         customers = await connected.call("list_customers", limit=2)
         balance = await connected.call("retrieve_balance")
         payments = await connected.call("list_payment_intents", customer=SEED.customer_ada)
+        movements = await connected.call("list_balance_transactions", source=SEED.refund_full, type="refund")
         subscriptions = await connected.call("list_subscriptions", status="all", limit=1)
 
-    for answer in (customers, balance, payments, subscriptions):
+    for answer in (customers, balance, movements, payments, subscriptions):
         assert answer.status == "succeeded", answer.text
         data = json.loads(answer.text.split("\n", 1)[1])
         assert data == answer.envelope["result"]
@@ -106,6 +107,7 @@ async def test_a_read_carries_its_data_in_both_halves(company: Company, era: str
     assert f"starting_after={customers.envelope['result']['data'][-1]['id']}" in customers.text
     assert customers.envelope["action"] == "customer.list"
     assert balance.envelope["result"]["object"] == "balance"
+    assert [each["amount"] for each in movements.envelope["result"]["data"]] == [-8000]
 
 
 @pytest.mark.parametrize(
