@@ -51,12 +51,23 @@ def test_the_catalog_page_has_every_group_as_the_registry_says_it_and_counts_rig
     assert f"Stripe still serves {sum(each.alias_of is not None for each in operations)} of them" in page
 
 
-def test_the_catalog_pages_example_is_a_judgement_as_it_stands_in_the_file() -> None:
-    page = (ROOT / "docs" / "catalog.md").read_text()
+@pytest.mark.parametrize("name", ["catalog.md", "adding-a-tool.md"])
+def test_an_example_of_a_judgement_is_as_it_stands_in_the_file(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text()
     [example] = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     file = json.loads((ROOT / "runplane_mcp" / "core" / "data" / "judgements.json").read_text())
 
     assert example in file["judgements"]
+
+
+def test_the_page_on_adding_a_tool_shows_one_as_it_is_and_names_files_that_there_are() -> None:
+    page = (ROOT / "docs" / "adding-a-tool.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    files = re.findall(r"`((?:runplane_mcp|tests|core|simulator)/[\w/*.]+)`", page)
+
+    assert example in (ROOT / "runplane_mcp" / "interfaces" / "mcp" / "tools" / "balance.py").read_text()
+    assert len(files) > 8
+    assert [file for file in files if not [*ROOT.glob(file), *ROOT.glob(f"runplane_mcp/{file}")]] == []
 
 
 def test_the_policy_pages_examples_load_and_pass_their_tests() -> None:
