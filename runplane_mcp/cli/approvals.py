@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
 from runplane_mcp.core.approval import Answer, Person
@@ -23,6 +24,30 @@ approvals = typer.Typer(help="What waits for people.", no_args_is_help=True)
 
 #: Of many frozen requests, so many are named below a listing.
 _MOST_NAMED = 8
+LIST_EXAMPLES = examples(
+    ("runplane approvals list", "what waits, oldest first"),
+    ("runplane approvals list --json", "the whole cards, with the digests that votes name"),
+)
+SHOW_EXAMPLES = examples(
+    ("runplane approvals show", "the newest card"),
+    ("runplane approvals show RP-7F3K", "this one"),
+    ("runplane approvals show RP-7F3K --details", "also risk factors, facts and the exact request"),
+)
+APPROVE_EXAMPLES = examples(
+    ("runplane approve", "the newest card: shows it, asks, takes your passphrase"),
+    ("runplane approve RP-7F3K --as maria", "this one, as maria"),
+    (
+        "runplane approve RP-7F3K --digest $DIGEST --as maria --secret-stdin --json < secret",
+        "for scripts: exactly the card with this digest",
+    ),
+)
+DENY_EXAMPLES = examples(
+    ("runplane deny RP-7F3K --as maria", "shows the card, asks, takes your passphrase"),
+    (
+        "runplane deny RP-7F3K --as maria --note 'Ask for the order number.'",
+        "the agent reads these words as a person's",
+    ),
+)
 
 Digest = Annotated[
     str | None, typer.Option("--digest", metavar="D", help="The full digest that was seen. Scripts must give it.")
@@ -31,9 +56,9 @@ AsVoter = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who v
 Note = Annotated[str | None, typer.Option("--note", help="Words to the agent, shown as a person's.")]
 
 
-@approvals.command("list")
+@approvals.command("list", epilog=LIST_EXAMPLES)
 def list_(as_json: JsonFlag = False) -> None:
-    """Everything that waits for a yes or a no, oldest first."""
+    """List what waits for a yes or a no, oldest first."""
     from runplane_mcp.cli.card import card_json
     from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
 
@@ -71,13 +96,13 @@ def list_(as_json: JsonFlag = False) -> None:
     say("Look at one: runplane approvals show REQUEST", "dim")
 
 
-@approvals.command("show")
+@approvals.command("show", epilog=SHOW_EXAMPLES)
 def show(
     request: RequestArgument = None,
     details: Annotated[bool, typer.Option("--details", help="Factors, facts, raw parameters, full digest.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """The card of one request: all that is known before a yes."""
+    """Show the card of one request, before a yes or a no."""
     from runplane_mcp.cli.card import card_json, card_view
     from runplane_mcp.cli.output import console, print_json, say
 

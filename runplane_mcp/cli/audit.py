@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import require_home, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
@@ -24,7 +25,13 @@ def _audit() -> None:
     """Keeps `verify` a command of a group, also while it is the only one."""
 
 
-@audit.command("verify")
+VERIFY_EXAMPLES = examples(
+    ("runplane audit verify", "every event and every table; keep the root it prints"),
+    ("runplane audit verify --require-anchor --json", "for programs that must not be content with less"),
+)
+
+
+@audit.command("verify", epilog=VERIFY_EXAMPLES)
 def verify(
     require_anchor: Annotated[
         bool, typer.Option("--require-anchor", help="Fail unless the log was compared with a root kept elsewhere.")

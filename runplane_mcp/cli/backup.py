@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import require_home, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
@@ -14,6 +15,12 @@ from runplane_mcp.core.canonical import Json
 if TYPE_CHECKING:
     from runplane_mcp.settings import Settings
     from runplane_mcp.store.backup import Backup
+
+
+EXAMPLES = examples(
+    ("runplane backup runplane-2026-03-03.db", "a new file; while gates go on working"),
+    ("runplane backup /mnt/backups/today.db --json", "for a nightly job: keep the root it prints elsewhere"),
+)
 
 
 def backup(

@@ -22,15 +22,32 @@ from runplane_mcp.cli import (
     status,
     why,
 )
-from runplane_mcp.cli.demo import demo
-from runplane_mcp.cli.doctor import doctor
+from runplane_mcp.cli.demo import command as demo
+from runplane_mcp.cli.doctor import command as doctor
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.root import RootGroup
-from runplane_mcp.cli.watch import watch
+from runplane_mcp.cli.watch import command as watch
+
+EXAMPLES = (
+    examples(
+        ("runplane demo", "see it work, on a simulated company"),
+        ("runplane init", "make your own home, then tell your MCP client"),
+        ("runplane approvals watch", "answer what waits"),
+        ("runplane why re_3MtwBwLkdIwHu7ix28a3tqPd", "who made that refund, and who allowed it"),
+    )
+    + """
+
+\b
+Every command has --help with examples, and --json for programs.
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the audit log does not
+match, 4 it was compared with no anchor although one was required."""
+)
 
 app = typer.Typer(
     name="runplane",
     cls=RootGroup,
-    help="The gate between AI agents and Stripe. Start with `runplane init`.",
+    help="The gate between AI agents and Stripe.",
+    epilog=EXAMPLES,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -52,23 +69,23 @@ def _root(
     pass
 
 
-app.command("demo")(demo)
-app.command("init")(init.init)
-app.command("status")(status.status)
-app.command("mcp")(serving.mcp)
-app.command("simulator")(serving.simulator)
-app.command("approve")(approvals.approve)
-app.command("deny")(approvals.deny)
-approvals.approvals.command("watch")(watch)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("init", epilog=init.EXAMPLES)(init.init)
+app.command("status", epilog=status.EXAMPLES)(status.status)
+app.command("mcp", epilog=serving.MCP_EXAMPLES)(serving.mcp)
+app.command("simulator", epilog=serving.SIMULATOR_EXAMPLES)(serving.simulator)
+app.command("approve", epilog=approvals.APPROVE_EXAMPLES)(approvals.approve)
+app.command("deny", epilog=approvals.DENY_EXAMPLES)(approvals.deny)
+approvals.approvals.command("watch", epilog=watch.EXAMPLES)(watch.watch)
 app.command("lower", epilog=lower.EXAMPLES)(lower.lower)
 app.command("freeze", epilog=freeze.FREEZE_EXAMPLES)(freeze.freeze)
 app.command("unfreeze", epilog=freeze.UNFREEZE_EXAMPLES)(freeze.unfreeze)
 app.add_typer(approvals.approvals, name="approvals")
 app.add_typer(requests.requests, name="requests")
-app.command("why")(why.why)
+app.command("why", epilog=why.EXAMPLES)(why.why)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 app.add_typer(audit.audit, name="audit")
-app.command("doctor")(doctor)
-app.command("backup")(backup.backup)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("backup", epilog=backup.EXAMPLES)(backup.backup)

@@ -11,6 +11,7 @@ import typer
 
 from runplane_mcp.cli.clients import Client, command_line, configuration, configuration_file
 from runplane_mcp.cli.environment import refuse_agents
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag, SecretStdin
 from runplane_mcp.core.approval import PERSON_ID, Person, Role
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from runplane_mcp.store.base import EnforcedPolicy
 
 DEFAULT_GROUP = "finance"
+
+EXAMPLES = examples(
+    ("runplane init", "asks three questions"),
+    ("runplane init --client claude-code", "what your MCP client must be told"),
+    ("runplane init --person maria --group finance --secret-stdin --json < secret", "for scripts"),
+)
 
 #: For the seeded company of the simulator: one that runs, one that waits for a person, one that is refused at night.
 SIMULATOR_PROMPTS = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.approval import Person, Role, eligible_people
@@ -21,8 +22,18 @@ if TYPE_CHECKING:
 
 people = typer.Typer(help="Who can say yes.", no_args_is_help=True)
 
+ADD_EXAMPLES = examples(
+    ("runplane people add lee --group finance --as maria", "asks for maria's passphrase, then for lee's new one"),
+    ("runplane people add ana --group finance --group leads --as maria", "ana votes for both groups"),
+    ("runplane people add kim --role auditor --as maria", "kim may look, and never vote"),
+)
+LIST_EXAMPLES = examples(
+    ("runplane people list", "who can vote, since when, and whom the policy asks for"),
+    ("runplane people list --json", "for programs"),
+)
 
-@people.command("add")
+
+@people.command("add", epilog=ADD_EXAMPLES)
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A short id: small letters, digits, `.`, `_` and `-`.")],
     group: Annotated[
@@ -84,7 +95,7 @@ class Listed:
     pretended: Sequence[str]
 
 
-@people.command("list")
+@people.command("list", epilog=LIST_EXAMPLES)
 def list_(as_json: JsonFlag = False) -> None:
     """Show who can say yes, and to what.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runplane_mcp.cli import policy_try
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.approval import Person, eligible_people
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     from runplane_mcp.store.base import EnforcedPolicy
 
 policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
-policy.command("try")(policy_try.try_)
+policy.command("try", epilog=policy_try.EXAMPLES)(policy_try.try_)
+
+CHECK_EXAMPLES = examples(
+    ("runplane policy check", "the home's policies.yaml: every rule in words, and its tests"),
+    ("runplane policy check policies.yaml", "any file, before it counts anywhere"),
+)
+FACTS_EXAMPLES = examples(
+    ("runplane policy facts", "what rules can test, and what each means"),
+    ("runplane policy facts --json", "for programs"),
+)
+ACTIVATE_EXAMPLES = examples(
+    ("runplane policy activate --as maria", "the home's policies.yaml counts from now on"),
+    ("runplane policy activate policies.yaml --as maria", "this file does"),
+)
 
 FileArgument = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A policy file. Left out: the home's policies.yaml.")
@@ -43,7 +57,7 @@ class Spoken:
     need: Need | None
 
 
-@policy.command("check")
+@policy.command("check", epilog=CHECK_EXAMPLES)
 def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     """Check a policy file and say every rule back.
 
@@ -76,7 +90,7 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
         raise typer.Exit(EXIT_REFUSED)
 
 
-@policy.command("facts")
+@policy.command("facts", epilog=FACTS_EXAMPLES)
 def facts(as_json: JsonFlag = False) -> None:
     """List the facts that rules can test."""
     from runplane_mcp.cli.output import Column, console, print_json, table
@@ -128,7 +142,7 @@ def facts(as_json: JsonFlag = False) -> None:
     console().print(table(columns, rows))
 
 
-@policy.command("activate")
+@policy.command("activate", epilog=ACTIVATE_EXAMPLES)
 def activate(
     file: FileArgument = None, as_admin: AsAdmin = None, secret_stdin: SecretStdin = False, as_json: JsonFlag = False
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.approval import Person, eligible_people
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from runplane_mcp.settings import Settings
 
 _EMPTY_PAST = "Limits and history are those of a new home: as if nothing had been asked before."
+
+
+EXAMPLES = examples(
+    (
+        "runplane policy try create_refund payment_intent=pi_ada_900 amount=65000",
+        "$650.00: amounts as Stripe writes them",
+    ),
+    (
+        "runplane policy try create_payout amount=250000 currency=usd --at '2026-03-03 02:00'",
+        "the same at two in the morning",
+    ),
+    (
+        "runplane policy try PostTransfers amount=30000 currency=usd destination=acct_1 --agent treasury",
+        "by an operation's id",
+    ),
+)
 
 
 def try_(
@@ -40,7 +57,7 @@ def try_(
 ) -> None:
     """Say what would be decided, without asking.
 
-    For example: runplane policy try create_refund amount=65000 --at '2026-03-03 14:00'
+    Nothing is looked up in Stripe and nothing is recorded: what a look-up would find is given as facts by their names.
     """
     from runplane_mcp.cli.attempt import attempt
     from runplane_mcp.cli.output import print_json

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli import resolve
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
@@ -18,8 +19,18 @@ if TYPE_CHECKING:
 requests = typer.Typer(help="Every attempt of every agent.", no_args_is_help=True)
 requests.command("resolve", epilog=resolve.EXAMPLES)(resolve.resolve)
 
+LIST_EXAMPLES = examples(
+    ("runplane requests list", "the newest 50"),
+    ("runplane requests list --kind write --state blocked --state denied", "what agents were kept from doing"),
+    ("runplane requests list --action refund.create --limit 500 --json", "for programs"),
+)
+SHOW_EXAMPLES = examples(
+    ("runplane requests show RP-7F3K", "its life, with its events in the audit log"),
+    ("runplane requests show RP-7F3K --json", "all of it, for programs"),
+)
 
-@requests.command("list")
+
+@requests.command("list", epilog=LIST_EXAMPLES)
 def list_(
     state: Annotated[list[State] | None, typer.Option("--state", help="Only these states. Can be given again.")] = None,
     kind: Annotated[Kind | None, typer.Option("--kind", help="Only reads, or only writes.")] = None,
@@ -27,7 +38,7 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """The newest requests first."""
+    """List what agents asked for, the newest first."""
     from runplane_mcp.cli.life import request_json
     from runplane_mcp.cli.output import STATE_STYLES, Column, brief, console, print_json, say, table
     from runplane_mcp.store.base import RequestFilter
@@ -70,12 +81,15 @@ def list_(
         say("What is marked frozen does not run while the freeze stands: runplane status", "bold red")
 
 
-@requests.command("show")
+@requests.command("show", epilog=SHOW_EXAMPLES)
 def show(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="A reference (RP-7F3K) or id.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """One request from first to last: asked, decided, voted on, executed, and its events in the audit log."""
+    """Show one request from first to last.
+
+    Asked, decided, voted on, executed, and its events in the audit log.
+    """
     from runplane_mcp.cli.life import life_json, life_view
     from runplane_mcp.cli.output import console, print_json
 

@@ -5,16 +5,44 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from typer.core import TyperGroup
 
 from runplane_mcp.errors import EXIT_USAGE, InternalError, RunplaneError, SettingsError, UsageError
 
+#: The commands as people look for them. What is in no section stands under "More"; a test keeps that empty.
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Begin": ("demo", "init", "status", "doctor"),
+    "Answer what waits": ("approve", "deny", "lower", "approvals"),
+    "Stop agents": ("freeze", "unfreeze"),
+    "Look back": ("why", "requests", "audit"),
+    "Say what agents may do, and who decides": ("policy", "catalog", "people", "agents"),
+    "Run": ("mcp", "serve", "simulator", "connect"),
+    "Keep": ("backup", "restore"),
+}
+
 
 class RootGroup(TyperGroup):
     """`runplane` itself."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands in their sections, in the order of `SECTIONS`."""
+        left = {name: command for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))}
+        sections = [
+            (title, [(name, left.pop(name)) for name in names if name in left]) for title, names in SECTIONS.items()
+        ]
+        widest = max((len(name) for _, commands in sections for name, _ in commands), default=0)
+        for title, commands in [*sections, ("More", list(left.items()))]:
+            shown = [
+                (f"{name:<{widest}}", command.get_short_help_str(formatter.width - widest - 4))
+                for name, command in commands
+                if not command.hidden
+            ]
+            if shown:
+                with formatter.section(title):
+                    formatter.write_dl(shown)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.errors import UsageError
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from runplane_mcp.settings import Settings
 
 _LONGEST_LABEL = 100
+
+
+MCP_EXAMPLES = examples(
+    ("runplane mcp --agent support-bot", "what an MCP client starts"),
+    ("runplane mcp --agent support-bot --toolset billing --simulator", "other tools, and never real money"),
+)
+SIMULATOR_EXAMPLES = examples(
+    ("runplane simulator", "the home's simulated Stripe, on any free port"),
+    ("runplane simulator --port 12111 --reset", "a new world on this port"),
+)
 
 
 def mcp(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
@@ -11,6 +12,11 @@ from runplane_mcp.core.canonical import Json
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import HomeStatus
     from runplane_mcp.settings import Settings
+
+EXAMPLES = examples(
+    ("runplane status", "what is enforced, who can approve, what waits"),
+    ("runplane status --json", "for programs"),
+)
 
 _PROMISE = {
     "trial": "agents run as the same user; stops mistakes, not a program that runs as you",

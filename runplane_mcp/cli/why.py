@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
@@ -16,6 +17,14 @@ from runplane_mcp.errors import EXIT_AUDIT_MISMATCH
 if TYPE_CHECKING:
     from runplane_mcp.gate.why import Why
     from runplane_mcp.store.verify import RequestProof, Verification
+
+
+EXAMPLES = examples(
+    ("runplane why re_3MtwBwLkdIwHu7ix28a3tqPd", "who made this refund, and who allowed it"),
+    ("runplane why cus_ada", "everything agents did about a customer, newest first"),
+    ("runplane why req_Fj0BNPtS2SDmmt", "from a line of Stripe's own request log"),
+    ("runplane why RP-7F3K --verify", "one request, and the whole audit log up to it"),
+)
 
 
 def why(

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.errors import EXIT_REFUSED
+
+EXAMPLES = examples(
+    ("runplane demo", "on a terminal you decide one request yourself"),
+    ("runplane demo --yes --json", "every step, with what was expected and what came"),
+)
 
 #: What a shell says of a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130

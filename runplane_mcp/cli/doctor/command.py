@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runplane_mcp.cli.doctor.finding import Finding, Level, broken, problem
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from runplane_mcp.settings import Settings
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.PROBLEM: "bold red"}
+
+
+EXAMPLES = examples(
+    ("runplane doctor", "everything, the key's permissions too"),
+    ("runplane doctor --offline", "without asking Stripe"),
+    ("runplane doctor --json", "for a monitor; exit 1 when there is a problem"),
+)
 
 
 def doctor(

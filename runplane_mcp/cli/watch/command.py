@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
+
+
+EXAMPLES = examples(
+    ("runplane approvals watch", "the screen; a name is asked for at each vote"),
+    ("runplane approvals watch --as maria --quiet", "as maria, without the bell"),
+    ("runplane approvals watch --json", "a line for each change, for a program behind a pipe"),
+)
 
 
 def watch(
