@@ -172,7 +172,9 @@ def _answer(
         card = at_desk(settings, lambda desk: desk.card(request))
         if card.status != State.WAITING:
             raise ApprovalError(
-                "approval.not_waiting", f"{card.reference} is {card.status}: there is nothing to decide."
+                "approval.not_waiting",
+                f"{card.reference} is {card.status}: there is nothing to decide.",
+                next_step=f"What became of it: runplane why {card.reference}",
             )
         # Held by its id from here on: the newest card may be another one by the time the person has read this one.
         request = card.request_id
@@ -225,7 +227,11 @@ def _seen(card: Card, answer: Answer) -> str:
     say()
     question = f"{'Approve' if answer is Answer.YES else 'Deny'} exactly this?"
     if not typer.confirm(question, default=False):
-        raise ApprovalError("approval.not_given", f"No vote was given; {card.reference} still waits.")
+        raise ApprovalError(
+            "approval.not_given",
+            f"No vote was given; {card.reference} still waits.",
+            next_step=f"Look again: runplane approvals show {card.reference}",
+        )
     return card.digest
 
 

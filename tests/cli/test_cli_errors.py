@@ -18,7 +18,7 @@ from runplane_mcp.cli import main, mcp_main
 from runplane_mcp.cli.commands import app
 from runplane_mcp.cli.root import RootGroup
 from runplane_mcp.errors import PersonError
-from tests.cli.conftest import Run
+from tests.cli.conftest import DANA, DANAS, Run
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,29 @@ def test_without_a_home_every_command_points_to_init(command: list[str], environ
     assert "runplane init" in missing.err
     assert as_json.error == "settings.no_home"
     assert not environment.exists()
+
+
+@pytest.mark.parametrize(
+    "id", ["RP-ZZZZ", "rp-zzzz", "rpr_0123456789ABCDEFGHJKMNPQRS", "re_3MtwBwLkdIwHu7ix", "\x1b[2J"]
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["why"],
+        ["requests", "show"],
+        ["approvals", "show"],
+        ["approve", "--digest", "ab", "--as", DANA, "--secret-stdin"],
+        ["deny", "--digest", "ab", "--as", DANA, "--secret-stdin"],
+    ],
+)
+def test_an_unknown_id_is_told_with_where_to_look(command: list[str], id: str, home: Path, run: Run) -> None:
+    told, as_json = (run(*command, id, *more, stdin=f"{DANAS}\n") for more in ([], ["--json"]))
+
+    assert (told.code, as_json.code, told.out) == (1, 1, "")
+    assert as_json.error == "request.not_found"
+    assert as_json.json["error"]["next_step"]
+    assert told.err.count("\n") == 1
+    assert "\x1b" not in told.err
 
 
 def test_a_wrong_command_line_is_usage_also_for_programs(run: Run) -> None:
