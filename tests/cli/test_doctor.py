@@ -45,7 +45,7 @@ def test_a_home_that_is_well_has_a_line_for_everything_and_is_exit_0(ask: Ask, r
     ]
     assert all(each["advice"] for each in looked.json["checks"] if each["level"] != "ok")
     assert levels(looked, "permissions") == ["ok", "ok"]
-    assert lines(looked, "waiting")[0][1] == "1 wait for people"
+    assert lines(looked, "waiting")[0][1] == "1 waits for people"
 
 
 def test_people_read_each_line_with_what_to_do(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

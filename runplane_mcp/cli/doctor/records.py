@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: A clock may be this far behind the newest event (milliseconds): steps of time services are smaller.
 _BEHIND_MS: Final = 60_000
 _NAMED: Final = 3
+_LOOKED_AT: Final = 10_000
 
 
 def integrity(settings: Settings) -> Iterator[Finding]:
@@ -109,13 +110,13 @@ def approvers(home: HomeStatus, pretended: Sequence[str], needs: Sequence[Need])
         )
 
 
-async def left_open(desk: Desk, settings: Settings) -> list[Finding]:
+async def left_open(desk: Desk, settings: Settings, home: HomeStatus) -> list[Finding]:
     """What waits for a gate, for people or for certainty, and how many gates live."""
     from runplane_mcp.gate.presence import Presence, living_gates
     from runplane_mcp.store.base import RequestFilter
 
-    states = frozenset({State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN, State.WAITING})
-    found = await desk.requests(RequestFilter(states=states, limit=10_000))
+    states = frozenset({State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN})
+    found = await desk.requests(RequestFilter(states=states, limit=_LOOKED_AT))
     of = {state: [each for each in found if each.state is state] for state in states}
     gates, presence = living_gates(settings.gates), Presence(settings.gates, "doctor")
     left = [each for each in of[State.EXECUTING] if not presence.lives(each.lease_owner)]
@@ -131,8 +132,8 @@ async def left_open(desk: Desk, settings: Settings) -> list[Finding]:
         )
     else:
         findings.append(ok("gates", f"{gates} running" if gates else "none runs now; MCP clients start them"))
-    waiting = len(of[State.WAITING])
-    findings.append(ok("waiting", f"{waiting:,} wait for people" if waiting else "nothing waits for people"))
+    waits = "1 waits" if home.waiting == 1 else f"{home.waiting:,} wait"
+    findings.append(ok("waiting", f"{waits} for people" if home.waiting else "nothing waits for people"))
     return findings
 
 

@@ -10,7 +10,6 @@ import typer
 
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
-from runplane_mcp.cli.options import JsonFlag
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
@@ -26,7 +25,9 @@ EXAMPLES = examples(
 def watch(
     name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who votes from the screen.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No bell when something new waits.")] = False,
-    as_json: JsonFlag = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON for each change, on a terminal too.")
+    ] = False,
 ) -> None:
     """Watch what waits, live, and answer it.
 
