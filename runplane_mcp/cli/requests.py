@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli import resolve
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.request import ActionRequest, Kind, State
