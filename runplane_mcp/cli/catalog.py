@@ -7,13 +7,30 @@ from typing import Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.request import Kind
 
 catalog = typer.Typer(help="What Stripe can do, and how each of it is judged.", no_args_is_help=True)
 
 
-@catalog.command("list")
+LIST_EXAMPLES = examples(
+    ("runplane catalog list --group refunds", "every way to give money back"),
+    ("runplane catalog list credit note --kind write", "writes that hold both words"),
+    ("runplane catalog list --unjudged --json", "what nobody has judged, for programs"),
+)
+SHOW_EXAMPLES = examples(
+    ("runplane catalog show create_refund", "the operation of a tool"),
+    ("runplane catalog show POST '/v1/charges/{charge}/refund'", "by method and path: another path to the same"),
+    ("runplane catalog show PostPayouts --json", "for programs"),
+)
+GROUPS_EXAMPLES = examples(
+    ("runplane catalog groups", "what each group means and holds"),
+    ("runplane catalog groups --json", "for programs"),
+)
+
+
+@catalog.command("list", epilog=LIST_EXAMPLES)
 def list_(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[WORD]...", help="Only what holds all of these words.")
@@ -26,10 +43,7 @@ def list_(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List Stripe's operations, in the order of their paths.
-
-    For example: runplane catalog list --group refunds, or: runplane catalog list credit note --kind write
-    """
+    """List Stripe's operations, in the order of their paths."""
     from runplane_mcp.cli.catalog_page import in_brief, listing, operation_json
     from runplane_mcp.cli.catalog_search import Wanted, matching
     from runplane_mcp.cli.output import console, print_json, say
@@ -50,7 +64,7 @@ def list_(
         say("\n".join(in_brief(found)))
 
 
-@catalog.command("show")
+@catalog.command("show", epilog=SHOW_EXAMPLES)
 def show(
     name: Annotated[
         list[str], typer.Argument(metavar="NAME", help="An operation id, an action, a tool, or METHOD PATH.")
@@ -60,7 +74,6 @@ def show(
     """Show all that is known of an operation.
 
     An action or a tool may be several operations; then each is shown.
-    For example: runplane catalog show create_refund, or: runplane catalog show POST /v1/charges/{charge}/refund
     """
     from runplane_mcp.cli.catalog_page import details_json, operation_view
     from runplane_mcp.cli.catalog_search import named
@@ -77,7 +90,7 @@ def show(
         console().print(operation_view(load(), each))
 
 
-@catalog.command("groups")
+@catalog.command("groups", epilog=GROUPS_EXAMPLES)
 def groups(as_json: JsonFlag = False) -> None:
     """Show the twelve groups of actions, each with all that can be in it."""
     from runplane_mcp.cli.catalog_page import groups_json, groups_view

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.canonical import Json
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.gate.freezing import Lifted, Started
 
-FREEZE_EXAMPLES = """\b
-Examples:
-  runplane freeze                                        everything, at once
-  runplane freeze --action refunds                       every way to give money back
-  runplane freeze --agent support-bot --reason "loops"   whoever goes by that label
-  runplane freeze --principal stdio                      all agents of this home, whatever they call themselves"""
-UNFREEZE_EXAMPLES = """\b
-Examples:
-  runplane unfreeze --as maria                     shows what is frozen, asks, lifts all of it
-  runplane unfreeze --action refunds --as maria    only the freeze of refunds
-  runplane unfreeze --as maria --secret-stdin --json < secret.txt"""
+FREEZE_EXAMPLES = examples(
+    ("runplane freeze", "everything, at once"),
+    ("runplane freeze --action refunds", "every way to give money back"),
+    ("runplane freeze --agent support-bot --reason 'loops'", "whoever goes by that label"),
+    ("runplane freeze --principal stdio", "all agents of this home, whatever they call themselves"),
+)
+UNFREEZE_EXAMPLES = examples(
+    ("runplane unfreeze --as maria", "shows what is frozen, asks, lifts all of it"),
+    ("runplane unfreeze --action refunds --as maria", "only the freeze of refunds"),
+    ("runplane unfreeze --as maria --secret-stdin --json < secret", "for scripts"),
+)
 
 Agent = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runplane_mcp.cli.approvals import AsVoter, Digest, Note
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
 from runplane_mcp.core.card import Card
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.gate.lowering import Lowered
 
-EXAMPLES = """\b
-Examples:
-  runplane lower RP-7F3K --amount '$650'       shows the card, asks, takes your passphrase
-  runplane lower RP-7F3K --amount '650 usd' --note "Shipping is not refunded."
-  runplane lower RP-2M9X --at-period-end       a cancellation, when the paid period ends
-  runplane lower RP-7F3K --amount '$650' --digest D --as maria --secret-stdin --json < secret.txt"""
+EXAMPLES = examples(
+    ("runplane lower RP-7F3K --amount '$650'", "shows the card, asks, takes your passphrase"),
+    (
+        "runplane lower RP-7F3K --amount '650 usd' --note 'Shipping is not refunded.'",
+        "with words for the next approver",
+    ),
+    ("runplane lower RP-2M9X --at-period-end", "a cancellation: when the paid period ends"),
+    (
+        "runplane lower RP-7F3K --amount '$650' --digest $DIGEST --as maria --secret-stdin --json < secret",
+        "for scripts: exactly the card with this digest",
+    ),
+)
 
 
 def lower(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.request import ActionRequest, State
@@ -16,12 +17,18 @@ from runplane_mcp.errors import RequestError, UsageError
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
 
-EXAMPLES = """\b
-Examples:
-  runplane requests list --state outcome_unknown
-  runplane requests resolve RP-7F3K --as maria       shows the request, asks what became of it
-  runplane requests resolve RP-7F3K --outcome succeeded --object re_3Q1 --note "Seen in Stripe." --as maria
-  runplane requests resolve RP-7F3K --outcome failed --note "No refund of ch_3Q1 two days later." --as maria"""
+EXAMPLES = examples(
+    ("runplane requests list --state outcome_unknown", "what there is to resolve"),
+    ("runplane requests resolve RP-7F3K --as maria", "shows the request, asks what became of it"),
+    (
+        "runplane requests resolve RP-7F3K --outcome succeeded --object re_3Q1 --note 'Seen in Stripe.' --as maria",
+        "it was done: Stripe has the refund",
+    ),
+    (
+        "runplane requests resolve RP-7F3K --outcome failed --note 'No refund of ch_3Q1 two days later.' --as maria",
+        "it was not done; a day after the last attempt at the earliest",
+    ),
+)
 
 
 class Became(StrEnum):

@@ -155,6 +155,12 @@ def ask(gate: OpenGate) -> Ask:
     return submit_all
 
 
+def cancellation() -> Submission:
+    """The end of a subscription, at once: the shipped policy asks about it."""
+    parameters = {"subscription_exposed_id": SEED.subscription_office}
+    return Submission("stdio", "support-bot", "mcp", "DeleteSubscriptionsSubscriptionExposedId", parameters)
+
+
 def refund(
     payment_intent: str = SEED.payment_intent_900, *, agent: str = "support-bot", words: str | None = None
 ) -> Submission:

@@ -11,17 +11,9 @@ import pytest
 
 from runplane_mcp.core.request import FINAL, State
 from runplane_mcp.gate.view import Submission
-from runplane_mcp.simulator import SEED
-from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, balance, refund
+from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, balance, cancellation, refund
 
 SECRET = f"{DANAS}\n"
-CANCEL = Submission(
-    "stdio",
-    "support-bot",
-    "mcp",
-    "DeleteSubscriptionsSubscriptionExposedId",
-    {"subscription_exposed_id": SEED.subscription_office},
-)
 
 
 def lower_card(run: Run, *to: str) -> tuple[str, ...]:
@@ -66,7 +58,7 @@ def test_the_echo_has_both_readings(ask: Ask, run: Run) -> None:
 
 
 def test_a_cancellation_is_put_off(ask: Ask, run: Run) -> None:
-    ask(CANCEL)
+    ask(cancellation())
     done = run(*lower_card(run, "--at-period-end"), "--json", stdin=SECRET)
     ask(balance())
     card = run("approvals", "show", "--json").json

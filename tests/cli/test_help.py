@@ -19,7 +19,7 @@ from runplane_mcp.cli.root import SECTIONS
 from runplane_mcp.core.approval import Role
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
-from tests.cli.conftest import CHECKOUT, COMMAND, DANA, DANAS, Ask, Run, refund
+from tests.cli.conftest import CHECKOUT, COMMAND, DANA, DANAS, Ask, Run, cancellation, refund
 from tests.cli.tree import examples, leaves, words
 
 LEAVES = leaves()
@@ -27,6 +27,8 @@ IDS = [" ".join(path) for path, _ in LEAVES]
 EXAMPLES = [(path, example) for path, command in [*LEAVES, ((), COMMAND)] for example in examples(command)]
 #: They serve until they are ended, or tell a story of their own that other tests watch.
 STAY = {("mcp",), ("simulator",), ("demo",), ("approvals", "watch")}
+#: Needs an outcome that nobody knows, and a day: `test_cli_resolve.py` has both.
+LATER = {("requests", "resolve")}
 MARIA = "maria"
 
 
@@ -104,14 +106,15 @@ def maria(home: Path, settings: Settings) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("example", [example for path, example in EXAMPLES if path and path not in STAY])
+@pytest.mark.parametrize("example", [example for path, example in EXAMPLES if path and path not in STAY | LATER])
 def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run: Run, tmp_path: Path) -> None:
     """In a shell, on a terminal, by a person who answers what is asked. RP-7F3K and the ids of Stripe stand for some."""
-    held, made = ask(refund(), refund(SEED.payment_intent_40))
+    held, made, ending = ask(refund(), refund(SEED.payment_intent_40), cancellation())
     result = run("requests", "show", made.reference, "--json").json["execution"]
     command = example
     for printed, real in {
         "RP-7F3K": held.reference,
+        "RP-2M9X": ending.reference,
         "re_3MtwBwLkdIwHu7ix28a3tqPd": result["object_id"],
         "req_Fj0BNPtS2SDmmt": result["stripe_request_id"],
         "/mnt/backups": str(tmp_path),
@@ -125,6 +128,9 @@ def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run
     (tmp_path / "policies.yaml").write_text((maria / "policies.yaml").read_text())
     digest = run("approvals", "show", held.reference, "--json").json["digest"]
     variables = {"PATH": f"{programs}:{os.environ['PATH']}", "TERM": "xterm", "DIGEST": digest}
+    if words(example)[0] == "unfreeze":
+        run("freeze")
+        run("freeze", "--action", "refunds")
     if words(example)[0] == "init":
         variables["RUNPLANE_HOME"] = str(tmp_path / "new home")
     shell = pexpect.spawn(
