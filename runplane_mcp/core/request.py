@@ -118,7 +118,8 @@ class ActionRequest:
     """One attempt by one agent to run one operation. Times are milliseconds since 1970; `policy_at` is policy time.
 
     `version` counts changes and is what every compare-and-set compares. `round` numbers the states that people look
-    at, from 1; votes of another round never count. `effective` is what runs, `as_asked` what the agent sent.
+    at, from 1; votes of another round never count. `effective` is what runs, `as_asked` what the agent sent. The three
+    `same_*` are equal for requests that are the same in that form (`core/repeats.py`).
     """
 
     id: str
@@ -155,12 +156,18 @@ class ActionRequest:
     object_id: str | None = None
     same_asked: str | None = None
     same_effective: str | None = None
+    same_effect: str | None = None
     replaces: str | None = None
     replaced_by: str | None = None
 
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def changed_policy_at(self) -> int:
+        """The policy time of its latest change: as far after the wall time of it as its two clocks lay apart."""
+        return self.changed_at + self.policy_at - self.created_at
 
 
 def request_id(random: bytes) -> str:
