@@ -196,7 +196,7 @@ _ALL = (
     Fact(
         "denied_24h_object",
         _T.NUMBER,
-        "Denials about the same object in 24 hours.",
+        "Denials about the same object, or destination where it has none, in 24 hours.",
         _S.HISTORY,
         "denials",
         neutral=0,
@@ -204,7 +204,7 @@ _ALL = (
     Fact(
         "possible_duplicate",
         _T.YES_NO,
-        "Whether the same ended within `repeat_window`.",
+        "Whether the same money out or destruction is open, ended within `repeat_window`, or was just denied.",
         _S.HISTORY,
         neutral=False,
     ),

@@ -199,7 +199,9 @@ _NEW_DESTINATION: Final = RiskFactor("new_destination", NEW_DESTINATION, "No mon
 _OUT_OF_HOURS: Final = RiskFactor("out_of_hours", OUT_OF_HOURS, "It is outside business hours.")
 _DISPUTED: Final = RiskFactor("disputed", DISPUTED, "The charge is disputed: the money may go out twice.")
 _DENIED_BEFORE: Final = RiskFactor("denied_before", DENIED_BEFORE, "Somebody denied a request about the same object.")
-_DUPLICATE: Final = RiskFactor("duplicate", DUPLICATE, "The same was done a short while ago.")
+_DUPLICATE: Final = RiskFactor(
+    "duplicate", DUPLICATE, "The same is under way, or was done or denied a short while ago."
+)
 _SHARE: Final[_Steps] = tuple(
     (percent, RiskFactor("limit_share", points, f"At least {percent} % of a limit are used."))
     for percent, points in SHARE_POINTS

@@ -79,7 +79,9 @@ def standing(policy: Policy) -> Standing:
         unknown_operation=reason("otherwise", "operation.unknown", block, "The catalog does not have this operation."),
         unjudged=reason("otherwise", "operation.unjudged", otherwise.unjudged, "Nobody has judged this operation yet."),
         unknown_amount=reason("otherwise", "amount.unknown", ask, "The amount could not be found out, or has no rate."),
-        duplicate=reason("duplicate", "duplicate", ask, "The same was done a short while ago."),
+        duplicate=reason(
+            "duplicate", "duplicate", ask, "The same is under way, or was done or denied a short while ago."
+        ),
         reads=reason("otherwise", "otherwise.reads", otherwise.reads, _READS[otherwise.reads]),
         writes=None
         if otherwise.writes is Writes.BY_RISK

@@ -14,6 +14,7 @@ from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import ActionRequest, fingerprint
 from runplane_mcp.core.wire import pairs
+from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.lowered import Lowering
 from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord
@@ -62,7 +63,7 @@ def build_card(
         votes=tuple(VoteLine(vote.person, vote.answer.value, vote.at) for vote in votes),
         needed=counted.needed if counted.standing is Standing.OPEN else 0,
         changed=tuple(str(each) for each in _list(detail.get("changed"))),
-        history=_history(record),
+        history=(*_repeats(request, record), *_history(record)),
         denials=_denials(record),
         warnings=_warnings(
             request,
@@ -154,10 +155,22 @@ def _history(record: DecisionRecord) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _repeats(request: ActionRequest, record: DecisionRecord) -> tuple[str, ...]:
+    """What this one would do a second time, by accident or on purpose."""
+    same = record.detail.get("same_as")
+    if isinstance(same, Mapping):
+        return (f"The same as {same['reference']}, which is {same['status']} ({iso(cast('int', same['at']))}).",)
+    if request.own.repeat_of is not None:
+        # Only a finished request of this agent that asked for the same gets this far.
+        return (f"The agent says that it means to repeat {request.own.repeat_of.strip()}.",)
+    return ()
+
+
 def _denials(record: DecisionRecord) -> tuple[str, ...]:
     denied = record.facts.get("denied_24h_object")
     if isinstance(denied, int) and denied > 0:
-        return (f"Asked again after a denial: {_count(denied, 'denial')} about the same object in 24 hours.",)
+        about = "object" if isinstance(record.facts.get("object"), str) else "destination"
+        return (f"Asked again after a denial: {_count(denied, 'denial')} about the same {about} in 24 hours.",)
     return ()
 
 

@@ -22,6 +22,7 @@ from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.records import needs_from, preconditions_from
+from runplane_mcp.gate.repeats import with_forms
 from runplane_mcp.store.base import Changed, DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
 
@@ -184,7 +185,7 @@ class Completer:
         if effect.incomplete:
             return False
         gate.executor.probe("lowered.looked_up")
-        await self._write(lambda tx: gate.decide(tx, request.id, classified, effect))
+        await self._write(lambda tx: gate.decide(tx, request.id, classified, effect).request)
         return True
 
     def _abandon(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
@@ -314,6 +315,8 @@ class Completer:
             raise Changed
         classified = gate.catalog.classify(bytes_before)
         wire = effective(classified, effect, request.id) if anew else bytes_before
+        if anew:
+            request = with_forms(request, classified, effect)
         policy = gate.policies.enforced(tx)
         judged = judge(tx, policy, request, classified, effect, clock)
         earlier = tx.round_decision(request.id, request.round)
@@ -330,6 +333,8 @@ class Completer:
             at=clock.wall(),
             event={"round": round, "digest": record.digest, "changed": len(changed)},
             effective=wire,
+            same_effective=request.same_effective,
+            same_effect=request.same_effect,
             round=round,
             digest=record.digest,
             expires_at=clock.policy() + expires_in * 1000,
@@ -359,7 +364,7 @@ def _by_limit_only(decision: Decision) -> bool:
 
 
 def _news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
-    """Rules and limits that speak now and were not on the card that people voted on."""
+    """Rules, limits and repeats that speak now and were not on the card that people voted on."""
     reasons = record.detail.get("reasons", [])
     known = set()
     if isinstance(reasons, list):
@@ -368,7 +373,7 @@ def _news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
         reason.why
         for reason in decision.reasons
         if reason.outcome is not Outcome.ALLOW
-        and reason.source in {"rule", "limit"}
+        and reason.source in {"rule", "limit", "duplicate"}
         and (reason.source, reason.id) not in known
     )
 

@@ -21,6 +21,7 @@ from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compu
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
+from runplane_mcp.gate.repeats import duplicate_of
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.client import API_VERSION
 
@@ -30,11 +31,12 @@ TRIAL = "trial"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision together with everything it was made from."""
+    """A decision together with everything it was made from. `same_as` is what it would do a second time."""
 
     decision: Decision
     facts: Facts
     policy: CompiledPolicy
+    same_as: ActionRequest | None = None
 
 
 def standing_facts(
@@ -101,27 +103,27 @@ def judge(
     )
     facts.update(effect.facts)
     facts.update(clock_facts(policy, now))
+    same_as = None
     if request.kind is Kind.WRITE:
-        facts.update(_history(reader, policy, request, facts, now, clock.wall()))
+        same_as = duplicate_of(reader, request, classified, effect, policy, now)
+        facts.update(_history(reader, request, facts, now))
+        facts["possible_duplicate"] = same_as is not None
     usages = [reader.usage(bucket, now, excluding=request.id) for bucket in policy.buckets(facts)]
-    return Judged(decide(policy, facts, usages, without_risk=without_risk), facts, policy)
+    return Judged(decide(policy, facts, usages, without_risk=without_risk), facts, policy, same_as)
 
 
-def _history(
-    reader: Reader, policy: CompiledPolicy, request: ActionRequest, facts: Facts, now: int, wall: int
-) -> Mapping[str, FactValue]:
-    customer, object_id = _text(facts.get("customer")), _text(facts.get("object"))
+def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:
+    customer, object_id = _text(facts.get("customer")), _text(_subject(facts))
     past = reader.past(
         principal=request.principal, customer=customer, object_id=object_id, now=now, excluding=request.id
     )
     found: dict[str, FactValue] = {
         "requests_24h_agent": past.requests_24h_agent,
         "refused_24h_agent": past.refused_24h_agent,
-        "possible_duplicate": _duplicate(reader, policy, request, wall),
     }
     if "customer" in facts:
         found["requests_7d_customer"] = past.requests_7d_customer
-    if "object" in facts:
+    if _subject(facts) is not None:
         found["denied_24h_object"] = past.denied_24h_object
     on_object = facts.get("amount_on_object")
     if isinstance(on_object, Money):
@@ -130,16 +132,11 @@ def _history(
     return found
 
 
-def _duplicate(reader: Reader, policy: CompiledPolicy, request: ActionRequest, wall: int) -> bool:
-    """Whether the same thing was done within the policy's `repeat_window`, and the agent did not say that it means to
-    repeat exactly that one."""
-    if request.same_asked is None:
-        return False
-    since = wall - policy.repeat_window * 1000
-    earlier = reader.same_ended(request.same_asked, request.same_effective, since)
-    if earlier is None:
-        return False
-    return request.own.repeat_of not in {earlier.id, earlier.reference}
+def _subject(facts: Facts) -> FactValue | None:
+    """What a request is about: its object, else where its money goes. A payout has no object, and the one that was
+    denied a minute ago went to the same account."""
+    found = facts.get("object", NONE)
+    return facts.get("destination") if found is NONE else found
 
 
 def record_decision(
@@ -189,14 +186,16 @@ def record_decision(
         nonce=nonce,
         digest=digest,
         facts=facts_json(facts),
-        detail=detail_json(decision, effect, mode=TRIAL, simulated_clock=clock.simulated, changed=changed),
+        detail=detail_json(
+            decision, effect, mode=TRIAL, simulated_clock=clock.simulated, changed=changed, same_as=judged.same_as
+        ),
     )
     tx.add_decision(record)
     amount = facts.get("amount")
     tx.note_subject(
         request.id,
         customer=_text(facts.get("customer")),
-        object_id=_text(facts.get("object")),
+        object_id=_text(_subject(facts)),
         amount=amount.amount if isinstance(amount, Money) else None,
         currency=amount.currency if isinstance(amount, Money) else None,
     )

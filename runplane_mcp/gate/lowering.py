@@ -11,6 +11,7 @@ from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.lower import at_period_end, lowered_amount
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.repeats import Form
 from runplane_mcp.core.request import ActionRequest, State, reference, request_id, sameness
 from runplane_mcp.errors import ApprovalError, RunplaneError
 from runplane_mcp.gate.acts import signed_body
@@ -141,7 +142,7 @@ def _successor(desk: Desk, old: ActionRequest, changed: Classified, *, at: int) 
 
 def _refuse_a_second(tx: Transaction, new: ActionRequest) -> None:
     """The agent may have asked for exactly this by itself: two of the same must not wait side by side."""
-    same = tx.same_open(new.same_asked) if new.same_asked is not None else None
+    same = tx.earlier(Form.ASKED, new.same_asked).open if new.same_asked is not None else None
     if same is not None:
         raise ApprovalError(
             "approval.duplicate",

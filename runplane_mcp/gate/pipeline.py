@@ -20,6 +20,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
+from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, How, owed
 from runplane_mcp.core.request import (
     HELD,
     ActionRequest,
@@ -27,19 +28,18 @@ from runplane_mcp.core.request import (
     Kind,
     State,
     StripeIdentity,
-    reference,
-    request_id,
-    sameness,
     stripe_key,
 )
-from runplane_mcp.core.wire import WireRequest, encode
-from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StripeError
+from runplane_mcp.core.wire import encode
+from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StoreError, StripeError
+from runplane_mcp.gate.attempts import received_from
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
 from runplane_mcp.gate.execution import Executor, failure_event
 from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
+from runplane_mcp.gate.repeats import Taken, asked_before, same_before, tell, with_forms
 from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -50,7 +50,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 #: How long one call of an agent waits for an execution before it gets the request's id instead (seconds).
-PATIENCE = 40.0
+PATIENCE = CALL / 1000
 #: How long a look-up may take in all (seconds).
 LOOK_UP = 10.0
 
@@ -102,12 +102,22 @@ class Gate:
 
     async def get(self, principal: str, reference_or_id: str) -> RequestView:
         """One of the principal's own requests. RequestError `request.not_found`, the same for somebody else's."""
-        return await self.store.read(lambda reader: self._own(reader, principal, reference_or_id)[1])
+
+        def work(reader: Reader) -> tuple[RequestView, ActionRequest | None]:
+            request, view = self._own(reader, principal, reference_or_id)
+            return view, request if owed(request) and not reader.told(request.id) else None
+
+        view, untold = await self.store.read(work)
+        if untold is not None:
+            await self._tell(untold)
+        return view
 
     async def recent(self, principal: str, *, open_only: bool = False, limit: int = 20) -> list[RequestView]:
+        """The principal's own writes, newest first. What gave way to an earlier request is that request."""
         states = frozenset(state for state in State if state in _OPEN) if open_only else None
         wanted = RequestFilter(states=states, principal=principal, kind=Kind.WRITE, limit=limit)
-        return [view_of(request) for request in await self.store.read(lambda reader: reader.requests(wanted))]
+        views = [view_of(request) for request in await self.store.read(lambda reader: reader.requests(wanted))]
+        return [view for view in views if view.failure is None or view.failure.code != SAME]
 
     async def wait(self, principal: str, reference_or_id: str, seconds: float) -> RequestView:
         """The request at its next change of status, or after `seconds` as it still is."""
@@ -173,14 +183,15 @@ class Gate:
             identity = await self._identity()
         except RunplaneError as error:
             return await self._refuse(submission, error)
-        request = self._new_request(submission, classified, identity, wire)
+        request = received_from(
+            submission, identity, self.clock, operation, classified=classified, wire=wire, owner=self.executor.owner
+        )
 
         self._running.add(request.id)
-        started.append(request.id)
         try:
             if request.kind is Kind.READ:
-                return await self._read(request, classified)
-            return await self._write(submission, request, classified)
+                return await self._read(request, classified, started)
+            return await self._write(submission, request, classified, started)
         except Changed:
             # Another gate took it for a dead process's and has ended it, or goes on with it.
             return await self.get(request.principal, request.id)
@@ -196,122 +207,94 @@ class Gate:
             self._running.discard(request.id)
             self._deciding.discard(request.id)
 
-    async def _write(self, submission: Submission, request: ActionRequest, classified: Classified) -> RequestView:
+    async def _write(
+        self, submission: Submission, request: ActionRequest, classified: Classified, started: list[str]
+    ) -> RequestView:
         # 3 decide (a): what is blocked or frozen whatever Stripe would say needs no look-up.
-        if await self.store.read(lambda reader: self._early(reader, request, classified)):
-            blocked = await self._written(lambda tx: self._received_and_blocked(tx, request, classified))
-            if blocked is not None:
-                return view_of(blocked)
+        early = await self.store.read(lambda reader: self._early(reader, request, classified))
 
-        # 4 resolve, while the request itself becomes durable.
-        looking = asyncio.create_task(resolve(self.connection, classified, timeout=LOOK_UP))
+        # 4 resolve, while the request itself becomes durable, or turns out to be one that was made before.
+        looking = None
+        if not early:
+            looking = asyncio.create_task(resolve(self.connection, classified, timeout=LOOK_UP))
         try:
-            received = await self.store.write(lambda tx: self._receive(tx, request))
+            taken = await self._written(lambda tx: self._receive(tx, request, classified, blocked=early))
         except RequestError as error:
-            looking.cancel()
+            _drop(looking)
             return await self._refuse(submission, error)
         except BaseException:
-            looking.cancel()
+            _drop(looking)
             raise
-        if received.id != request.id:
-            looking.cancel()
-            return await self.get(request.principal, received.id)
+        started[:] = [taken.request.id]
+        if taken.how is not None:
+            _drop(looking)
+            # What the first came to, nobody here can say.
+            self._deciding.add(request.id)
+            view = await self._answered(taken)
+            if view.failure is not None and view.failure.code in UNANSWERED and taken.how in {How.OPEN, How.KEY}:
+                # The first came to nothing, by nobody's answer, while this one waited for it: so this one is new.
+                self._deciding.discard(request.id)
+                return await self._write(submission, request, classified, started)
+            return view
+        if taken.request.final:
+            return view_of(taken.request)
         self.executor.probe("submit.received")
-        effect = await looking
+        # Not begun yet where it was blocked or frozen a moment ago and is no longer.
+        effect = await (looking or resolve(self.connection, classified, timeout=LOOK_UP))
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
         self._deciding.add(request.id)
-        decided = await self._written(lambda tx: self.decide(tx, received.id, classified, effect))
+        decided = await self._written(lambda tx: self.decide(tx, request.id, classified, effect))
         self.executor.probe("submit.decided")
+        started[:] = [decided.request.id]
+        if decided.how is not None:
+            return await self._answered(decided)
 
         # 7 execute and 8 record the outcome.
-        if decided.state is State.EXECUTING:
-            await self.execute(decided, fresh=True)
-        return await self.get(request.principal, decided.id)
+        if decided.request.state is State.EXECUTING:
+            await self.execute(decided.request, fresh=True)
+        return await self.get(request.principal, decided.request.id)
 
-    def _new_request(
-        self, submission: Submission, classified: Classified, identity: StripeIdentity, wire: WireRequest
-    ) -> ActionRequest:
-        operation = classified.operation
-        now = self.clock.wall()
-        return ActionRequest(
-            id=request_id(os.urandom(16)),
-            reference=reference(os.urandom(8)),
-            state=State.RECEIVED,
-            version=1,
-            principal=submission.principal,
-            agent=submission.agent,
-            via=submission.via,
-            client=submission.client,
-            operation_id=operation.operation_id,
-            action=classified.action,
-            kind=operation.kind,
-            identity=identity,
-            created_at=now,
-            policy_at=self.clock.policy(),
-            changed_at=now,
-            as_asked=wire,
-            own=submission.own,
-            lease_owner=self.executor.owner,
-            same_asked=sameness(operation.operation_id, identity, wire, submission.principal),
-        )
+    async def _answered(self, taken: Taken) -> RequestView:
+        """The view of an earlier request that answers for this attempt; of one that is under way, once it is settled."""
+        first = taken.request
+        self.executor.probe("submit.answered")
+        view = await self.get(first.principal, first.id)
+        if view.status in {State.RECEIVED, State.EXECUTING}:
+            view = await self.wait(first.principal, first.id, PATIENCE / 2)
+        return replace(view, repeat=taken.how)
 
-    def _receive(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
+    def _receive(self, tx: Transaction, request: ActionRequest, classified: Classified, *, blocked: bool) -> Taken:
         """The request becomes durable; or it turns out to be one that is there already, and that one is the answer."""
-        if request.own.idempotency_key is not None:
-            earlier = tx.by_agent_key(request.principal, request.own.idempotency_key)
-            if earlier is not None:
-                if earlier.same_asked != request.same_asked:
-                    raise RequestError(
-                        "request.key_reused",
-                        "This idempotency_key was used with other parameters.",
-                        next_step="Use a new key for a new request.",
-                    )
-                return earlier
-        if request.same_asked is not None:
-            # An agent that asks again while the first is open gets the first: retries never become a second refund.
-            earlier = tx.same_open(request.same_asked)
-            if earlier is not None and request.own.idempotency_key is None:
-                return earlier
-        return tx.insert_request(request, event=received_event(request))
+        before = asked_before(tx, request, classified, self.policies.enforced(tx), self.clock)
+        if before is not None:
+            return before
+        received = tx.insert_request(request, event=received_event(request))
+        if blocked and self._early(tx, request, classified):
+            return Taken(self._conclude(tx, received, classified, effect_of(classified, {})))
+        return Taken(received)
 
     def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
         if self.executor.freezes.on(reader, request, classified):
             return True
         return blocked_at_once(self.policies.enforced(reader), request, classified, self.clock)
 
-    def _received_and_blocked(
-        self, tx: Transaction, request: ActionRequest, classified: Classified
-    ) -> ActionRequest | None:
-        """None where it is no longer so: a freeze was lifted, another policy activated."""
-        if not self._early(tx, request, classified):
-            return None
-        received = self._receive(tx, request)
-        if received.id != request.id:
-            return received
-        return self._conclude(tx, received, classified, effect_of(classified, {}))
-
-    def decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> ActionRequest:
-        """Decides a received request by what was looked up. Changed where somebody else has done so."""
+    def decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> Taken:
+        """Decides a received request by what was looked up, or finds that an earlier one answers for it. Changed where
+        somebody else has done so."""
         request = tx.request(id)
         if request is None or request.state is not State.RECEIVED:
             raise Changed
-        return self._conclude(tx, request, classified, effect)
+        request = with_forms(request, classified, effect)
+        before = same_before(tx, request, classified, effect, self.policies.enforced(tx), self.clock)
+        return before or Taken(self._conclude(tx, request, classified, effect))
 
     def _conclude(
         self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect
     ) -> ActionRequest:
         """Decision (b) and its consequence, in the caller's transaction."""
         policy = self.policies.enforced(tx)
-        run_as = None
-        if effect.refusal is None:
-            run_as = effective(classified, effect, request.id)
-            request = replace(
-                request,
-                same_effective=sameness(
-                    request.operation_id, request.identity, effective(classified, effect, ""), request.principal
-                ),
-            )
+        run_as = effective(classified, effect, request.id) if effect.refusal is None else None
         judged = judge(tx, policy, request, classified, effect, self.clock)
         judged = self.executor.freezes.over(tx, request, classified, as_lowered(tx, request, effect, judged))
         decision = judged.decision
@@ -351,8 +334,9 @@ class Gate:
                 round=1,
                 digest=record.digest,
                 expires_at=now + expires_in * 1000,
-                message_to_agent=words_to_agent(decision),
+                message_to_agent=words_to_agent(decision, judged.same_as),
                 same_effective=request.same_effective,
+                same_effect=request.same_effect,
                 lease_owner=None,
             )
         return tx.move(
@@ -364,11 +348,12 @@ class Gate:
             digest=record.digest,
             stripe_key=stripe_key(os.urandom(16)),
             same_effective=request.same_effective,
+            same_effect=request.same_effect,
             attempt=1,
             **self.executor.first_send(),
         )
 
-    async def _read(self, request: ActionRequest, classified: Classified) -> RequestView:
+    async def _read(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:
         """A read: decided and durable before Stripe is asked, its outcome recorded behind the answer."""
 
         def work(tx: Transaction) -> ActionRequest:
@@ -376,6 +361,7 @@ class Gate:
             return self._conclude(tx, received, classified, effect_of(classified, {}))
 
         decided = await self._written(work)
+        started[:] = [decided.id]
         if decided.state is not State.EXECUTING:
             return view_of(decided)
         finished, body = await self.execute(decided, fresh=True)
@@ -383,28 +369,8 @@ class Gate:
         return view_of(finished, result if isinstance(result, Mapping) else None)
 
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
-        identity = await self._identity_or_none(error)
-        now = self.clock.wall()
-        operation = self.catalog.by_id(submission.operation_id)
-        request = ActionRequest(
-            id=request_id(os.urandom(16)),
-            reference=reference(os.urandom(8)),
-            state=State.RECEIVED,
-            version=1,
-            principal=submission.principal,
-            agent=submission.agent,
-            via=submission.via,
-            client=submission.client,
-            operation_id=submission.operation_id[:120],
-            action=operation.action if operation else "unknown",
-            kind=operation.kind if operation else Kind.WRITE,
-            identity=identity,
-            created_at=now,
-            policy_at=self.clock.policy(),
-            changed_at=now,
-            as_asked=None,
-            own=replace(submission.own, idempotency_key=None),
-        )
+        identity, operation = await self._identity_or_none(error), self.catalog.by_id(submission.operation_id)
+        request = received_from(submission, identity, self.clock, operation)
         # What is said of a name or a value repeats it.
         failure = Failure(error.code, redact_text(error.message), error.param and redact_text(error.param))
 
@@ -413,7 +379,7 @@ class Gate:
             return tx.move(
                 received,
                 State.BLOCKED if blocked else State.FAILED,
-                at=now,
+                at=self.clock.wall(),
                 event=failure_event(failure),
                 failure=failure,
                 message_to_agent=error.next_step or None,
@@ -485,6 +451,13 @@ class Gate:
             except TimeoutError:
                 return
 
+    async def _tell(self, request: ActionRequest) -> None:
+        try:
+            await self.store.write(lambda tx: tell(tx, request, self.clock))
+        except StoreError as error:
+            # A look must work while nothing can be written. The result may be told once more, which does no harm.
+            logger.warning("that %s was looked at could not be written down: %s", request.reference, error)
+
     async def _identity_or_none(self, error: RunplaneError) -> StripeIdentity:
         """The identity for the record of an attempt that `error` ended. Where Stripe was the trouble it is not asked again:
         the agent has waited for it once."""
@@ -509,3 +482,8 @@ class Gate:
 _OPEN = frozenset(
     {State.RECEIVED, State.WAITING, State.SCHEDULED, State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN}
 )
+
+
+def _drop(task: asyncio.Task[Effect] | None) -> None:
+    if task is not None:
+        task.cancel()

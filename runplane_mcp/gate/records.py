@@ -13,7 +13,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import Facts, FactValue, Missing
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.redact import redact_text
-from runplane_mcp.core.request import ActionRequest, Failure, Precondition
+from runplane_mcp.core.request import ActionRequest, Failure, Precondition, State
 from runplane_mcp.store.base import Reader
 
 
@@ -80,6 +80,7 @@ def detail_json(
     mode: str,
     simulated_clock: bool,
     changed: tuple[str, ...] = (),
+    same_as: ActionRequest | None = None,
 ) -> dict[str, Json]:
     """All of a decision but the facts: what spoke, who must say yes, what people see."""
     return {
@@ -117,6 +118,9 @@ def detail_json(
             "quoted": [[label, redact_text(text)] for label, text in effect.quoted],
         },
         "changed": list(changed),
+        "same_as": None
+        if same_as is None
+        else {"reference": same_as.reference, "status": same_as.state.value, "at": same_as.changed_policy_at},
     }
 
 
@@ -150,10 +154,16 @@ def block_failure(decision: Decision) -> Failure:
     return Failure(f"policy.{kind}", "The company's policy does not allow this.")
 
 
-def words_to_agent(decision: Decision) -> str | None:
-    """What the policy's author wrote for agents, and nothing else: no rule, no threshold. Where a freeze stopped it, the
-    policy has not spoken."""
+def words_to_agent(decision: Decision, same_as: ActionRequest | None = None) -> str | None:
+    """What the policy's author wrote for agents, and which request of its own this one would repeat: no rule, no
+    threshold. Where a freeze stopped it, the policy has not spoken."""
     if any(reason.source == "freeze" for reason in decision.reasons):
         return None
     words = [reason.tell_agent for reason in decision.decisive if reason.tell_agent]
+    if same_as is not None and any(reason.source == "duplicate" for reason in decision.decisive):
+        was = "is asked for already"
+        if same_as.final:
+            refused = same_as.state in {State.DENIED, State.REPLACED}
+            was = "was declined by a person" if refused else "was done a short while ago"
+        words.insert(0, f"The same {was}, as {same_as.reference}.")
     return " ".join(dict.fromkeys(words)) or None

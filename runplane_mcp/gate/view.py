@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.redact import redact_text
+from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State
 from runplane_mcp.core.wire import Parameters
 
@@ -45,7 +46,8 @@ class RequestView:
 
     `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
     not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
-    the Stripe object of a success, redacted.
+    the Stripe object of a success, redacted. `repeat` says how this request came to answer a call that asked for the
+    same again.
     Times are milliseconds since 1970, `expires_at` in policy time.
     """
 
@@ -64,6 +66,7 @@ class RequestView:
     tell_agent: str | None = None
     frozen: bool = False
     replaced_by: str | None = None
+    repeat: How | None = None
 
     @property
     def settled(self) -> bool:

@@ -15,6 +15,7 @@ from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
 from runplane_mcp.core.freeze import Freeze
+from runplane_mcp.core.repeats import Earlier, Form, How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
 
@@ -102,6 +103,30 @@ class Past:
     waiting_on_object: Mapping[str, int] = field(default_factory=dict)  # minor units per currency
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An attempt that the earlier request `request_id` answered for, or (`How.SEEN`) its agent's look at its result.
+    `idempotency_key` is the attempt's own key where it is bound by this, and `same_asked` what it was bound to.
+    `instead_of` is the attempt's own request where it had become one before it was known to be the same."""
+
+    request_id: str
+    how: How
+    principal: str
+    agent: str | None = None
+    via: str | None = None
+    idempotency_key: str | None = None
+    same_asked: str | None = None
+    instead_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The request that answers for an agent's own key, and the form as asked of what the key was first used for."""
+
+    request: ActionRequest
+    same_asked: str | None
+
+
 class Changes(TypedDict, total=False):
     """The fields of a request that a move may set beside its state, version and changed_at."""
 
@@ -123,6 +148,7 @@ class Changes(TypedDict, total=False):
     object_id: str | None
     same_effective: str | None
     replaced_by: str | None
+    same_effect: str | None
 
 
 class Reader(Protocol):
@@ -143,17 +169,23 @@ class Reader(Protocol):
         unless it has expired by then: that is what a gate may have work with, and cheap however many wait."""
         ...
 
-    def same_open(self, same_asked: str) -> ActionRequest | None:
-        """The newest request of this sameness that is not final."""
+    def earlier(self, form: Form, value: str, *, excluding: str | None = None, held_before: bool = False) -> Earlier:
+        """The newest requests that are the same in this form, whatever their age, but for `excluding`. With `held_before`,
+        what is open counts only where it was received before `excluding`, or may be having its effect by now."""
         ...
 
-    def same_ended(self, same_asked: str, same_effective: str | None, since: int) -> ActionRequest | None:
-        """The newest final request of either sameness that changed at or after `since` (wall) and whose effect happened
-        or may have (succeeded)."""
+    def latest_effect(self, forms: Mapping[Form, str]) -> ActionRequest | None:
+        """Of the requests that are the same in any of these forms and had an effect, the one that was received last: by
+        the order of the store, which no clock can change."""
         ...
 
-    def by_agent_key(self, principal: str, idempotency_key: str) -> ActionRequest | None:
-        """The first request that this principal made with its own key."""
+    def by_agent_key(self, principal: str, idempotency_key: str) -> KeyUse | None:
+        """What answers for this principal's own key. An attempt that neither policy, people nor Stripe ever answered
+        (what was asked was wrong, Runplane died before it decided, Stripe was never reached) binds no key."""
+        ...
+
+    def told(self, request_id: str) -> bool:
+        """Whether the result of a request has reached its agent after its call."""
         ...
 
     def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
@@ -255,6 +287,10 @@ class Transaction(Reader, Protocol):
 
     def add_vote(self, vote: Vote) -> None:
         """Appends a vote, event `vote`. A person has one vote a round: a second raises ApprovalError `approval.voted`."""
+        ...
+
+    def add_repeat(self, repeat: Repeat, *, at: int) -> None:
+        """Appends a repeat, event `repeat`. A result is handed out or seen once: Changed when it was before."""
         ...
 
     def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:

@@ -13,10 +13,20 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Usage
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.merkle import HASH_BYTES
-from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind
+from runplane_mcp.core.repeats import Earlier, Form
+from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
-from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, Head, Past, ProposedPolicy, RequestFilter
+from runplane_mcp.store.base import (
+    DecisionRecord,
+    EnforcedPolicy,
+    Event,
+    Head,
+    KeyUse,
+    Past,
+    ProposedPolicy,
+    RequestFilter,
+)
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
@@ -32,7 +42,7 @@ from runplane_mcp.store.rows import (
     request_of,
     vote_of,
 )
-from runplane_mcp.store.schema import REFUSED, UNFINISHED
+from runplane_mcp.store.schema import ANSWERING, BINDING, CHANGED_POLICY_AT, DELIVERED, REFUSED, UNFINISHED
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -63,6 +73,33 @@ WHERE key = ? AND bucket = ? AND request_id IS NOT ? AND state <> 'waiting' AND 
 GROUP BY 2
 """
 
+
+def _earlier(form: Form) -> str:
+    """What is the same in one form, by what became of it: the newest of each, found in an index however many there are."""
+    same = f"same_{form} = ?1"
+    others = (
+        "id IS NOT ?2 AND (NOT ?3 OR state IN ('executing', 'outcome_unknown')"
+        " OR number < (SELECT number FROM request WHERE id = ?2))"
+    )
+    parts = [
+        f"SELECT 'open' AS what, number FROM request WHERE {same} AND {UNFINISHED} AND {others} ORDER BY number DESC"
+    ]
+    for what, state, more in (
+        *((state.value, state.value, "") for state in (State.SUCCEEDED, State.DENIED, State.REPLACED, State.FAILED)),
+        ("left", State.FAILED.value, "AND effect_id IS NOT NULL "),
+    ):
+        parts.append(
+            f"SELECT '{what}', number FROM request WHERE {same} AND {ANSWERING} AND state = '{state}' {more}"
+            f"ORDER BY {CHANGED_POLICY_AT} DESC, number DESC"
+        )
+    return " UNION ALL ".join(f"SELECT * FROM ({part} LIMIT 1)" for part in parts)
+
+
+_KEY_OF_A_REPEAT = f"""
+SELECT repeat.request_id, repeat.same_asked FROM repeat JOIN request ON request.id = repeat.request_id
+WHERE repeat.principal = ? AND repeat.agent_key = ? AND {BINDING} ORDER BY seq LIMIT 1
+"""
+_EARLIER = {form: _earlier(form) for form in Form}
 # A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart.
 _DENIED_ON_OBJECT = """
 SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
@@ -139,31 +176,46 @@ class SqliteReader:
             now,
         )
 
-    def same_open(self, same_asked: str) -> ActionRequest | None:
-        return self._request(f"WHERE same_asked = ? AND {UNFINISHED} ORDER BY request.number DESC LIMIT 1", same_asked)
-
-    def same_ended(self, same_asked: str, same_effective: str | None, since: int) -> ActionRequest | None:
-        return self._request(
-            """
-            WHERE request.number IN (
-              SELECT number FROM request WHERE same_asked = ? AND changed_at >= ? AND state = 'succeeded'
-              UNION ALL
-              SELECT number FROM request WHERE same_effective = ? AND changed_at >= ? AND state = 'succeeded'
-            )
-            ORDER BY changed_at DESC, request.number DESC LIMIT 1
-            """,
-            same_asked,
-            since,
-            same_effective,
-            since,
+    def earlier(self, form: Form, value: str, *, excluding: str | None = None, held_before: bool = False) -> Earlier:
+        numbers: dict[str, int] = dict(self._all(_EARLIER[form], value, excluding, held_before))
+        if not numbers:
+            return Earlier()
+        marks = ", ".join("?" * len(numbers))
+        rows = self._requests(f"WHERE request.number IN ({marks}) ORDER BY request.number", *sorted(numbers.values()))
+        found = dict(zip(sorted(set(numbers.values())), rows, strict=True))
+        which = {what: found[number] for what, number in numbers.items()}
+        ended = _latest(which.get("succeeded"), which.get("failed"))
+        return Earlier(
+            open=which.get("open"),
+            refused=_latest(which.get("denied"), which.get("replaced")),
+            ended=ended,
+            effected=_latest(which.get("succeeded"), which.get("left")),
+            told=ended is not None and self.told(ended.id),
         )
 
-    def by_agent_key(self, principal: str, idempotency_key: str) -> ActionRequest | None:
-        return self._request(
-            "WHERE principal = ? AND agent_key = ? ORDER BY request.number LIMIT 1",
-            principal,
-            key_hash(idempotency_key),
+    def latest_effect(self, forms: Mapping[Form, str]) -> ActionRequest | None:
+        parts = " UNION ALL ".join(
+            f"SELECT max(number) AS number FROM request WHERE same_{form} = ? AND {ANSWERING}"
+            " AND (state = 'succeeded' OR effect_id IS NOT NULL)"
+            for form in forms
         )
+        if not parts:
+            return None
+        return self._request(f"WHERE request.number = (SELECT max(number) FROM ({parts}))", *forms.values())
+
+    def by_agent_key(self, principal: str, idempotency_key: str) -> KeyUse | None:
+        key = key_hash(idempotency_key)
+        bound = self._one(_KEY_OF_A_REPEAT, principal, key)
+        if bound is not None:
+            request = self.request(bound[0])
+            return None if request is None else KeyUse(request, bound[1])
+        own = self._request(
+            f"WHERE principal = ? AND agent_key = ? AND {BINDING} ORDER BY request.number LIMIT 1", principal, key
+        )
+        return None if own is None else KeyUse(own, own.same_asked)
+
+    def told(self, request_id: str) -> bool:
+        return self._one(f"SELECT 1 FROM repeat WHERE request_id = ? AND {DELIVERED}", request_id) is not None
 
     def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
         return self._requests(
@@ -337,3 +389,12 @@ class SqliteReader:
         except sqlite3.Error as error:
             self._fault = faults.from_sqlite(error, self._path)
             raise self._fault from error
+
+
+def _latest(*requests: ActionRequest | None) -> ActionRequest | None:
+    """The one that changed last, by policy time."""
+    return max(
+        (request for request in requests if request is not None),
+        key=lambda request: request.changed_policy_at,
+        default=None,
+    )

@@ -17,7 +17,7 @@ from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
-from runplane_mcp.store.base import DecisionRecord
+from runplane_mcp.store.base import DecisionRecord, Repeat
 from runplane_mcp.store.payloads import commitment, wire_of
 
 Value: TypeAlias = str | int | None
@@ -51,6 +51,7 @@ SAME_NAMED: Final = (
     "object_id",
     "same_asked",
     "same_effective",
+    "same_effect",
     "replaces",
     "replaced_by",
 )
@@ -99,6 +100,15 @@ VOTE_COLUMNS: Final = (
     "proof_kind",
     "proof",
     "note",
+)
+REPEAT_COLUMNS: Final = (
+    "seq",
+    "request_id",
+    "how",
+    "principal",
+    "agent_key",
+    "same_asked",
+    "instead_of",
 )
 PERSON_COLUMNS: Final = (
     "id",
@@ -270,6 +280,19 @@ def vote_of(row: Row) -> Vote:
         proof_kind=proof_kind,
         proof=proof,
         note=None if body is None else json.loads(body),
+    )
+
+
+def repeat_values(repeat: Repeat, seq: int) -> tuple[Value, ...]:
+    key = repeat.idempotency_key
+    return (
+        seq,
+        repeat.request_id,
+        repeat.how.value,
+        repeat.principal,
+        None if key is None else key_hash(key),
+        repeat.same_asked,
+        repeat.instead_of,
     )
 
 

@@ -15,6 +15,7 @@ from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.merkle import EMPTY_ROOT
 from runplane_mcp.core.money import LARGEST_AMOUNT
+from runplane_mcp.core.repeats import PARAMETER, UNANSWERED, Form, How
 from runplane_mcp.core.request import TRANSITIONS, Kind, State
 from runplane_mcp.store.triggers import listed_texts, triggers
 
@@ -25,6 +26,20 @@ APPLICATION_ID: Final = 0x52504C4E
 #: In an index and in the queries that use it the same words must stand.
 UNFINISHED: Final = f"state IN ({listed_texts(state for state in State if state in TRANSITIONS)})"
 REFUSED: Final = f"state IN ({listed_texts([State.BLOCKED, State.DENIED])})"
+#: Final requests that say something to whoever asks for the same again: the rest is simply decided again.
+ANSWERING: Final = (
+    f"(state IN ({listed_texts([State.SUCCEEDED, State.DENIED, State.REPLACED])})"
+    " OR (state = 'failed' AND (effect_id IS NOT NULL OR round > 0)))"
+)
+#: An attempt that came to nothing by nobody's answer, a freeze among them: the key it came with is still free.
+BINDING: Final = (
+    f"NOT (state IN ({listed_texts([State.BLOCKED, State.FAILED])}) AND (failure_code LIKE '{PARAMETER}%'"
+    f" OR failure_code IN ({listed_texts(sorted(UNANSWERED))})))"
+)
+#: The policy time of a request's latest change.
+CHANGED_POLICY_AT: Final = "changed_at + policy_at - created_at"
+#: How the result of a request reaches its agent after its call: once.
+DELIVERED: Final = f"how IN ({listed_texts([How.RESULT, How.SEEN])})"
 
 _HASH = "CHECK (length({0}) = 64)"
 
@@ -133,14 +148,22 @@ _TABLES = (
       object_id TEXT,
       same_asked TEXT,
       same_effective TEXT,
+      same_effect TEXT,
       replaces TEXT REFERENCES request (id),
       replaced_by TEXT REFERENCES request (id)
     ) STRICT
     """,
     f"CREATE INDEX request_unfinished ON request (number) WHERE {UNFINISHED}",
-    f"CREATE INDEX request_same_open ON request (same_asked) WHERE {UNFINISHED}",
-    "CREATE INDEX request_same_asked ON request (same_asked, changed_at) WHERE state = 'succeeded'",
-    "CREATE INDEX request_same_effective ON request (same_effective, changed_at) WHERE state = 'succeeded'",
+    *(
+        f"CREATE INDEX request_same_{form}_open ON request (same_{form}, number)"
+        f" WHERE {UNFINISHED} AND same_{form} IS NOT NULL"
+        for form in Form
+    ),
+    *(
+        f"CREATE INDEX request_same_{form} ON request (same_{form}, state, {CHANGED_POLICY_AT})"
+        f" WHERE {ANSWERING} AND same_{form} IS NOT NULL"
+        for form in Form
+    ),
     "CREATE INDEX request_agent_key ON request (principal, agent_key) WHERE agent_key IS NOT NULL",
     # What people lower becomes one request, however many lower it at once.
     "CREATE UNIQUE INDEX request_replaces ON request (replaces) WHERE replaces IS NOT NULL",
@@ -181,6 +204,19 @@ _TABLES = (
       PRIMARY KEY (request_id, round, person)
     ) STRICT, WITHOUT ROWID
     """,
+    f"""
+    CREATE TABLE repeat (
+      seq INTEGER PRIMARY KEY REFERENCES event (seq),
+      request_id TEXT NOT NULL REFERENCES request (id),
+      how TEXT NOT NULL CHECK (how IN ({listed_texts(How)})),
+      principal TEXT NOT NULL,
+      agent_key TEXT {_HASH.format("agent_key")},
+      same_asked TEXT,
+      instead_of TEXT REFERENCES request (id)
+    ) STRICT
+    """,
+    f"CREATE UNIQUE INDEX repeat_delivered ON repeat (request_id) WHERE {DELIVERED}",
+    "CREATE INDEX repeat_key ON repeat (principal, agent_key) WHERE agent_key IS NOT NULL",
     f"""
     CREATE TABLE reservation (
       request_id TEXT NOT NULL REFERENCES request (id),

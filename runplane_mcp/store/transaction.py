@@ -20,16 +20,18 @@ from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
+from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import ActionRequest, Kind, State, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
-from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy
+from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy, Repeat
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
     PERSON_COLUMNS,
+    REPEAT_COLUMNS,
     REQUEST_COLUMNS,
     VOTE_COLUMNS,
     Value,
@@ -38,6 +40,7 @@ from runplane_mcp.store.rows import (
     insert,
     listed,
     person_values,
+    repeat_values,
     request_values,
     row_digest,
     vote_values,
@@ -52,6 +55,7 @@ _INSERT_REQUEST = insert("request", REQUEST_COLUMNS)
 _SELECT_ROW = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"  # noqa: S608 - our own names
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
+_INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
 _INSERT_PERSON = insert("person", PERSON_COLUMNS)
 _INSERT_MENTION = """
 INSERT INTO mention (stripe_id, kind, number) SELECT ?, kind, number FROM request WHERE id = ? ON CONFLICT DO NOTHING
@@ -197,6 +201,20 @@ class SqliteTransaction(SqliteReader):
             "row": row_digest(VOTE_COLUMNS, values),
         }
         self.append("vote", body, at=vote.at, request_id=vote.request_id)
+
+    def add_repeat(self, repeat: Repeat, *, at: int) -> None:
+        if repeat.how in {How.RESULT, How.SEEN} and self.told(repeat.request_id):
+            raise Changed(f"the result of {repeat.request_id} has reached its agent before")
+        values = repeat_values(repeat, self.frontier.size + 1)
+        body: dict[str, Json] = {
+            "how": repeat.how.value,
+            "agent": repeat.agent,
+            "via": repeat.via,
+            "instead_of": repeat.instead_of,
+            "row": row_digest(REPEAT_COLUMNS, values),
+        }
+        self.append("repeat", body, at=at, request_id=repeat.request_id)
+        self._all(_INSERT_REPEAT, *values)
 
     def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:
         self._results[request_id] = self._payload(result, request_id)

@@ -72,6 +72,12 @@ def triggers() -> tuple[str, ...]:
         ),
         *_kept("decision", unique="request_id = NEW.request_id AND n = NEW.n"),
         *_kept("vote", unique="request_id = NEW.request_id AND round = NEW.round AND person = NEW.person"),
+        # Results that were handed out, keys that were bound: what was spent must not come back.
+        *_kept(
+            "repeat",
+            unique="seq = NEW.seq"
+            " OR (request_id = NEW.request_id AND how IN ('result', 'seen') AND NEW.how IN ('result', 'seen'))",
+        ),
         *_kept("policy", unique="version = NEW.version"),
         *_kept("migration", unique="version = NEW.version"),
         # A payload may go (that is erasing), but never change.

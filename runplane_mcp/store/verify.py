@@ -1,9 +1,9 @@
 """Whether the audit log and the state tables still say what was written: reads only, in one pass over the events.
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
-request, decision, vote, person, freeze and the enforced policy against the event that wrote it, in both directions; every
-payload against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions, which
-hold no evidence, and signatures, which whoever relies on one checks.
+request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
+every payload against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions,
+which hold no evidence, and signatures, which whoever relies on one checks.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.
@@ -28,6 +28,7 @@ from runplane_mcp.store.payloads import commitment
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
+    REPEAT_COLUMNS,
     REQUEST_COLUMNS,
     VOTE_COLUMNS,
     Row,
@@ -46,6 +47,7 @@ _TYPE, _LEAF = 2, 5
 _REQUEST = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"
 _DECISION = f"SELECT {listed(DECISION_COLUMNS)} FROM decision WHERE request_id = ? AND n = ?"
 _VOTE = f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? AND round = ? AND person = ?"
+_REPEAT = f"SELECT {listed(REPEAT_COLUMNS)} FROM repeat WHERE seq = ?"
 _PERSON = """
 SELECT role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, added_by FROM person WHERE id = ? AND event_seq = ?
 """
@@ -126,7 +128,7 @@ class _Check:
         self._progress = progress
         self._frontier = Frontier()
         self._newest_at = 0
-        self._seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "freeze": 0}
+        self._seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "repeat": 0, "freeze": 0}
         self._lifted = 0
         self._activated: object = None
 
@@ -217,6 +219,8 @@ class _Check:
         elif type_ == "vote":
             row = self._one(_VOTE, request_id, said.get("round"), said.get("person"))
             self._evidence("vote", seq, said, VOTE_COLUMNS, row)
+        elif type_ == "repeat":
+            self._evidence("repeat", seq, said, REPEAT_COLUMNS, self._one(_REPEAT, seq))
         elif type_ == "person.added":
             self._person(seq, said)
         elif type_ == "freeze.started":

@@ -139,3 +139,14 @@ async def until(gate: Gate, view: RequestView, *wanted: State, seconds: float = 
         while (view := await gate.get("stdio", view.request_id)).status not in wanted:
             await gate.wait("stdio", view.request_id, 1.0)
     return view
+
+
+def refund_behind_our_back(house: House, charge: str, amount: int) -> None:
+    """Somebody else refunds at Stripe: a person in the Dashboard, another key."""
+    import stripe
+
+    from runplane_mcp.simulator import SIMULATOR_KEY, SimulatorServer
+
+    with SimulatorServer(house.world) as server:
+        client = stripe.StripeClient(SIMULATOR_KEY, base_addresses={"api": server.base_url})
+        client.v1.refunds.create({"charge": charge, "amount": amount})

@@ -15,7 +15,7 @@ from runplane_mcp.gate.clock import SystemClock
 from runplane_mcp.gate.people import act_statement, enrolment, public_hex
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.base import Transaction
-from tests.gate.conftest import SECRET, House, refund, submission, until
+from tests.gate.conftest import SECRET, House, refund, refund_behind_our_back, submission, until
 
 
 async def test_an_approved_refund_runs_once_with_the_bytes_people_saw(house: House) -> None:
@@ -232,7 +232,7 @@ async def test_a_charge_refunded_in_part_meanwhile_goes_back_to_people_with_the_
         view = await gate.submit(refund(SEED.payment_intent_900))
         async with house.desk() as desk:
             before = await desk.card(view.request_id)
-    _refund_behind_our_back(house, SEED.charge_900, 4_000)
+    refund_behind_our_back(house, SEED.charge_900, 4_000)
     await house.vote(view)
     async with house.gate() as gate:
         again = await until(gate, view, State.WAITING, State.FAILED, State.SUCCEEDED)
@@ -256,7 +256,7 @@ async def test_a_charge_refunded_whole_meanwhile_ends_the_request(house: House) 
     await house.enrol()
     async with house.gate() as gate:
         view = await gate.submit(refund(SEED.payment_intent_900))
-    _refund_behind_our_back(house, SEED.charge_900, 90_000)
+    refund_behind_our_back(house, SEED.charge_900, 90_000)
     await house.vote(view)
     async with house.gate() as gate:
         after = await until(gate, view, State.FAILED, State.WAITING, State.SUCCEEDED)
@@ -330,14 +330,3 @@ async def test_the_systems_clock_has_both_times() -> None:
 
     assert clock.policy() - clock.wall() in range(900, 1100)
     assert clock.simulated
-
-
-def _refund_behind_our_back(house: House, charge: str, amount: int) -> None:
-    """Somebody else refunds at Stripe: a person in the Dashboard, another key."""
-    import stripe
-
-    from runplane_mcp.simulator import SIMULATOR_KEY, SimulatorServer
-
-    with SimulatorServer(house.world) as server:
-        client = stripe.StripeClient(SIMULATOR_KEY, base_addresses={"api": server.base_url})
-        client.v1.refunds.create({"charge": charge, "amount": amount})

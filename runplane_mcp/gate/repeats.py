@@ -1,0 +1,258 @@
+"""Idempotency above the tool layer: an attempt that was made before is answered by the request that was made then.
+
+All of it happens inside the transaction that would otherwise make a new request or decide it, so that of two processes
+that are asked the same at once one finds what the other wrote. Every attempt that an earlier request answers for is a
+row and an event of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from runplane_mcp.core.compile import CompiledPolicy
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.effects import effect_of, effective
+from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.repeats import (
+    DENIED_FOR,
+    SAME,
+    Earlier,
+    Form,
+    How,
+    Repeating,
+    duplicate,
+    repeating,
+    same_effect,
+    stands_for,
+)
+from runplane_mcp.core.request import HELD, ActionRequest, Failure, Kind, State, sameness
+from runplane_mcp.errors import RequestError
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.records import find
+from runplane_mcp.store.base import Reader, Repeat, Transaction
+
+_NAME_ANOTHER = "Leave `repeat_of` out, or name the finished request that this one repeats."
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What answers an attempt: the attempt's own request, or with `how` an earlier one."""
+
+    request: ActionRequest
+    how: How | None = None
+
+
+def asked_before(
+    tx: Transaction, request: ActionRequest, classified: Classified, policy: CompiledPolicy, clock: Clock
+) -> Taken | None:
+    """What answers for a request that is about to be made, before anything is looked up; None where it is new.
+
+    RequestError `request.key_reused` where its key is bound to other parameters, `request.repeat_of` where it names
+    nothing that it could repeat.
+    """
+    own = request.own
+    if own.idempotency_key is not None:
+        bound = tx.by_agent_key(request.principal, own.idempotency_key)
+        if bound is not None:
+            if bound.same_asked != request.same_asked:
+                raise RequestError(
+                    "request.key_reused",
+                    "This idempotency_key was used with other parameters.",
+                    next_step="Use a new key for a new request.",
+                )
+            _note(tx, request, bound.request, How.KEY, clock)
+            return Taken(bound.request, How.KEY)
+    kind = repeating(classified, effect_of(classified, {}).facts)
+    if request.same_asked is None:
+        return None
+    earlier = _without_lapsed(tx, tx.earlier(Form.ASKED, request.same_asked), clock)
+    found = stands_for(earlier, kind, now=clock.policy(), window=policy.repeat_window, repeats=_named_id(tx, request))
+    if found is None:
+        _check_named(tx, request)
+        return None
+    how, first = found
+    _note(tx, request, first, how, clock)
+    return Taken(first, how)
+
+
+def same_before(
+    tx: Transaction,
+    request: ActionRequest,
+    classified: Classified,
+    effect: Effect,
+    policy: CompiledPolicy,
+    clock: Clock,
+) -> Taken | None:
+    """The same once the look-up has told what would really run: an amount left out and the same amount spelled out are
+    one request. The attempt's own request, durable by now, gives way and ends; None where it is new.
+
+    It also ends here where `repeat_of` names a request that it does not repeat, or that was repeated already.
+    """
+    kind, now = repeating(classified, effect.facts), clock.policy()
+    named = _named(tx, request)
+    if request.same_effective is not None:
+        earlier = _without_lapsed(tx, tx.earlier(Form.EFFECTIVE, request.same_effective), clock)
+        found = stands_for(earlier, kind, now=now, window=policy.repeat_window, repeats=named.id if named else None)
+        if found is not None:
+            how, first = found
+            _note(tx, request, first, how, clock, instead_of=request.id)
+            failure = Failure(SAME, f"This is the same as {first.reference}, which stands for it.")
+            _fail(tx, request, failure, f"Ask for {first.reference} with get_request.", clock)
+            return Taken(first, how)
+    if named is None:
+        return None
+    problem = None
+    if not _same(named, request):
+        problem = f"`repeat_of` names {named.reference}, which asked for something else."
+    elif kind is Repeating.GUARDED:
+        again = duplicate(_same_as(tx, request), since=now - policy.repeat_window * 1000)
+        latest = tx.latest_effect(_forms(request)) if again is not None and again.final else None
+        if latest is not None and latest.id != named.id:
+            problem = f"{named.reference} was repeated already, by {latest.reference}."
+    if problem is None:
+        return None
+    return Taken(_fail(tx, request, Failure("request.repeat_of", problem, "repeat_of"), _NAME_ANOTHER, clock))
+
+
+def with_forms(request: ActionRequest, classified: Classified, effect: Effect) -> ActionRequest:
+    """The request with the forms that only a look-up tells: what would run, without our own mark, and what it would do."""
+    return replace(
+        request,
+        same_effective=sameness(
+            request.operation_id, request.identity, effective(classified, effect, ""), request.principal
+        ),
+        same_effect=same_effect(request, effect.facts),
+    )
+
+
+def duplicate_of(
+    reader: Reader, request: ActionRequest, classified: Classified, effect: Effect, policy: CompiledPolicy, now: int
+) -> ActionRequest | None:
+    """The request that this one would do a second time: of money out and destruction what is open, ended with an effect
+    within the repeat window, or was just denied. Nothing where the agent says that it means to repeat what was done
+    last; that lifts no denial."""
+    if repeating(classified, effect.facts) is not Repeating.GUARDED:
+        return None
+    since = now - policy.repeat_window * 1000
+    denied_since: int | None = now - DENIED_FOR
+    if request.state is not State.RECEIVED:
+        # What was done since people were asked was not on their card, however long ago that is by now. What they have
+        # denied is their own business: of two that are the same, they say no to one and yes to the other.
+        since, denied_since = min(since, request.policy_at), None
+    earlier = _same_as(reader, request)
+    found = duplicate(earlier, since=since, denied_since=denied_since)
+    named = _named(reader, request)
+    if found is None or not found.final or named is None:
+        return found
+    # Each can be repeated once: or the retry of a repeat, which names the same one, would be a third.
+    latest = reader.latest_effect(_forms(request))
+    if latest is None or latest.id != named.id:
+        return found
+    return duplicate((replace(each, effected=None) for each in earlier), since=since, denied_since=denied_since)
+
+
+def tell(tx: Transaction, request: ActionRequest, clock: Clock) -> None:
+    """Writes down that the agent has seen the result of its request: it is not handed out any more."""
+    if not tx.told(request.id):
+        tx.add_repeat(Repeat(request.id, How.SEEN, request.principal), at=clock.wall())
+
+
+def _same_as(reader: Reader, request: ActionRequest) -> list[Earlier]:
+    """What is the same as this request in any form. Beside one that people have been asked about, what is held counts
+    only where it was there before."""
+    held = request.state is not State.RECEIVED
+    return [
+        reader.earlier(form, value, excluding=request.id, held_before=held) for form, value in _forms(request).items()
+    ]
+
+
+def _note(
+    tx: Transaction,
+    request: ActionRequest,
+    first: ActionRequest,
+    how: How,
+    clock: Clock,
+    *,
+    instead_of: str | None = None,
+) -> None:
+    key = request.own.idempotency_key
+    binds = key is not None and how is not How.KEY
+    repeat = Repeat(
+        request_id=first.id,
+        how=how,
+        principal=request.principal,
+        agent=request.agent,
+        via=request.via,
+        idempotency_key=key if binds else None,
+        same_asked=request.same_asked if binds else None,
+        instead_of=instead_of,
+    )
+    tx.add_repeat(repeat, at=clock.wall())
+
+
+def _without_lapsed(tx: Transaction, earlier: Earlier, clock: Clock) -> Earlier:
+    """What waited too long is over, whether or not a gate ran that could have said so: it answers for nothing."""
+    held = earlier.open
+    if held is None or held.state not in HELD or held.expires_at is None or clock.policy() < held.expires_at:
+        return earlier
+    tx.settle(held.id, release=True)
+    tx.move(held, State.EXPIRED, at=clock.wall(), event={"expires_at": held.expires_at})
+    return replace(earlier, open=None)
+
+
+def _named(reader: Reader, request: ActionRequest) -> ActionRequest | None:
+    """The request of this principal that `repeat_of` names."""
+    wanted = request.own.repeat_of
+    found = find(reader, wanted) if wanted is not None else None
+    return found if found is not None and found.principal == request.principal else None
+
+
+def _named_id(reader: Reader, request: ActionRequest) -> str | None:
+    named = _named(reader, request)
+    return named.id if named is not None else None
+
+
+def _check_named(reader: Reader, request: ActionRequest) -> None:
+    if request.own.repeat_of is None:
+        return
+    named = _named(reader, request)
+    if named is None or named.kind is Kind.READ:
+        # The same words whether there is no such request or it is somebody else's.
+        raise RequestError(
+            "request.repeat_of",
+            "`repeat_of` names no request of yours that changed anything.",
+            next_step=_NAME_ANOTHER,
+            param="repeat_of",
+        )
+    if not named.final:
+        raise RequestError(
+            "request.repeat_of",
+            f"`repeat_of` names {named.reference}, which is not finished: it is {named.state.value}.",
+            next_step=f"See how {named.reference} ends first.",
+            param="repeat_of",
+        )
+
+
+def _forms(request: ActionRequest) -> dict[Form, str]:
+    forms = {
+        Form.ASKED: request.same_asked,
+        Form.EFFECTIVE: request.same_effective,
+        Form.EFFECT: request.same_effect,
+    }
+    return {form: value for form, value in forms.items() if value is not None}
+
+
+def _same(one: ActionRequest, other: ActionRequest) -> bool:
+    return not _forms(one).items().isdisjoint(_forms(other).items())
+
+
+def _fail(tx: Transaction, request: ActionRequest, failure: Failure, next_step: str, clock: Clock) -> ActionRequest:
+    return tx.move(
+        request,
+        State.FAILED,
+        at=clock.wall(),
+        event={"code": failure.code, "param": failure.param},
+        failure=failure,
+        message_to_agent=next_step,
+        lease_owner=None,
+    )
