@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import Failure, Kind, State
 from runplane_mcp.errors import InternalError, ParameterError, RequestError, StoreError
 from runplane_mcp.gate.view import RequestView
@@ -238,6 +239,71 @@ ANSWERS: dict[str, Answer] = {
     ),
     **SUCCESSES,
     **{name: done(action, tool, **result) for name, (action, tool, result) in BILLED.items()},
+    "waiting_asked_before": about_request(waiting(repeat=How.OPEN), now=NOW, tool="create_refund"),
+    "waiting_since_the_same_was_done": about_request(
+        waiting(tell_agent="The same was done a short while ago, as RP-22XA."), now=NOW, tool="create_refund"
+    ),
+    "executing_asked_before": about_request(
+        replace(BASE, status=State.EXECUTING, repeat=How.OPEN), now=NOW, tool="create_refund"
+    ),
+    "outcome_unknown_asked_before": about_request(
+        replace(BASE, status=State.OUTCOME_UNKNOWN, repeat=How.OPEN), now=NOW, tool="create_refund"
+    ),
+    "denied_asked_before": about_request(
+        replace(BASE, status=State.DENIED, tell_agent="Not for this order: it was delivered.", repeat=How.REFUSED),
+        now=NOW,
+        tool="create_refund",
+    ),
+    "replaced_asked_before": about_request(
+        replace(BASE, status=State.REPLACED, repeat=How.REFUSED), now=NOW, tool="create_refund"
+    ),
+    "succeeded_handed_out": about_request(
+        replace(BASE, status=State.SUCCEEDED, result=REFUND, repeat=How.RESULT), now=NOW, tool="create_refund"
+    ),
+    "succeeded_under_the_same_key": about_request(
+        replace(BASE, status=State.SUCCEEDED, result=REFUND, repeat=How.KEY), now=NOW, tool="create_refund"
+    ),
+    "failed_handed_out": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            failure=Failure("precondition.changed", "What was approved kept changing before it could run."),
+            repeat=How.RESULT,
+        ),
+        now=NOW,
+        tool="create_refund",
+    ),
+    "failed_key_reused": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            failure=Failure("request.key_reused", "This idempotency_key was used with other parameters."),
+            tell_agent="Use a new key for a new request.",
+        ),
+        now=NOW,
+        tool="create_refund",
+    ),
+    "failed_repeat_of": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            failure=Failure("request.repeat_of", "RP-22XA was repeated already, by RP-9Q4Z.", "repeat_of"),
+            tell_agent="Leave `repeat_of` out, or name the finished request that this one repeats.",
+        ),
+        now=NOW,
+        tool="create_refund",
+    ),
+    "failed_gave_way": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            failure=Failure("request.same", "This is the same as RP-22XA, which stands for it."),
+            tell_agent="Ask for RP-22XA with get_request.",
+        ),
+        now=NOW,
+        tool="get_request",
+        control=True,
+    ),
     "read": about_request(read(result=CUSTOMERS), now=NOW, tool="list_customers"),
     "read_looked_at_later": about_request(read(), now=NOW, tool="get_request", control=True),
     "blocked_frozen": about_request(
@@ -326,7 +392,26 @@ ANSWERS: dict[str, Answer] = {
 #: Answers whose text is cut, because others wrote more than is shown.
 FLOODED: dict[str, Answer] = {
     "waiting": about_request(waiting(tell_agent=FLOOD), now=NOW, tool="create_refund"),
+    "waiting_asked_before": about_request(
+        waiting(tell_agent=FLOOD, simulator=True, repeat=How.OPEN), now=NOW, tool="create_refund"
+    ),
     "denied": about_request(replace(BASE, status=State.DENIED, tell_agent=FLOOD), now=NOW, tool="create_refund"),
+    "denied_asked_before": about_request(
+        replace(BASE, status=State.DENIED, tell_agent=FLOOD, simulator=True, repeat=How.REFUSED),
+        now=NOW,
+        tool="create_refund",
+    ),
+    "failed_handed_out": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            simulator=True,
+            failure=Failure("x", FLOOD, effect_id="pi_1"),
+            repeat=How.RESULT,
+        ),
+        now=NOW,
+        tool="create_refund",
+    ),
     "blocked": about_request(
         replace(BASE, status=State.BLOCKED, failure=Failure("policy.blocked", FLOOD[:60]), tell_agent=FLOOD),
         now=NOW,

@@ -45,7 +45,10 @@ class OwnWords(TypedDict, total=False):
         str, text_of(255, "The same key with the same parameters always gives the first request's answer.")
     ]
     repeat_of: Annotated[
-        str, text_of(40, "Id of a finished request, when the same thing is meant to be done a second time.")
+        str,
+        text_of(
+            40, "Only when the same is meant a second time: the finished request that it repeats. Never for a retry."
+        ),
     ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.repeats import SAME, How
 from runplane_mcp.core.request import Failure, Kind, State
 from runplane_mcp.core.text import unquoted, visible
 from runplane_mcp.gate.clock import iso
@@ -73,7 +74,23 @@ class _Saying:
         mark = " (Simulated.)" if view.simulator else ""
         told = f"Tell the user: “{user}{mark}”" if user else ""
         which = f"Request {view.request_id} ({view.reference}), {view.action}."
-        return Words(" ".join(part for part in (outcome, simulator, which, *sentences, told) if part), next)
+        parts = (outcome, simulator, which, _before(view), *sentences, told)
+        return Words(" ".join(part for part in parts if part), next)
+
+
+def _before(view: RequestView) -> str:
+    """That the same was asked for before, so that nobody takes one effect for two."""
+    match view.repeat:
+        case How.OPEN:
+            return "You asked for this before: this is that request, not a second one."
+        case How.KEY:
+            return "This is the first answer to that idempotency_key; nothing was done again."
+        case How.REFUSED:
+            return "You asked for this before: that answer stands, and nobody was asked again."
+        case How.RESULT:
+            return f"You asked for this at {iso(view.created_at)}: this is its result; nothing was done again."
+        case _:
+            return ""
 
 
 def _received(say: _Saying) -> Words:
@@ -99,7 +116,8 @@ def _waiting(say: _Saying) -> Words:
         )
     return say.words(
         "WAITING FOR A PERSON. Not done yet; no money moved.",
-        _quoted("The policy says", view.tell_agent),
+        # Whoever asks again has had the policy's words.
+        _quoted("The policy says", view.tell_agent) if view.repeat is None else "",
         lapses,
         "Call wait_for_request with this id once, at most twice; then tell the user and end your turn. "
         "Do not send it again, split or lower it.",
@@ -163,10 +181,14 @@ def _succeeded(say: _Saying) -> Words:
             next=None,
         )
     outcome, user = outcome_of(view.action, view.result or {})
+    earlier = view.repeat in {How.KEY, How.RESULT}
     return say.words(
-        outcome,
+        outcome.replace("DONE.", "DONE EARLIER, NOT AGAIN.", 1) if earlier else outcome,
         _made(view.result or {}),
-        "Do not send it again.",
+        # Next week's payout is a new payout: the one case in which sending it again is right.
+        f"Only if the user wants a second one, call {say.tool} with repeat_of set to this id."
+        if view.repeat is How.RESULT
+        else "Do not send it again.",
         next=Next("tell_user"),
         user=f"{user} The reference is {view.reference}.",
     )
@@ -245,6 +267,13 @@ def _failed(say: _Saying) -> Words:
             f"Correct it and call {say.tool} once more." if not say.waited else "",
             next=Next("tell_user") if say.waited else Next("call", say.tool),
             user=f"This could not be requested as it was. The reference is {view.reference}.",
+        )
+    if code == SAME:
+        return say.words(
+            "ONE REQUEST, NOT TWO. No money moved by this one.",
+            _plainly(failure),
+            visible(view.tell_agent or "", MOST_QUOTED),
+            next=Next("call", "get_request"),
         )
     left = ""
     if failure is not None and failure.effect_id is not None:
