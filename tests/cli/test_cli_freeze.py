@@ -125,11 +125,6 @@ def test_what_somebody_typed_does_nothing_to_the_screen(home: Path, run: Run) ->
     assert "⟨U+001B⟩[2J⟨U+202E⟩" in screens[1].out
 
 
-def test_help_teaches_by_example(run: Run) -> None:
-    assert "runplane freeze --action refunds  " in run("freeze", "--help").out
-    assert "runplane unfreeze --as maria  " in run("unfreeze", "--help").out
-
-
 async def test_a_freeze_of_one_process_holds_the_agents_of_another_at_once(gate: OpenGate, process: Run) -> None:
     async with gate() as living:
         before = await living.submit(refund(SEED.payment_intent_40))

@@ -110,6 +110,7 @@ def attempts(text: str) -> list[Submission]:
             "PostSubscriptionsSubscriptionExposedId",
             subscription_exposed_id=SEED.subscription_monthly,
             description=given,
+            trial_end=4_000_000_000,
         ),
         held("DeleteCustomersCustomer", customer=SEED.customer_cleo),
     ]

@@ -274,6 +274,7 @@ def _failed(say: _Saying) -> Words:
             _plainly(failure),
             visible(view.tell_agent or "", MOST_QUOTED),
             next=Next("call", "get_request"),
+            user=f"{view.reference} and an earlier request are one and the same.",
         )
     left = ""
     if failure is not None and failure.effect_id is not None:
@@ -323,7 +324,15 @@ def _made(result: Mapping[str, Json]) -> str:
     if not isinstance(object_id, str):
         return ""
     shown = f" ({visible(status, 40)})" if isinstance(status, str) else ""
-    return f"Stripe's object: {visible(object_id, 80)}{shown}."
+    return f"Stripe's object: {visible(object_id, 80)}{shown}{_refunds(result)}."
+
+
+def _refunds(result: Mapping[str, Json]) -> str:
+    """The refunds that a credit note made."""
+    made = result.get("refunds")
+    ids = [each.get("refund") for each in made if isinstance(each, Mapping)] if isinstance(made, list) else []
+    named = [visible(id, 80) for id in ids if isinstance(id, str)]
+    return f", with {', '.join(named)}" if named else ""
 
 
 def _more(result: Mapping[str, Json]) -> str:
