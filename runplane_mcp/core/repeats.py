@@ -85,8 +85,8 @@ def repeating(classified: Classified, facts: Facts) -> Repeating:
     for_good = "cancellations" in groups and facts.get("reversible") is not True
     if operation.money_out or not operation.judged or "deletions" in groups or for_good:
         return Repeating.GUARDED
-    makes = classified.action.rpartition(".")[2] == "create"
-    return Repeating.SEPARATE if makes and not groups else Repeating.ONE
+    # Merged, two sessions would share what each takes for its own: one invoice draft with the items of both.
+    return Repeating.SEPARATE if classified.action.endswith(".create") else Repeating.ONE
 
 
 def same_effect(request: ActionRequest, facts: Facts) -> str | None:

@@ -21,7 +21,7 @@ from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compu
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
-from runplane_mcp.gate.repeats import duplicate_of
+from runplane_mcp.gate.repeats import beside, duplicate_of
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.client import API_VERSION
 
@@ -31,7 +31,8 @@ TRIAL = "trial"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision together with everything it was made from. `same_as` is what it would do a second time."""
+    """A decision together with everything it was made from. `same_as` is what it would do a second time, or
+    a create like it that is open."""
 
     decision: Decision
     facts: Facts
@@ -108,6 +109,7 @@ def judge(
         same_as = duplicate_of(reader, request, classified, effect, policy, now)
         facts.update(_history(reader, request, facts, now))
         facts["possible_duplicate"] = same_as is not None
+        same_as = same_as or beside(reader, request, classified, effect)
     usages = [reader.usage(bucket, now, excluding=request.id) for bucket in policy.buckets(facts)]
     return Judged(decide(policy, facts, usages, without_risk=without_risk), facts, policy, same_as)
 

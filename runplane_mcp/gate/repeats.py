@@ -86,20 +86,21 @@ def same_before(
     """The same once the look-up has told what would really run: an amount left out and the same amount spelled out are
     one request. The attempt's own request, durable by now, gives way and ends; None where it is new.
 
-    It also ends here where `repeat_of` names a request that it does not repeat, or that was repeated already.
+    It also ends here where `repeat_of` names a request that it does not repeat, or that was repeated already. What a
+    person put in another's place is a word later than any of these: only the same that is open stands for it.
     """
     kind, now = repeating(classified, effect.facts), clock.policy()
     named = _named(tx, request)
     if request.same_effective is not None:
         earlier = _without_lapsed(tx, tx.earlier(Form.EFFECTIVE, request.same_effective), clock)
         found = stands_for(earlier, kind, now=now, window=policy.repeat_window, repeats=named.id if named else None)
-        if found is not None:
+        if found is not None and (request.replaces is None or found[0] is How.OPEN):
             how, first = found
             _note(tx, request, first, how, clock, instead_of=request.id)
             failure = Failure(SAME, f"This is the same as {first.reference}, which stands for it.")
             _fail(tx, request, failure, f"Ask for {first.reference} with get_request.", clock)
             return Taken(first, how)
-    if named is None:
+    if named is None or request.replaces is not None:
         return None
     problem = None
     if not _same(named, request):
@@ -149,6 +150,14 @@ def duplicate_of(
     if latest is None or latest.id != named.id:
         return found
     return duplicate((replace(each, effected=None) for each in earlier), since=since, denied_since=denied_since)
+
+
+def beside(reader: Reader, request: ActionRequest, classified: Classified, effect: Effect) -> ActionRequest | None:
+    """Of creates, which are never merged: the same one that is open already. It asks nobody, but people who are asked
+    about both should know."""
+    if repeating(classified, effect.facts) is not Repeating.SEPARATE:
+        return None
+    return next((each.open for each in _same_as(reader, request) if each.open is not None), None)
 
 
 def tell(tx: Transaction, request: ActionRequest, clock: Clock) -> None:
