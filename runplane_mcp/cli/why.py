@@ -12,6 +12,7 @@ from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.request import State
 from runplane_mcp.errors import EXIT_AUDIT_MISMATCH
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     ("runplane why re_3MtwBwLkdIwHu7ix28a3tqPd", "who made this refund, and who allowed it"),
-    ("runplane why cus_ada", "everything agents did about a customer, newest first"),
+    ("runplane why cus_ada --state succeeded", "everything agents did to a customer, newest first"),
     ("runplane why req_Fj0BNPtS2SDmmt", "from a line of Stripe's own request log"),
     ("runplane why RP-7F3K --verify", "one request, and the whole audit log up to it"),
 )
@@ -35,6 +36,9 @@ def why(
             help="Any id: RP-7F3K, rpr_…, or Stripe's re_ ch_ pi_ cus_ po_ tr_ sub_ in_ req_ …; also a page's address.",
         ),
     ],
+    state: Annotated[
+        list[State] | None, typer.Option("--state", help="Only requests in these states. Can be given again.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="At most so many requests.")] = 20,
     whole: Annotated[
         bool, typer.Option("--verify", help="Also read the whole audit log, up to the root that covers these events.")
@@ -51,7 +55,8 @@ def why(
     from runplane_mcp.store.verify import verify, verify_requests
 
     settings = settings_of_home()
-    found = at_desk(settings, lambda desk: look_up(desk, id, limit=limit))
+    states = frozenset(state) if state else None
+    found = at_desk(settings, lambda desk: look_up(desk, id, limit=limit, states=states))
     proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
     log = verify(settings.database) if whole else None
     if as_json:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from runplane_mcp.core.approval import Vote
-from runplane_mcp.core.request import ActionRequest, Kind
+from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.desk import Desk, Life
@@ -40,27 +40,28 @@ class _Found:
     newest_reads: tuple[ActionRequest, ...]
 
 
-async def why(desk: Desk, asked: str, *, limit: int) -> Why:
-    """At most `limit` writes are told. RequestError `request.not_found` where no request has to do with the id."""
+async def why(desk: Desk, asked: str, *, limit: int, states: frozenset[State] | None = None) -> Why:
+    """At most `limit` writes are told, only those in `states` where given: an agent can ask about one id a thousand times,
+    and what really happened must still be found. RequestError `request.not_found` where there is nothing to tell."""
     id = cleaned(asked)
-    found = await desk.store.read(lambda reader: _find(reader, id, limit))
+    found = await desk.store.read(lambda reader: _find(reader, id, limit, states))
     lives = tuple([await desk.life(request_id) for request_id in found.request_ids])
     votes = [vote for life in lives for vote in life.votes]
     held = await desk.store.read(lambda reader: genuine(votes, trusted(reader), reader.store_id()))
     return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads)
 
 
-def _find(reader: Reader, id: str, limit: int) -> _Found:
+def _find(reader: Reader, id: str, limit: int, states: frozenset[State] | None) -> _Found:
     own = find(reader, id)
     if own is not None:
         return _Found((own.id,), 1, 0, ())
-    writes = reader.about(id, kind=Kind.WRITE, limit=limit)
-    reads = reader.about(id, kind=Kind.READ, limit=_READS_NAMED)
+    writes = reader.about(id, kind=Kind.WRITE, limit=limit, states=states)
+    reads = reader.about(id, kind=Kind.READ, limit=_READS_NAMED) if states is None else []
     if not writes and not reads:
-        raise _nothing(reader, id)
+        raise _nothing(reader, id, states)
     return _Found(
         tuple(request.id for request in writes),
-        len(writes) if len(writes) < limit else reader.count_about(id, kind=Kind.WRITE),
+        len(writes) if len(writes) < limit else reader.count_about(id, kind=Kind.WRITE, states=states),
         len(reads) if len(reads) < _READS_NAMED else reader.count_about(id, kind=Kind.READ),
         tuple(reads),
     )
@@ -78,12 +79,18 @@ def cleaned(asked: str) -> str:
     return wanted
 
 
-def _nothing(reader: Reader, id: str) -> RequestError:
+def _nothing(reader: Reader, id: str, states: frozenset[State] | None) -> RequestError:
     if id[:3].upper() == "RP-" or id.startswith("rpr_"):
         return RequestError(
             "request.not_found",
             f"There is no request {id[:40]!r} in this home.",
             next_step="See `runplane requests list`; another home is another RUNPLANE_HOME.",
+        )
+    if states is not None and (reader.about(id, kind=Kind.WRITE, limit=1) or reader.about(id, kind=Kind.READ, limit=1)):
+        return RequestError(
+            "request.not_found",
+            f"No request that has to do with {id[:80]!r} is {' or '.join(sorted(states))}.",
+            next_step="Leave --state out to see the others.",
         )
     first = reader.event(1)
     since = f" since its log began, {iso(first.at)}" if first is not None else ""

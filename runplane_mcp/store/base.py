@@ -188,12 +188,15 @@ class Reader(Protocol):
         """Whether the result of a request has reached its agent after its call."""
         ...
 
-    def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
+    def about(
+        self, stripe_id: str, *, kind: Kind, limit: int, states: frozenset[State] | None = None
+    ) -> list[ActionRequest]:
         """The requests that made this object, were this request of Stripe's, or mention the id in what was asked, looked
-        up or answered; newest first. No more than index look-ups, however many requests there are."""
+        up or answered; newest first. No more than index look-ups, however many requests there are; with `states`, it
+        looks at as many as the id has."""
         ...
 
-    def count_about(self, stripe_id: str, *, kind: Kind) -> int:
+    def count_about(self, stripe_id: str, *, kind: Kind, states: frozenset[State] | None = None) -> int:
         """How many there are in all."""
         ...
 

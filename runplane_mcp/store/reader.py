@@ -43,6 +43,7 @@ from runplane_mcp.store.rows import (
     vote_of,
 )
 from runplane_mcp.store.schema import ANSWERING, BINDING, CHANGED_POLICY_AT, DELIVERED, REFUSED, UNFINISHED
+from runplane_mcp.store.triggers import listed_texts
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -118,6 +119,12 @@ SELECT number FROM mention WHERE stripe_id = ?1 AND kind = ?2
 UNION SELECT number FROM request WHERE object_id = ?1 AND kind = ?2
 UNION SELECT number FROM request WHERE stripe_request_id = ?1 AND kind = ?2
 """
+
+
+def _about(states: frozenset[State] | None) -> str:
+    if states is None:
+        return _ABOUT
+    return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
 class SqliteReader:
@@ -217,10 +224,12 @@ class SqliteReader:
     def told(self, request_id: str) -> bool:
         return self._one(f"SELECT 1 FROM repeat WHERE request_id = ? AND {DELIVERED}", request_id) is not None
 
-    def about(self, stripe_id: str, *, kind: Kind, limit: int) -> list[ActionRequest]:
+    def about(
+        self, stripe_id: str, *, kind: Kind, limit: int, states: frozenset[State] | None = None
+    ) -> list[ActionRequest]:
         return self._requests(
             f"""
-            WHERE request.number IN (SELECT number FROM ({_ABOUT} ORDER BY number DESC LIMIT ?3))
+            WHERE request.number IN (SELECT number FROM ({_about(states)} ORDER BY number DESC LIMIT ?3))
             ORDER BY request.number DESC
             """,
             stripe_id,
@@ -228,8 +237,8 @@ class SqliteReader:
             limit,
         )
 
-    def count_about(self, stripe_id: str, *, kind: Kind) -> int:
-        return self._count(f"SELECT count(*) FROM ({_ABOUT})", stripe_id, kind.value)
+    def count_about(self, stripe_id: str, *, kind: Kind, states: frozenset[State] | None = None) -> int:
+        return self._count(f"SELECT count(*) FROM ({_about(states)})", stripe_id, kind.value)
 
     def result(self, request_id: str) -> Mapping[str, Json] | None:
         found = self._one(

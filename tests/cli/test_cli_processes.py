@@ -36,8 +36,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported("--help") & {*HEAVY, "pydantic_settings", "aiosqlite", "cryptography", "yaml"}
 
 
-def test_looking_at_a_home_imports_neither_the_protocol_nor_stripe(home: Path) -> None:
-    assert not imported("status") & HEAVY
+@pytest.mark.parametrize("command", ["status", "people list", "approvals list", "requests list", "backup COPY"])
+def test_looking_at_a_home_imports_neither_the_protocol_nor_stripe(command: str, home: Path, tmp_path: Path) -> None:
+    assert not imported(*command.replace("COPY", str(tmp_path / "copy")).split()) & HEAVY
 
 
 def test_without_a_terminal_there_are_no_colours(home: Path, process: Run) -> None:

@@ -162,6 +162,25 @@ def test_all_requests_about_one_id_come_newest_first_and_can_be_cut(ask: Ask, ru
     assert "2 older ones are left out" in cut.out
 
 
+def test_what_happened_is_found_under_any_number_of_attempts(ask: Ask, run: Run) -> None:
+    made, *others = ask(
+        Submission("stdio", "support-bot", "mcp", "PostRefunds", {"charge": SEED.charge_900, "amount": 1_000}),
+        *(refund(agent=f"bot-{number}") for number in range(3)),
+        *(
+            Submission("stdio", "bot", "mcp", "PostRefunds", {"charge": SEED.charge_900, "amount": amount})
+            for amount in range(90_000_000, 90_000_005)
+        ),
+    )
+    told = run("why", SEED.charge_900, "--state", "succeeded", "--limit", "1", "--json").json
+    nothing = run("why", SEED.charge_900, "--state", "canceled", "--json")
+
+    assert len(others) == 8
+    assert [each["request_id"] for each in told["requests"]] == [made.request_id]
+    assert (told["writes"], told["reads"]) == (1, 0)
+    assert (nothing.code, nothing.error) == (1, "request.not_found")
+    assert "--state" in nothing.json["error"]["next_step"]
+
+
 def test_reads_are_named_apart_and_never_crowd_out_what_was_changed(ask: Ask, run: Run) -> None:
     look = Submission("stdio", "support-bot", "mcp", "GetPaymentIntents", {"customer": SEED.customer_ada})
     made, *looks = ask(refund(), *[look] * 7)

@@ -34,6 +34,21 @@ async def test_a_request_is_found_by_the_ids_in_its_bytes_the_newest_first(store
     assert await about(store, "ch_3") == []
 
 
+async def test_it_can_be_narrowed_to_states(store: Store) -> None:
+    done = await store.write(lambda tx: refund_of(tx, "ch_1"))
+    done = await store.write(moving(done, State.EXECUTING))
+    done = await store.write(moving(done, State.SUCCEEDED))
+    for _ in range(3):
+        failed = await store.write(lambda tx: refund_of(tx, "ch_1"))
+        await store.write(moving(failed, State.FAILED))
+    states = frozenset({State.SUCCEEDED, State.DENIED})
+
+    found = await store.read(lambda reader: reader.about("ch_1", kind=Kind.WRITE, limit=1, states=states))
+    count = await store.read(lambda reader: reader.count_about("ch_1", kind=Kind.WRITE, states=states))
+
+    assert ([each.id for each in found], count) == ([done.id], 1)
+
+
 async def test_reads_stand_apart_from_writes(store: Store) -> None:
     read = await store.write(
         lambda tx: received(
@@ -106,6 +121,7 @@ async def test_finding_never_walks_over_all_requests(tmp_path: Path) -> None:
         reader = SqliteReader(connection, tmp_path / "runplane.db")
         reader.about("re_1", kind=Kind.WRITE, limit=10)
         reader.count_about("re_1", kind=Kind.WRITE)
+        reader.about("re_1", kind=Kind.WRITE, limit=10, states=frozenset({State.SUCCEEDED}))
         connection.set_trace_callback(None)
         plans = [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
     finally:
