@@ -47,7 +47,7 @@ from runplane_mcp.gate.people import (
 )
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
-from runplane_mcp.gate.resolving import Resolution, resolution_of
+from runplane_mcp.gate.resolution import Resolution, resolution_of
 from runplane_mcp.gate.rounds import check_note, expired, found, open_round
 from runplane_mcp.store.base import (
     DecisionRecord,

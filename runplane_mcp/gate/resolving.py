@@ -4,44 +4,28 @@ what became of a request, over their signature and for good."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runplane_mcp.core.approval import Person, Role
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, State
 from runplane_mcp.errors import PersonError, RequestError
-from runplane_mcp.gate.acts import said, signed_body, signer
+from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.clock import Clock, iso
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.people import trusted
+from runplane_mcp.gate.resolution import OUTCOMES, RESOLVE, resolution_content
 from runplane_mcp.gate.rounds import found
 from runplane_mcp.store.base import Reader, Transaction
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
 
-#: The event that holds the signature.
-RESOLVE: Final = "resolve"
 #: A request that seemed lost can take effect late; that it did not is said a day after its last send at the earliest.
 A_DAY_MS: Final = 24 * 3600 * 1000
 LONGEST_EVIDENCE: Final = 2_000
-OUTCOMES: Final = (State.SUCCEEDED, State.FAILED)
 
 _OBJECT = re.compile(r"[a-z][a-z0-9]{0,15}(?:_[A-Za-z0-9]{1,80}){1,3}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What an administrator said became of a request, and the evidence in their words."""
-
-    by: str
-    outcome: State
-    object_id: str | None
-    evidence: str | None
-    at: int
 
 
 async def resolve(
@@ -72,7 +56,7 @@ async def resolve(
         if trusted(tx).get(person.id) != person:
             raise PersonError("person.not_admin", f"{person.id} has changed meanwhile.", next_step="Try it again.")
         kept = tx.commit_payload(evidence, request_id=request.id)
-        content = _content(request, outcome, object_id, kept)
+        content = resolution_content(request, outcome, object_id, kept)
         body = signed_body(key, person, store=tx.store_id(), act=RESOLVE, content=content, at=at)
         shown: dict[str, Json] = {"outcome": outcome.value, "object_id": object_id, "payloads": {"evidence": kept}}
         tx.append(RESOLVE, {**body, **shown}, at=at, request_id=request.id)
@@ -94,36 +78,6 @@ async def resolve(
         )
 
     return await desk.store.write(work)
-
-
-def resolution_of(reader: Reader, request: ActionRequest, people: Mapping[str, Person]) -> Resolution | None:
-    """Who resolved a request, as far as the log bears it out."""
-    if request.state not in OUTCOMES:
-        return None
-    for event in reader.events(0, 1_000, request.id):
-        if event.type != RESOLVE:
-            continue
-        body = said(event)
-        payloads = body.get("payloads")
-        kept = payloads.get("evidence") if isinstance(payloads, Mapping) else None
-        content = _content(request, request.state, request.object_id, str(kept))
-        person = signer(event, people, store=reader.store_id(), act=RESOLVE, content=content)
-        if person is not None and person.role is Role.ADMIN:
-            evidence = reader.payload(str(kept))
-            words = evidence if isinstance(evidence, str) else None
-            return Resolution(person.id, request.state, request.object_id, words, event.at)
-    return None
-
-
-def _content(request: ActionRequest, outcome: State, object_id: str | None, evidence: str) -> dict[str, Json]:
-    return {
-        "request_id": request.id,
-        "digest": request.digest,
-        "attempt": request.attempt,
-        "outcome": outcome.value,
-        "object_id": object_id,
-        "evidence": evidence,
-    }
 
 
 def _check(outcome: State, evidence: str, object_id: str | None) -> None:
