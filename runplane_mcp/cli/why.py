@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     ("runplane why re_3MtwBwLkdIwHu7ix28a3tqPd", "who made this refund, and who allowed it"),
-    ("runplane why cus_ada --state succeeded", "everything agents did to a customer, newest first"),
+    ("runplane why cus_ben --state succeeded", "everything agents did to a customer, newest first"),
     ("runplane why req_Fj0BNPtS2SDmmt", "from a line of Stripe's own request log"),
     ("runplane why RP-7F3K --verify", "one request, and the whole audit log up to it"),
 )
