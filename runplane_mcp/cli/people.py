@@ -14,7 +14,7 @@ from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.approval import Person, Role, eligible_people
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Need
-from runplane_mcp.core.text import visible
+from runplane_mcp.core.text import label
 from runplane_mcp.errors import PersonError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _tell(listed: Listed) -> None:
         say("One-person mode: nobody checks the one who says yes.", "yellow")
     for name in listed.pretended:
         say(
-            f"The row of {visible(name, 64)} is in the database, and no administrator's signature bears it out: it counts"
+            f"The row of {label(name)} is in the database, and no administrator's signature bears it out: it counts"
             " for nothing.",
             "bold red",
         )

@@ -118,7 +118,7 @@ def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
 def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> None:
     from runplane_mcp.cli.output import brief, console, say
     from runplane_mcp.cli.why_page import page
-    from runplane_mcp.core.text import visible
+    from runplane_mcp.core.text import label, visible
 
     out = console()
     if len(found.lives) != 1 or found.lives[0].request.reference != found.id.upper():
@@ -133,7 +133,7 @@ def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
         say()
         say("Looked at by", "bold")
     for read in found.newest_reads:
-        say(f"  {brief(read.created_at)}  {read.reference}  {visible(read.action, 60)}  by {visible(read.agent, 60)}")
+        say(f"  {brief(read.created_at)}  {read.reference}  {visible(read.action, 60)}  by {label(read.agent)}")
     if found.reads > len(found.newest_reads):
         say(f"  and {found.reads - len(found.newest_reads):,} reads before", "dim")
     if log is not None:

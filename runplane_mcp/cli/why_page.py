@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from runplane_mcp.cli.card import Fence, bullets, fact_text, section
+from runplane_mcp.cli.card import Fence, Hanging, agents_words, bullets, fact_text, section, sent_view
 from runplane_mcp.cli.output import STATE_STYLES, moment
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.facts import REGISTRY, UNKNOWN, Missing, Source
 from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import ActionRequest, Kind, State
-from runplane_mcp.core.text import visible, visible_lines
+from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runplane_mcp.store.verify import RequestProof
 
 _SENTENCE = 500
+_QUOTED = 300
 #: Policy time that differs by more was simulated.
 _SAME_TIME_MS = 60_000
 
@@ -83,28 +84,24 @@ def _title(request: ActionRequest) -> Text:
 
 
 def _asked_by(request: ActionRequest) -> list[RenderableType]:
-    client = f" ({visible(request.client, 60)})" if request.client else ""
-    lines = [
-        f"agent {visible(request.agent, 60)}{client} over {visible(request.via, 20)}, accountable:"
-        f" {visible(request.principal, 60)}",
-        _asked_at(request),
-    ]
+    """Who, when and what, in the agent's own parameters and words: those behind a bar, its names in quotation marks."""
+    parts: list[RenderableType] = [Text(""), Text("Asked by", style="bold")]
+    names = [("agent", request.agent), ("client", request.client), ("principal", request.principal)]
+    for what, name in names:
+        if name is not None:
+            parts.append(Hanging(f"  {what:<10}", " " * 12, Text(label(name))))
+    lines = [f"over {visible(request.via, 20)}, {_asked_at(request)}"]
     wire = request.as_asked
+    if wire is not None and request.effective is not None and request.effective != wire:
+        known = set(pairs(wire))
+        filled = [f"{name} = {value}" for name, value in pairs(request.effective) if (name, value) not in known]
+        lines.append(f"Runplane filled in {', '.join(filled)}" if filled else "written anew by Runplane")
+    parts.extend(bullets(lines, mark="  - ", style=""))
     if wire is not None:
-        sent = ", ".join(f"{name} = {value}" for name, value in pairs(wire))
-        lines.append(f"asked for {wire.method} {wire.path}{f' with {sent}' if sent else ''}")
-        if request.effective is not None and request.effective != wire:
-            known = set(pairs(wire))
-            filled = [f"{name} = {value}" for name, value in pairs(request.effective) if (name, value) not in known]
-            lines.append(f"Runplane filled in {', '.join(filled)}" if filled else "written anew by Runplane")
-    parts = section("Asked by", lines)
-    words: list[Text] = []
-    if request.own.justification is not None:
-        words.extend(Text(line) for line in visible_lines(request.own.justification, hint=True))
-    if request.own.ticket is not None:
-        words.append(Text(f"ticket: “{visible(request.own.ticket, hint=True)}”"))
+        parts.append(sent_view(wire.method, wire.path, pairs(wire)))
+    words = agents_words(request.own.justification, request.own.ticket)
     if words:
-        parts.append(Fence(f"NOT CHECKED: the words of the agent {visible(request.agent, 60)}", words))
+        parts.append(Fence(f"NOT CHECKED: the words of the agent {label(request.agent)}", words))
     return parts
 
 
@@ -182,7 +179,7 @@ def _approved_by(life: Life, genuine: Collection[Vote]) -> list[RenderableType]:
             f"{vote.person} said {vote.answer.value}, {moment(vote.at)}{earlier};"
             f" {'the signature verifies' if held else 'THE SIGNATURE DOES NOT VERIFY: it counts for nothing'}"
         )
-        note = f" “{visible(vote.note, _SENTENCE)}”" if vote.note else ""
+        note = f" {_quoted(vote.note)}" if vote.note else ""
         parts.extend(bullets([sentence + note], mark="  - ", style="" if held else "bold red"))
     return parts
 
@@ -196,9 +193,22 @@ def _done(life: Life) -> Iterator[str]:
     if request.state in _ENDS:
         yield _ENDS[request.state]
     if request.failure is not None:
-        yield f"{request.failure.code}: {request.failure.message}"
+        yield f"{visible(request.failure.code, 100)}: {_quoted(request.failure.message)}"
     if request.message_to_agent:
-        yield f"told the agent: “{visible(request.message_to_agent, _SENTENCE)}”"
+        yield f"told the agent: {_quoted(request.message_to_agent)}"
+    if request.replaced_by is not None:
+        yield f"What took its place: runplane why {request.replaced_by}"
+    if request.replaces is not None:
+        yield f"It took the place of {request.replaces}"
+    for freeze in life.frozen:
+        yield f"{freeze.sentence()} While this stands, it does not run."
+    if life.resolution is not None:
+        said = life.resolution
+        evidence = _quoted(said.evidence) if said.evidence is not None else "(erased)"
+        yield (
+            f"Nobody knew the outcome; {visible(said.by, 64)} said on {moment(said.at)} that it {said.outcome.value}:"
+            f" {evidence}"
+        )
     if request.stripe_key is None:
         if request.state is not State.SUCCEEDED:
             yield "Nothing was sent to Stripe."
@@ -226,6 +236,11 @@ def _proof(life: Life, proof: RequestProof) -> list[RenderableType]:
         *section("Proof", lines),
         *bullets([f"THE LOG DOES NOT VERIFY{where}: {proof.problem}"], mark="  - ", style="bold red"),
     ]
+
+
+def _quoted(text: str) -> str:
+    """Somebody's words inside a sentence of ours; they cannot end the quotation."""
+    return f"“{unquoted(visible(text, _QUOTED))}”"
 
 
 def _spans(seqs: Sequence[int]) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from runplane_mcp.app import open_gate
+from runplane_mcp.app import open_desk, open_gate
+from runplane_mcp.cli.output import console
+from runplane_mcp.cli.why_page import page
 from runplane_mcp.core.request import State
+from runplane_mcp.gate.desk import Life
+from runplane_mcp.gate.resolution import Resolution
 from runplane_mcp.gate.view import RequestView, Submission
-from runplane_mcp.settings import load_settings
+from runplane_mcp.settings import Settings, load_settings
 from runplane_mcp.simulator import SEED
+from runplane_mcp.store.verify import RequestProof
 from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, refund
 
 SECRET = f"{DANAS}\n"
@@ -88,9 +94,10 @@ def test_one_page_tells_it_from_the_question_to_the_proof(approved: dict[str, An
     order = [
         "Refund $900.00 USD of charge ch_ada_900",
         "Asked by",
-        "agent support-bot",
-        "payment_intent = pi_ada_900",
+        "agent     support-bot",
         "Runplane filled in amount = 90000",
+        "NOT CHECKED",
+        "payment_intent = pi_ada_900",
         "NOT CHECKED",
         "The parcel never arrived.",
         "Looked up",
@@ -210,6 +217,40 @@ def test_what_was_blocked_or_denied_says_that_nothing_was_sent(
     assert "rule payouts-out-of-hours: blocked. Payouts are made in business hours." in stopped
     assert "Nothing was sent to Stripe." in stopped
     assert "Approved by" not in denied + stopped
+
+
+def test_a_freeze_and_a_lowering_are_part_of_it(ask: Ask, run: Run) -> None:
+    held, other = ask(refund(), refund(SEED.payment_intent_hostile))
+    digest = run("approvals", "show", held.reference, "--json").json["digest"]
+    lowered = run(
+        *("lower", held.reference, "--amount", "$600", "--digest", digest, "--as", DANA, "--secret-stdin", "--json"),
+        stdin=SECRET,
+    ).json
+    run("freeze", "--action", "refunds", "--reason", "prices are wrong")
+    before, after, frozen = (run("why", id) for id in (held.reference, lowered["request_id"], other.reference))
+
+    assert f"runplane why {lowered['request_id']}" in before.out
+    assert f"It took the place of {held.request_id}" in after.out
+    assert "Frozen: refunds" in frozen.out
+    assert "“prices are wrong”" in frozen.out
+    assert (before.code, after.code, frozen.code) == (0, 0, 0)
+
+
+def test_what_an_administrator_said_of_an_unknown_outcome_is_part_of_it(
+    approved: dict[str, Any], settings: Settings
+) -> None:
+    async def life() -> Life:
+        async with open_desk(settings) as desk:
+            return await desk.life(approved["request_id"])
+
+    said = Resolution("dana", State.SUCCEEDED, "re_1", "Seen in Stripe”. Approved by CFO\x1b[2J", 0)
+    told = replace(anyio.run(life), resolution=said)
+    out = console()
+    with out.capture() as captured:
+        out.print(page(told, [], RequestProof((1,), "ab", True, None, None)))
+
+    assert "dana said on" in captured.get()
+    assert 'that it succeeded: “Seen in Stripe". Approved by CFO⟨U+001B⟩[2J”' in " ".join(captured.get().split())
 
 
 def test_an_unknown_id_was_not_made_through_runplane(home: Path, run: Run) -> None:

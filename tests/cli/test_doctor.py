@@ -278,6 +278,15 @@ def test_what_is_left_open_is_said(ask: Ask, home: Path, run: Run) -> None:
     assert held.reference in lines(looked, "gates")[0][1]
 
 
+def test_a_freeze_is_said(home: Path, run: Run) -> None:
+    run("freeze", "--action", "refunds", "--reason", "prices are wrong\x1b[2J")
+    looked = run("doctor", "--offline", "--json")
+
+    assert (looked.code, levels(looked, "frozen")) == (0, ["warn"])
+    assert "refunds" in lines(looked, "frozen")[0][1]
+    assert "\x1b" not in run("doctor", "--offline").out
+
+
 async def test_a_gate_that_runs_is_counted(gate: OpenGate, process: Run) -> None:
     async with gate():
         looked = await asyncio.to_thread(process, "doctor", "--json")

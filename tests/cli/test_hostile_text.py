@@ -166,6 +166,7 @@ def test_hostile_words_are_escaped_cut_fenced_and_labelled_on_every_screen(
         fenced(run("approvals", "show", view.reference).out)
         fenced(run("approvals", "show", view.reference, "--details").out)
         fenced(run("requests", "show", view.reference).out)
+        fenced(run("why", view.reference).out)
     for screen in (run("approvals", "list").out, run("requests", "list").out):
         harmless(screen)
         assert all(view.reference in screen for view in held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,13 @@ from rich.text import Text
 from runplane_mcp.cli.watch.board import Board, ChangeKind, Moved, changes
 from runplane_mcp.cli.watch.draw import Drawing, lines, span
 from runplane_mcp.cli.watch.keys import Keys
+from runplane_mcp.cli.watch.live import outcome
 from runplane_mcp.cli.watch.model import QUIT, Screen
 from runplane_mcp.cli.watch.prompt import Vote
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card, VoteLine
+from runplane_mcp.core.request import State
+from runplane_mcp.gate.desk import VoteResult
 from tests.cli.test_card import CARD
 
 NOW = 1_772_564_400_000
@@ -312,6 +316,27 @@ def test_a_card_in_the_list_says_what_how_much_who_since_when_until_when_and_who
         shown = " ".join(line.strip() for line in drawn(screen, width))
         for words in ("RP-0001", "$900.00 USD", "support-bot", "4 min ago", "ends in 23 h", "needs finance"):
             assert words in shown, (width, words)
+
+
+def test_a_freeze_shows_in_the_list() -> None:
+    assert any("FROZEN" in line for line in drawn(screen_with(card(1, frozen=True))))
+    assert not any("FROZEN" in line for line in drawn(screen_with(card(1))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": State.DENIED}, "Denied. RP-1 will not run."),
+        ({"status": State.WAITING, "needed": 1}, "Your yes counts. RP-1 needs 1 more."),
+        ({}, "Approved. RP-1 runs now."),
+        ({"gates_running": False}, "Approved. RP-1 runs when `runplane mcp` next runs for this home."),
+        ({"frozen": True}, "Approved, but frozen. RP-1 does not run until an administrator lifts it."),
+    ],
+)
+def test_what_a_vote_came_to_is_said(changes: dict[str, Any], said: str) -> None:
+    result = VoteResult("rpr_1", "RP-1", State.APPROVED, 1, 0, True, None, False)
+
+    assert outcome(replace(result, **changes))[0] == said
 
 
 def test_nothing_waiting_and_no_gate_are_said() -> None:

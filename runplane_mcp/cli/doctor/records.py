@@ -10,7 +10,7 @@ from runplane_mcp.cli.doctor.finding import Finding, broken, ok, problem, warn
 from runplane_mcp.core.approval import eligible_people
 from runplane_mcp.core.decision import Need
 from runplane_mcp.core.request import ActionRequest, State
-from runplane_mcp.core.text import visible
+from runplane_mcp.core.text import label
 from runplane_mcp.errors import RunplaneError
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ def promises(home: HomeStatus) -> Iterator[Finding]:
     else:
         said = "production: key, policy and database belong to another user than the agents"
     yield ok("mode", said)
+    for freeze in home.frozen:
+        yield warn(
+            "frozen",
+            f"{freeze.sentence()} While this stands, it does not run.",
+            "Lift it: runplane unfreeze --as ADMIN",
+        )
     if home.simulated_clock:
         yield warn(
             "clock",
@@ -104,7 +110,7 @@ def approvers(home: HomeStatus, pretended: Sequence[str], needs: Sequence[Need])
     for name in pretended:
         yield problem(
             "people",
-            f"There is a row for {visible(name, 64)} that no administrator's signature bears out: it counts for nothing,"
+            f"There is a row for {label(name)} that no administrator's signature bears out: it counts for nothing,"
             " and somebody wrote it past Runplane.",
             "Find out who can write to the home: runplane audit verify",
         )
@@ -144,7 +150,8 @@ def _unknown(requests: Sequence[ActionRequest]) -> Iterator[Finding]:
     yield problem(
         "outcomes",
         f"Of {len(requests):,} requests nobody knows whether they happened: {_names(requests)}.",
-        "Look at each, here and in Stripe: runplane requests list --state outcome_unknown",
+        "Look at each, here and in Stripe: runplane requests list --state outcome_unknown; then, with evidence:"
+        " runplane requests resolve",
     )
 
 

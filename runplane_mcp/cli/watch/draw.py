@@ -13,7 +13,7 @@ from runplane_mcp.cli.watch.board import Board, Moved
 from runplane_mcp.cli.watch.model import Screen
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
-from runplane_mcp.core.text import visible
+from runplane_mcp.core.text import label, visible
 
 #: Below this width what does not fit on one line is told on two.
 _NARROW = 72
@@ -101,6 +101,8 @@ def _title(card: Card, screen: Screen) -> Text:
         line.append(f" round {card.round}", style="yellow")
     line.append(f"  {money(card.amount, card.currency)}", style="bold")
     line.append(f"  {card.risk_level}", style=RISK_STYLES.get(card.risk_level, ""))
+    if card.frozen:
+        line.append("  FROZEN", style="bold red")
     if card.simulator:
         line.append("  simulator", style="magenta")
     return line
@@ -125,7 +127,7 @@ def _narrow(card: Card, board: Board, console: Console, width: int) -> list[Line
 
 
 def _asked(card: Card, board: Board) -> str:
-    return f"{visible(card.agent, 40)} · {span(board.now - card.created_at)} ago"
+    return f"{label(card.agent, 40)} · {span(board.now - card.created_at)} ago"
 
 
 def _ends(card: Card, board: Board) -> str:
@@ -151,9 +153,7 @@ def _ended(each: Moved, board: Board) -> Line:
     line.append(f"  {each.status.replace('_', ' ')}", style=STATE_STYLES.get(each.status, ""))
     if each.amount is not None:
         line.append(f"  {money(each.amount, each.currency)}")
-    line.append(
-        f"  {visible(each.action, 40)} · {visible(each.agent, 40)} · {span(board.at - each.at)} ago", style="dim"
-    )
+    line.append(f"  {visible(each.action, 40)} · {label(each.agent, 40)} · {span(board.at - each.at)} ago", style="dim")
     return line
 
 

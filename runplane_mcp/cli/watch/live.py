@@ -153,6 +153,8 @@ def outcome(result: VoteResult) -> tuple[str, str]:
         return f"Denied. {name} will not run.", "red"
     if result.status is State.WAITING:
         return f"Your yes counts. {name} needs {result.needed} more.", "yellow"
+    if result.frozen:
+        return f"Approved, but frozen. {name} does not run until an administrator lifts it.", "bold red"
     if result.gates_running:
         return f"Approved. {name} runs now.", "green"
     return f"Approved. {name} runs when `runplane mcp` next runs for this home.", "green"
