@@ -196,7 +196,7 @@ _ALL = (
     Fact(
         "denied_24h_object",
         _T.NUMBER,
-        "Denials about the same object, or destination where it has none, in 24 hours.",
+        "Denials, and requests that were lowered, about the same object, or destination where it has none, in 24 hours.",
         _S.HISTORY,
         "denials",
         neutral=0,

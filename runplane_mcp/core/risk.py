@@ -198,7 +198,9 @@ _IRREVERSIBLE: Final = RiskFactor("irreversible", IRREVERSIBLE, "Stripe cannot u
 _NEW_DESTINATION: Final = RiskFactor("new_destination", NEW_DESTINATION, "No money went to this destination before.")
 _OUT_OF_HOURS: Final = RiskFactor("out_of_hours", OUT_OF_HOURS, "It is outside business hours.")
 _DISPUTED: Final = RiskFactor("disputed", DISPUTED, "The charge is disputed: the money may go out twice.")
-_DENIED_BEFORE: Final = RiskFactor("denied_before", DENIED_BEFORE, "Somebody denied a request about the same object.")
+_DENIED_BEFORE: Final = RiskFactor(
+    "denied_before", DENIED_BEFORE, "Somebody denied or lowered a request about the same object."
+)
 _DUPLICATE: Final = RiskFactor(
     "duplicate", DUPLICATE, "The same is under way, or was done or denied a short while ago."
 )

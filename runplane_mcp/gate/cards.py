@@ -170,7 +170,10 @@ def _denials(record: DecisionRecord) -> tuple[str, ...]:
     denied = record.facts.get("denied_24h_object")
     if isinstance(denied, int) and denied > 0:
         about = "object" if isinstance(record.facts.get("object"), str) else "destination"
-        return (f"Asked again after a denial: {_count(denied, 'denial')} about the same {about} in 24 hours.",)
+        times = "once" if denied == 1 else f"{denied} times"
+        return (
+            f"Asked again after a denial: people denied or lowered {times} what is about the same {about} in 24 hours.",
+        )
     return ()
 
 

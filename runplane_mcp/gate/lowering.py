@@ -113,8 +113,9 @@ def _changed(desk: Desk, seen: Round, to: Money | None) -> Classified:
 
 
 def _successor(desk: Desk, old: ActionRequest, changed: Classified, *, at: int) -> ActionRequest:
-    """The same principal's, agent's and interface's request, with the agent's own words; its key stays with the old one.
-    Where no gate looks it up before the old one would have expired, it is over too."""
+    """The same principal's, agent's and interface's request, with the agent's own words; its key stays with the old one,
+    and what it was meant to repeat with it: of another amount it is no repeat. Where no gate looks it up before the old
+    one would have expired, it is over too."""
     operation = changed.operation
     return ActionRequest(
         id=request_id(os.urandom(16)),
@@ -134,7 +135,7 @@ def _successor(desk: Desk, old: ActionRequest, changed: Classified, *, at: int) 
         changed_at=at,
         as_asked=changed.wire,
         expires_at=old.expires_at,
-        own=replace(old.own, idempotency_key=None),
+        own=replace(old.own, idempotency_key=None, repeat_of=None),
         same_asked=sameness(operation.operation_id, old.identity, changed.wire, old.principal),
         replaces=old.id,
     )

@@ -101,11 +101,16 @@ SELECT repeat.request_id, repeat.same_asked FROM repeat JOIN request ON request.
 WHERE repeat.principal = ? AND repeat.agent_key = ? AND {BINDING} ORDER BY seq LIMIT 1
 """
 _EARLIER = {form: _earlier(form) for form in Form}
-# A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart.
+# A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart. Whoever lowers
+# says no to the rest, but not to what they put in its place.
 _DENIED_ON_OBJECT = """
 SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
-WHERE subject.object_id = ? AND request.state = 'denied' AND request.id IS NOT ?
-AND request.changed_at + request.policy_at - request.created_at > ?
+WHERE subject.object_id = ?1 AND request.id IS NOT ?2
+AND request.changed_at + request.policy_at - request.created_at > ?3
+AND (
+  request.state = 'denied' OR request.state = 'replaced'
+  AND NOT EXISTS (SELECT 1 FROM request AS own WHERE own.id = ?2 AND own.replaces IS NOT NULL)
+)
 """
 _OPEN_ON_OBJECT = f"""
 SELECT subject.currency, sum(subject.amount) FROM subject JOIN request ON request.id = subject.request_id

@@ -283,9 +283,11 @@ async def test_another_amount_after_a_denial_says_so_on_its_card_and_raises_the_
 
     assert again.status is State.WAITING
     assert before.denials == ()
-    assert card.denials == (f"Asked again after a denial: 1 denial about the same {about} in 24 hours.",)
+    assert card.denials == (
+        f"Asked again after a denial: people denied or lowered once what is about the same {about} in 24 hours.",
+    )
     assert card.facts["denied_24h_object"] == 1
-    assert any("Somebody denied a request about the same" in factor for factor in card.risk_factors)
+    assert any("Somebody denied or lowered a request about the same" in factor for factor in card.risk_factors)
 
 
 async def test_the_same_money_spelled_otherwise_after_a_denial_asks_people_whatever_a_rule_allows(house: House) -> None:
@@ -304,7 +306,9 @@ async def test_the_same_money_spelled_otherwise_after_a_denial_asks_people_whate
 
     assert again.status is State.WAITING
     assert again.tell_agent == f"The same was declined by a person, as {first.reference}."
-    assert card.denials == ("Asked again after a denial: 1 denial about the same object in 24 hours.",)
+    assert card.denials == (
+        "Asked again after a denial: people denied or lowered once what is about the same object in 24 hours.",
+    )
 
 
 @pytest.mark.parametrize("end", ["expired", "canceled", "blocked"])

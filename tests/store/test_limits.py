@@ -11,7 +11,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Past, Store, Transaction
-from tests.store.things import DAY, HOUR, NOW, a_bucket, brought_to, received, sha
+from tests.store.things import DAY, HOUR, NOW, a_bucket, a_request, brought_to, received, sha
 
 
 async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
@@ -200,6 +200,21 @@ async def test_an_objects_day_counts_the_denials_by_when_they_were_said(store: S
     assert (await past(store, now=NOW + DAY - HOUR)).denied_24h_object == 1
     assert (await past(store, now=NOW + DAY)).denied_24h_object == 0
     assert (await past(store, object_id=None)).denied_24h_object == 0
+
+
+async def test_what_was_lowered_counts_as_denied_but_for_what_took_its_place(store: Store) -> None:
+    def work(tx: Transaction) -> tuple[str, str]:
+        old = brought_to(tx, State.WAITING)
+        tx.note_subject(old.id, customer=None, object_id="ch_1", amount=None, currency=None)
+        new = tx.insert_request(a_request(replaces=old.id), event={})
+        tx.move(old, State.REPLACED, at=old.changed_at, event={}, replaced_by=new.id)
+        return old.id, new.id
+
+    old, new = await store.write(work)
+
+    assert (await past(store)).denied_24h_object == 1
+    assert (await past(store, excluding=old)).denied_24h_object == 0
+    assert (await past(store, excluding=new)).denied_24h_object == 0
 
 
 async def test_money_that_other_open_requests_want_of_an_object_is_summed(store: Store) -> None:
