@@ -143,11 +143,11 @@ def test_each_agent_of_a_test_has_its_own_token() -> None:
 # -- the file that is shipped --------------------------------------------------------------------------------------
 
 SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
+REAL = load_catalog().actions
 
 
 def test_the_shipped_policy_passes_its_own_tests_over_the_real_catalog() -> None:
-    actions = load_catalog().actions
-    found = run_tests(load(SHIPPED_TEXT, known_actions=actions), actions)
+    found = run_tests(load(SHIPPED_TEXT, known_actions=REAL), REAL)
 
     assert [] == [each for each in found if not each.passed]
     assert {"4 allow, 196 require_approval", "12 allow, 188 require_approval"} <= {each.got for each in found}
@@ -155,16 +155,16 @@ def test_the_shipped_policy_passes_its_own_tests_over_the_real_catalog() -> None
 
 def test_waiting_counts_as_now_is_held_by_a_test_of_the_shipped_policy() -> None:
     """Nine requests of one day fit into every window by their own times; only what has waited since the night fills one."""
-    (found,) = [each for each in run_tests(load(SHIPPED_TEXT), ACTIONS) if "waited since the night" in each.it]
+    (found,) = [each for each in run_tests(load(SHIPPED_TEXT), REAL) if "waited since the night" in each.it]
     by_times = SHIPPED_TEXT.replace("at_most: {total: 1000, count: 15}", "at_most: {total: 100000, count: 15}")
-    (loose,) = [each for each in run_tests(load(by_times), ACTIONS) if "waited since the night" in each.it]
+    (loose,) = [each for each in run_tests(load(by_times), REAL) if "waited since the night" in each.it]
 
     assert found.passed
     assert "3 allow, 7 require_approval, not by refunds-an-hour" == loose.got
 
 
 def test_the_shipped_policy_speaks_of_every_group_it_must() -> None:
-    policy = compile_policy(load(SHIPPED_TEXT), actions=ACTIONS)
+    policy = compile_policy(load(SHIPPED_TEXT), actions=REAL)
 
     for action in ("payout.create", "transfer.create", "subscription.cancel", "customer.delete"):
         assert Outcome.REQUIRE_APPROVAL is decided(policy, facts_of(action)).outcome
