@@ -71,6 +71,19 @@ def test_a_destination_that_was_given_is_kept() -> None:
     assert seen.sentence == "Pay out $1,000.00 USD to account ba_9, never paid before."
 
 
+def test_a_payout_to_an_account_that_is_none_of_ours_is_refused_before_a_person_is_asked() -> None:
+    """THREATS 21. Only where the list that Stripe gave is whole and not empty."""
+    held = account(bank("ba_1"))
+    whole = payout({"account": held}, destination="ba_theirs")
+    cut = {**held, "external_accounts": {**listing(bank("ba_1")), "has_more": True}}
+
+    assert whole.refusal is not None
+    assert (whole.refusal.code, whole.refusal.param) == ("stripe.resource_missing", "destination")
+    assert payout({"account": held}, destination="ba_1").refusal is None
+    for unsure in (cut, account(), {"id": "acct_1", "object": "account"}, UNAVAILABLE):
+        assert payout({"account": unsure}, destination="ba_theirs").refusal is None
+
+
 def test_two_destinations_are_none() -> None:
     assert payout(destination="ba_1", payout_method="pm_1").facts["destination"] is UNKNOWN
     assert payout(payout_method="pm_1").facts["destination"] == "pm_1"

@@ -40,7 +40,12 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     destination = _destination(asked, account)
     method = asked.get("method", "standard")
     held = b.available(o.seen(looked, "balance"), currency, asked.get("source_type"), instant=method == "instant")
-    refusal = o.missing(looked, paid_before="destination") or _odd_amount(amount) or b.insufficient(held, amount)
+    refusal = (
+        o.missing(looked, paid_before="destination")
+        or _not_ours(asked, account)
+        or _odd_amount(amount)
+        or b.insufficient(held, amount)
+    )
     if "destination" in asked and not o.is_id(asked["destination"]):
         refusal = o.bad_id("destination")
     before = _paid_before(o.seen(looked, "paid_before"), destination)
@@ -100,6 +105,18 @@ def _external_account(account: StripeObject | None, id: str | None) -> StripeObj
         if id is not None and o.id_in(each) == id:
             return each
     return None
+
+
+def _not_ours(asked: Mapping[str, Text], account: StripeObject | None) -> Failure | None:
+    """Nobody is asked about a payout to an account that is none of ours, where Stripe's list of ours has come whole.
+    An empty one may only mean that this key is not shown it."""
+    given, held = asked.get("destination"), o.child(account, "external_accounts")
+    ours = [o.id_in(each) for each in o.listed(held) or ()]
+    if not isinstance(given, str) or not o.is_id(given) or not ours or not all(ours) or not o.complete(held):
+        return None
+    if given in ours:
+        return None
+    return Failure("stripe.resource_missing", "The account has no such bank account or card.", param="destination")
 
 
 def _paid_before(paid: StripeObject | None, destination: str | None) -> FactValue:
