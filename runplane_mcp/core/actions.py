@@ -87,4 +87,5 @@ def singular(word: str) -> str:
         return word[:-3] + "y"
     if word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and word not in _SINGLE else word
+    plural = len(word) > 1 and word.endswith("s") and not word.endswith("ss") and word not in _SINGLE
+    return word[:-1] if plural else word

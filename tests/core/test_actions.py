@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runplane_mcp.core.actions import action_of, is_verb, singular
@@ -89,6 +89,7 @@ def test_anything_has_a_name(method: str, path: str) -> None:
 
 
 @given(METHODS, PATHS)
+@example("GET", "/v1/s/cancel/a")
 def test_every_path_has_a_name_that_a_policy_can_write(method: str, path: str) -> None:
     assert ACTION_NAME.fullmatch(action_of(method, path))
 
