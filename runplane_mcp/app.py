@@ -41,6 +41,9 @@ logger = logging.getLogger("runplane")
 
 #: How long a stopping gate waits for what it is executing (seconds); an MCP client gives it two before SIGTERM.
 DRAIN = 1.5
+#: So long a client's first questions have the processor to themselves (seconds), before Stripe's SDK is imported for calls
+#: that may come. A call that comes earlier does not wait for this.
+HEAD_START = 0.2
 
 
 def default_policy_text() -> str:
@@ -164,6 +167,7 @@ class Upstream:
 
     async def warm(self) -> None:
         """Does the slow parts behind the first answers. What goes wrong is said by the request that needs it."""
+        await asyncio.sleep(HEAD_START)
         try:
             await self.identity()
         except RunplaneError as error:

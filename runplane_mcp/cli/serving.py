@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -49,6 +50,9 @@ def mcp(
 
     It speaks the protocol on stdin and stdout: MCP clients start it, people seldom do.
     """
+    # Starting makes hundreds of thousands of objects that stay. To look through them again and again for garbage takes
+    # a tenth of a second, and a client waits: it is done once everything is there.
+    gc.disable()
     from runplane_mcp.app import serve_mcp
     from runplane_mcp.core.text import visible
 

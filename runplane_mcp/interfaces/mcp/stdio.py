@@ -8,6 +8,7 @@ that cannot end is killed by its host in the middle of something.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import select
 import signal
@@ -76,6 +77,9 @@ async def _serve(gate: Gate, agent: str, toolset: Toolset, source: Source, sink:
     listing, bus = Listing(gate, agent=agent, principal=STDIO), InMemorySubscriptionBus()
     # The SDK has no public way to serve given streams on the server that it lets tools be added to.
     wire = build_server(governance, listing, toolset, bus)._lowlevel_server
+    # What is there by now stays: the collector, which a start may have switched off, begins behind it.
+    gc.freeze()
+    gc.enable()
     options = wire.create_initialization_options(NotificationOptions(tools_changed=True))
     with stopping.serving(governance):
         async with (
