@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Bucket, Decision, LimitState, Need, Outcome, Reason, Risk, Usage
 from runplane_mcp.core.facts import Facts
+from runplane_mcp.core.limits import CompiledLimit
 from runplane_mcp.core.policy.conditions import today_of
 from runplane_mcp.core.standing import broken, hindrances, unknown_amounts
 
@@ -20,24 +22,32 @@ def decide(
     usages: Mapping[Bucket, Usage] | Sequence[Usage],
     *,
     without_risk: bool = False,
+    matching: Sequence[tuple[CompiledLimit, Bucket]] | None = None,
 ) -> Decision:
     """What `policy` says about a request with these facts. `usages` says how full each of `policy.buckets(facts)` is
     before it, by bucket or in the same order. `without_risk` is for the execution of what people have already approved:
-    the risk is computed and rules may test it, but its level does not vote again.
+    the risk is computed and rules may test it, but its level does not vote again. `matching` is what `policy.matching` said
+    of these same facts, where it was asked already.
 
     Never raises: whatever goes wrong blocks, code `policy.error`.
     """
     try:
-        return _decide(policy, facts, usages, without_risk=without_risk)
+        today = today_of(facts)
+        known = policy.matching(facts, today) if matching is None else matching
+        return _decide(policy, facts, today, usages, known, without_risk=without_risk)
     except Exception as error:  # noqa: BLE001 - whatever it is, what was not decided must not run
         return broken(policy.version, error)
 
 
 def _decide(
-    policy: CompiledPolicy, facts: Facts, usages: Mapping[Bucket, Usage] | Sequence[Usage], *, without_risk: bool
+    policy: CompiledPolicy,
+    facts: Facts,
+    today: date | None,
+    usages: Mapping[Bucket, Usage] | Sequence[Usage],
+    matching: Sequence[tuple[CompiledLimit, Bucket]],
+    *,
+    without_risk: bool,
 ) -> Decision:
-    today = today_of(facts)
-    matching = policy.matching(facts, today)
     buckets = tuple(bucket for _, bucket in matching)
     known = [usages[bucket] for bucket in buckets] if isinstance(usages, Mapping) else usages
 
@@ -52,7 +62,7 @@ def _decide(
     risk = policy.scorer.score(facts, _fullest(states), today)
 
     unknown = unknown_amounts(facts, policy.converter, today)
-    covered = _apply_rules(policy, facts, risk, unknown, reasons)
+    covered = _apply_rules(policy, facts, today, risk, unknown, reasons)
     reasons += policy.standing.votes(
         facts, risk, amount_unknown="amount" in unknown, covered=covered, without_risk=without_risk
     )
@@ -72,11 +82,15 @@ def _decide(
 
 
 def _apply_rules(
-    policy: CompiledPolicy, facts: Facts, risk: Risk, unknown: frozenset[str], reasons: list[Reason]
+    policy: CompiledPolicy,
+    facts: Facts,
+    today: date | None,
+    risk: Risk,
+    unknown: frozenset[str],
+    reasons: list[Reason],
 ) -> bool:
     """Adds the reason of each rule that applies; returns whether an `allow` rule covers the request."""
     seen = {**facts, "risk": risk.score, "risk_level": risk.level.value}
-    today = today_of(facts)
     danger: frozenset[str] | None = None
     covered = False
     for each in policy.rules:
