@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
-from runplane_mcp.core.catalog import FILES, Catalog, read_catalog
+from runplane_mcp.core.catalog import PUBLISHED, Catalog, read_catalog, texts
 
 Row: TypeAlias = Mapping[str, object]
 
@@ -109,17 +109,17 @@ def _normal(number: int, row: object) -> dict[str, object]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/catalog", description="Takes over a published list of operations.")
     parser.add_argument("path", type=Path, help="the published list")
-    parser.add_argument("--into", type=Path, default=DATA / FILES[0], help="the file to write; default: the package's")
+    parser.add_argument("--into", type=Path, default=DATA / PUBLISHED, help="the file to write; default: the package's")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     given = parser.parse_args(arguments)
     present = given.into.read_text(encoding="utf-8")
-    judged = (DATA / FILES[1]).read_text(encoding="utf-8")
+    ours = texts()
     try:
         published = json.loads(given.path.read_text(encoding="utf-8"))
         if not isinstance(published, dict):
             raise Unusable("It is no object.")
         text = normal_form(json.loads(present)["meta"], published)
-        before, after = read_catalog(present, judged), read_catalog(text, judged)
+        before, after = (read_catalog(each, *ours.judged, meanings=ours.meanings) for each in (present, text))
     except (Unusable, OSError, ValueError, KeyError) as error:
         print(f"{given.path} cannot be taken over, and nothing was written: {error}", file=sys.stderr)
         return 1

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from runplane_mcp.core.catalog import FILES
+from runplane_mcp.core.catalog import PUBLISHED
 from scripts.operations import DATA, Unusable, main, normal_form
 
 ROOT = Path(__file__).parents[1]
-PRESENT = (DATA / FILES[0]).read_text(encoding="utf-8")
+PRESENT = (DATA / PUBLISHED).read_text(encoding="utf-8")
 
 
 def document() -> Any:
@@ -60,20 +60,20 @@ def test_what_is_new_gone_and_changed_is_said_and_written(taken: Path, capsys: p
     del refund["params"]["origin"]
     refund["params"] |= {"amount": "string", "purpose": "string"}
     refund["required"] = ["purpose"]
-    row(published, "PostTopups")["availability"] = "legacy_alias"
-    published["operations"].remove(row(published, "GetExchangeRates"))
-    new = {**row(published, "PostTopups"), "path": "/v1/gifts", "operation_id": "PostGifts"}
+    row(published, "PostGiftCards")["availability"] = "legacy_alias"
+    published["operations"].remove(row(published, "PostFxQuotes"))
+    new = {**row(published, "PostGiftCards"), "path": "/v1/gifts", "operation_id": "PostGifts"}
     published["operations"].append(new)
 
     assert take(published, taken) == 0
     said = capsys.readouterr().out
-    assert "- GET /v1/exchange_rates (GetExchangeRates)\n" in said
+    assert "- POST /v1/fx_quotes (PostFxQuotes)\n" in said
     assert "+ POST /v1/gifts (PostGifts): gift.create, not judged\n" in said
     assert (
         "~ POST /v1/refunds (PostRefunds): amount is string, was integer, no longer takes origin, takes purpose (string), "
         "needs purpose. Judged: look at its judgement again.\n"
     ) in said
-    assert "~ POST /v1/topups (PostTopups): availability ga → legacy_alias.\n" in said
+    assert "~ POST /v1/gift_cards (PostGiftCards): availability private_preview → legacy_alias.\n" in said
     assert "The list says of itself: the list of next year" in said
     written = json.loads(taken.read_text(encoding="utf-8"))
     assert written["operations"] == published["operations"]
@@ -82,10 +82,10 @@ def test_what_is_new_gone_and_changed_is_said_and_written(taken: Path, capsys: p
 
 def test_a_dry_run_writes_nothing(taken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published = document()
-    published["operations"].remove(row(published, "GetExchangeRates"))
+    published["operations"].remove(row(published, "PostFxQuotes"))
 
     assert take(published, taken, "--dry-run") == 0
-    assert "- GET /v1/exchange_rates" in capsys.readouterr().out
+    assert "- POST /v1/fx_quotes" in capsys.readouterr().out
     assert taken.read_text(encoding="utf-8") == PRESENT
 
 

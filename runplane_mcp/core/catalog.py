@@ -1,7 +1,8 @@
 """The catalog: every Stripe operation, and what a wire request is in its words.
 
-Stripe's own description of each is in `data/operations.json`, what we judged it to do in `data/judgements.json`, one
-operation a line, to be read by a person. What is in neither is unknown and never passes.
+Stripe's own description of each is in `data/operations.json`. What we judged it to do is in `data/judgements/`, one
+operation a line, to be read by a person; what names of parameters mean wherever they stand, in `data/meanings.json`. What
+is in none is unknown and never passes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import Parameters, WireRequest, parse
 from runplane_mcp.errors import ParameterError
 
-#: What Stripe publishes, and what we judged.
-FILES: Final = ("operations.json", "judgements.json")
+#: What Stripe publishes, and what names mean in every operation; `data/judgements/` has what we judged.
+PUBLISHED: Final = "operations.json"
+MEANINGS: Final = "meanings.json"
+NO_MEANINGS: Final = '{"plain": {}, "adds": {}, "families": {}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +107,16 @@ class Catalog:
             )
         parameters = parse(operation.path, wire)
         check_wire(operation.params, operation.required, operation.path_parameters, parameters)
-        judged = operation.judge(parameters)
+        judged, added = operation.judge(parameters)
         return Classified(
-            operation, judged.action, judged.groups, judged.effect, judged.facts, MappingProxyType(parameters), wire
+            operation,
+            judged.action,
+            judged.groups,
+            judged.effect,
+            judged.facts,
+            MappingProxyType(parameters),
+            wire,
+            added,
         )
 
     @cached_property
@@ -127,18 +137,37 @@ class Catalog:
         return {group: tuple(info.name for info in actions if group in info.groups) for group in GROUPS}
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The catalog's files as they are: what Stripe publishes, our judgements file by file, the common meanings."""
+
+    published: str
+    judged: tuple[str, ...]
+    meanings: str
+
+
+def texts() -> Texts:
+    """The files that come with the package."""
+    data = files("runplane_mcp.core").joinpath("data")
+    judged = sorted(data.joinpath("judgements").iterdir(), key=lambda file: file.name)
+    return Texts(
+        data.joinpath(PUBLISHED).read_text(encoding="utf-8"),
+        tuple(file.read_text(encoding="utf-8") for file in judged if file.name.endswith(".json")),
+        data.joinpath(MEANINGS).read_text(encoding="utf-8"),
+    )
+
+
 @cache
 def load() -> Catalog:
     """The catalog that comes with the package, read once: some milliseconds."""
-    data = files("runplane_mcp.core").joinpath("data")
-    published, judged = (data.joinpath(name).read_text(encoding="utf-8") for name in FILES)
-    return read_catalog(published, judged)
+    found = texts()
+    return read_catalog(found.published, *found.judged, meanings=found.meanings)
 
 
-def read_catalog(published: str, judged: str) -> Catalog:
-    """A catalog from the JSON of both files. ValueError or KeyError where a judgement is incomplete, stands twice, names
+def read_catalog(published: str, *judged: str, meanings: str = NO_MEANINGS) -> Catalog:
+    """A catalog from the JSON of its files. ValueError or KeyError where a judgement is incomplete, stands twice, names
     an operation, group, fact or effect that there is not, or makes an action both read and write."""
-    catalog = Catalog(read_operations(published, judged))
+    catalog = Catalog(read_operations(published, judged, meanings))
     kinds: dict[str, Kind] = {}
     for operation in catalog.operations:
         for each in operation.judgements:

@@ -1,19 +1,22 @@
-"""Reading `data/operations.json` and `data/judgements.json` into operations."""
+"""Reading the catalog's files (`data/`) into operations."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias, cast
 
 from runplane_mcp.core.actions import action_of
+from runplane_mcp.core.declaration import read_declaration
 from runplane_mcp.core.facts import EVERYWHERE, GROUPS, REGISTRY, Source
 from runplane_mcp.core.operation import EFFECT_FACTS, EffectKind, Judgement, Operation, Variant
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.told import Meanings, Telling, read_meanings, read_telling
 from runplane_mcp.core.wire import path_parameters
 
 _Row: TypeAlias = Mapping[str, object]
 
+_NOBODY: Final = "Nobody has judged it yet."
 #: What an operation counts as until somebody has judged it: the worst of everything, under the name that the rule gives.
 _UNJUDGED: Final[Mapping[bool, _Row]] = {
     reads: {
@@ -23,48 +26,74 @@ _UNJUDGED: Final[Mapping[bool, _Row]] = {
         "money_out": not reads,
         "secret_answer": True,
         "answers": "",
-        "reason": "Nobody has judged it yet.",
+        "reason": _NOBODY,
     }
     for reads in (True, False)
 }
 _HISTORY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.source is Source.HISTORY)
 _KEYS: Final = frozenset(
     """
-    operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants
+    operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants plain adds
     """.split()
 )
 _VARIANT_KEYS: Final = frozenset("only given positive when if_given lacks action groups effect facts".split())
 
 
-def read_operations(published: str, judged: str) -> Iterator[Operation]:
-    """The operations of both texts, in the order they are published. ValueError or KeyError for what cannot be right."""
+def read_operations(published: str, judged: Iterable[str], meanings: str) -> Iterator[Operation]:
+    """The operations of all texts, in the order they are published. ValueError or KeyError for what cannot be right."""
     rows = cast("list[_Row]", json.loads(published)["operations"])
     judgements: dict[object, _Row] = {}
-    for judgement in cast("list[_Row]", json.loads(judged)["judgements"]):
-        if judgements.setdefault(judgement["operation_id"], judgement) is not judgement:
-            raise ValueError(f"{judgement['operation_id']} is judged twice")
-        variants = cast("list[_Row]", judgement.get("variants", []))
-        if not judgement.keys() <= _KEYS or not all(variant.keys() <= _VARIANT_KEYS for variant in variants):
-            raise ValueError(f"{judgement['operation_id']} says what no judgement can")
+    for text in judged:
+        for judgement in cast("list[_Row]", json.loads(text)["judgements"]):
+            if judgements.setdefault(judgement["operation_id"], judgement) is not judgement:
+                raise ValueError(f"{judgement['operation_id']} is judged twice")
+            variants = cast("list[_Row]", judgement.get("variants", []))
+            if not judgement.keys() <= _KEYS or not all(variant.keys() <= _VARIANT_KEYS for variant in variants):
+                raise ValueError(f"{judgement['operation_id']} says what no judgement can")
     by_route = {f"{row['method']} {row['path']}": row for row in rows}
     if unknown := judgements.keys() - {row["operation_id"] for row in rows if row["alias_of"] is None}:
         raise ValueError(f"judged, but no operation of its own: {', '.join(sorted(map(str, unknown)))}")
+    document = cast("_Row", json.loads(meanings))
+    common, families = read_meanings(document), _families(document)
     for row in rows:
         # An alias is what it aliases. Stripe lists no parameters for it: it takes the target's, but for those in its path.
         target = by_route[cast("str", row["alias_of"])] if row["alias_of"] is not None else row
-        yield _operation(row, target, judgements.get(target["operation_id"]))
+        known = judgements.get(target["operation_id"])
+        try:
+            yield _operation(row, target, known if known is not None else _unjudged(target, families), common)
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{row['operation_id']}: {error}") from error
 
 
-def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
+def _families(document: _Row) -> list[tuple[str, list[str]]]:
+    """The groups of paths that begin alike, for operations that nobody has judged: the longest beginning first."""
+    families = cast("Mapping[str, list[str]]", document["families"])
+    return sorted(families.items(), key=lambda item: -len(item[0]))
+
+
+def _unjudged(row: _Row, families: list[tuple[str, list[str]]]) -> _Row:
+    if row["method"] == "GET":
+        return _UNJUDGED[True]
+    path = cast("str", row["path"])
+    groups = next((groups for start, groups in families if path.startswith(start)), [])
+    return {**_UNJUDGED[False], "groups": groups}
+
+
+def _operation(row: _Row, target: _Row, known: _Row, common: Meanings) -> Operation:
     method, path = cast("str", row["method"]), cast("str", row["path"])
     in_path = path_parameters(path)
-    known = judged if judged is not None else _UNJUDGED[method == "GET"]
+    declared = known.get("effect")
+    declaration = read_declaration(cast("_Row", declared)) if isinstance(declared, dict) else None
+    if declaration is not None:
+        known = {**known, "effect": EffectKind.DECLARED.value}
     kind = Kind(cast("str", known.get("kind", "read" if method == "GET" else "write")))
     action = cast("str", known.get("action")) or action_of(cast("str", target["method"]), cast("str", target["path"]))
-    widest = _judgement(known, {"action": action, "groups": [], "facts": [], "effect": EffectKind.READ.value}, kind)
+    least = _judgement(known, {"action": action, "groups": [], "facts": [], "effect": EffectKind.READ.value}, kind)
     types = cast("Mapping[str, str | None]", known.get("types", {}))
     declared = {**cast("Mapping[str, str]", target["params"]), **types}
     params = {name: type_ for name, type_ in declared.items() if type_ is not None and name not in in_path}
+    telling = read_telling(known, params, common)
+    widest = least if telling is None else _widest(least, telling)
     return Operation(
         method=method,
         path=path,
@@ -75,7 +104,7 @@ def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
         alias_of=cast("str | None", row["alias_of"]),
         params=params,
         required=frozenset(cast("list[str]", target["required"])) - frozenset(in_path),
-        judged=judged is not None,
+        judged=known is not _UNJUDGED[True] and known["reason"] != _NOBODY,
         action=widest.action,
         groups=widest.groups,
         kind=kind,
@@ -101,7 +130,19 @@ def _operation(row: _Row, target: _Row, judged: _Row | None) -> Operation:
             )
             for variant in cast("list[_Row]", known.get("variants", []))
         ),
+        least=least,
+        telling=telling,
+        declaration=declaration,
     )
+
+
+def _widest(least: Judgement, telling: Telling) -> Judgement:
+    groups, facts = least.groups, least.facts
+    for each in telling.possible:
+        groups, facts = groups | each.groups, facts | each.facts
+    if not facts <= EFFECT_FACTS | EVERYWHERE:
+        raise ValueError("a parameter adds a fact that there is not")
+    return Judgement(least.action, groups, least.effect, facts)
 
 
 def _judgement(row: _Row, widest: _Row, kind: Kind) -> Judgement:

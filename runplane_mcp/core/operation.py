@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from runplane_mcp.core.declaration import Declaration
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
 from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.told import Added, Telling
 from runplane_mcp.core.wire import Text, WireRequest, path_parameters
 
 #: Facts that only some operations have: what they would do. All others concern who asks, when, and what went before.
@@ -20,6 +22,7 @@ class EffectKind(StrEnum):
     """Which file of `core/effects/` knows what an operation does."""
 
     READ = "read"
+    DECLARED = "declared"
     REFUND = "refund"
     PAYOUT = "payout"
     PAYOUT_CANCEL = "payout_cancel"
@@ -94,7 +97,9 @@ class Operation:
 
     `reversible` is None where it depends. `secret_answer`: the answer carries a secret that opens something. `answers`
     is the `object` of what Stripe answers. `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that
-    an effect holds. `judged` false: the catalog has it, but nobody has said what it does.
+    an effect holds. `judged` false: the catalog has it, but nobody has said what it does. Action, groups, effect and facts
+    are the widest, `least` what it is with parameters that add nothing (`telling`), or the widest too where nobody has told
+    what each adds. `declaration` is the effect that its judgement declares, None where a file of `core/effects/` knows it.
     """
 
     method: str
@@ -119,6 +124,9 @@ class Operation:
     answers: str
     reason: str
     variants: tuple[Variant, ...]
+    least: Judgement
+    telling: Telling | None
+    declaration: Declaration | None
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
@@ -138,25 +146,37 @@ class Operation:
         }
         return tuple(name for name, holds in marks.items() if holds)
 
-    def judge(self, parameters: Mapping[str, Text]) -> Judgement:
-        """The judgement of these parameters: the first variant that fits, else the widest."""
+    def judge(self, parameters: Mapping[str, Text]) -> tuple[Judgement, tuple[Added, ...]]:
+        """The judgement of these parameters, and what they add: the first variant that fits, else what the parameters
+        make of the least, else the widest."""
         given = {name: value for name, value in parameters.items() if name not in self.path_parameters}
+        added = tuple(self.telling.added(given)) if self.telling is not None else ()
         for variant in self.variants:
             if variant.fits(given):
-                return variant.judgement
+                return variant.judgement, added
+        untold = self.telling is None or not given.keys().isdisjoint(self.telling.untold)
+        base = self.widest if untold else self.least
+        groups, facts = base.groups, base.facts
+        for each in added:
+            groups, facts = groups | each.addition.groups, facts | each.addition.facts
+        return Judgement(base.action, groups, base.effect, facts), added
+
+    @property
+    def widest(self) -> Judgement:
         return Judgement(self.action, self.groups, self.effect, self.facts)
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
-        """Everything it can be."""
-        widest = Judgement(self.action, self.groups, self.effect, self.facts)
-        return (widest, *(variant.judgement for variant in self.variants))
+        """The widest, the least, and each variant: what it can be lies between them."""
+        least = () if self.telling is None else (self.least,)
+        return (self.widest, *least, *(variant.judgement for variant in self.variants))
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
     """A wire request in the catalog's words. `parameters` are read from its bytes, path parameters included; `facts`
-    are those that these parameters have, so that a fact which is not among them is *absent*."""
+    are those that these parameters have, so that a fact which is not among them is *absent*; `added` is what single
+    parameters add."""
 
     operation: Operation
     action: str
@@ -165,3 +185,4 @@ class Classified:
     facts: frozenset[str]
     parameters: Mapping[str, Text]
     wire: WireRequest
+    added: tuple[Added, ...] = ()

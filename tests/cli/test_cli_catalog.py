@@ -66,8 +66,8 @@ def test_groups_are_all_that_parameters_can_make_of_an_operation(run: Run) -> No
         (["--group", "refunds"], "PostChargesChargeRefund", "PostPayouts"),
         (["--action", "subscription.cancel"], "PostSubscriptionsSubscriptionExposedId", "PostRefunds"),
         (["--kind", "read"], "GetBalance", "PostRefunds"),
-        (["--judged"], "PostRefunds", "PostTopups"),
-        (["--unjudged"], "PostTopups", "PostRefunds"),
+        (["--judged"], "PostRefunds", "PostGiftCards"),
+        (["--unjudged"], "PostGiftCards", "PostRefunds"),
         (["REFUND", "Gives", "back"], "PostRefunds", "GetRefunds"),
         (["create_refund"], "PostRefunds", "PostChargesChargeRefund"),
         (["topup", "--kind", "write"], "PostTopups", "GetTopups"),
@@ -232,7 +232,7 @@ def test_a_page_for_programs_holds_the_same(run: Run) -> None:
 
 
 def test_what_nobody_judged_says_so_and_what_that_means(run: Run) -> None:
-    page = " ".join(run("catalog", "show", "PostTopups").out.split())
+    page = " ".join(run("catalog", "show", "PostGiftCards").out.split())
 
     assert "Nobody has judged it yet." in page
     assert "it counts as the worst" in page

@@ -128,12 +128,12 @@ def test_reads_can_be_closed_too() -> None:
 
 
 def test_only_what_the_agent_can_reach_or_a_rule_names_is_told() -> None:
-    body = "otherwise: {writes: block}\nrules: [{when: {action: topup.create}, then: block}]"
+    body = "otherwise: {writes: block}\nrules: [{when: {action: gift_card.create}, then: block}]"
     found = closed_to(policy_of(body), CATALOG, WHO, reachable=["PostPayouts", "GetBalance"])
 
     assert found.operations == {"PostPayouts"}
-    assert "topup.create" in found.names
-    assert not any(name.startswith("topup.") and name != "topup.create" for name in found.names)
+    assert "gift_card.create" in found.names
+    assert not any(name.startswith("gift_card.") and name != "gift_card.create" for name in found.names)
 
 
 # ── it is sound ───────────────────────────────────────────────────────────────────────────────────────────────────────

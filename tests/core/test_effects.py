@@ -249,7 +249,7 @@ def test_nothing_is_known_when_nothing_could_be_looked_up(asked: Classified) -> 
 
 
 def test_every_kind_of_effect_is_known() -> None:
-    assert {asked.effect for asked in ASKED} | {EffectKind.UNJUDGED} == set(EffectKind)
+    assert {asked.effect for asked in ASKED} | {EffectKind.UNJUDGED, EffectKind.DECLARED} == set(EffectKind)
 
 
 def test_reads_do_nothing_and_need_no_look_up() -> None:

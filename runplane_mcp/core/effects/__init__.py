@@ -16,6 +16,7 @@ from runplane_mcp.core.effects import (
     credit_note,
     customer,
     customer_change,
+    declared,
     dispute,
     invoice,
     invoice_create,
@@ -45,6 +46,7 @@ _Reads: TypeAlias = Callable[[Classified, LookedUp], tuple[Read, ...]]
 _Effect: TypeAlias = Callable[[Classified, LookedUp], Effect]
 _KINDS: Final[Mapping[EffectKind, tuple[_Reads, _Effect]]] = {
     EffectKind.READ: (plain.reads, plain.read_effect),
+    EffectKind.DECLARED: (declared.reads, declared.effect_of),
     EffectKind.REFUND: (refund.reads, refund.effect_of),
     EffectKind.PAYOUT: (payout.reads, payout.effect_of),
     EffectKind.PAYOUT_CANCEL: (payout_cancel.reads, payout_cancel.effect_of),

@@ -1,0 +1,162 @@
+"""What single parameters add to an operation: a `transfer_data` sends money on, whatever it stands in.
+
+An operation whose judgement tells its parameters has the groups and facts of its own line, and those that each given
+parameter adds. A parameter that nobody has told of makes it everything that it can be. So more parameters never make less.
+
+The common meanings, by name and wherever they stand, are in `data/meanings.json`; what a name means for one operation
+alone stands in its judgement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeAlias, cast
+
+from runplane_mcp.core.facts import GROUPS
+from runplane_mcp.core.parameters import number_of
+from runplane_mcp.core.wire import Text
+
+_Row: TypeAlias = Mapping[str, object]
+
+#: Names of which the parts are the customer's own words, and never parameters.
+_OWN_WORDS: Final = frozenset({"metadata", "expand", "include"})
+_KEYS: Final = frozenset({"groups", "facts", "reason"})
+#: `name`, `name=text`, `name<0` or `name>0`; a dot goes inside, and lists are seen through.
+_WHEN: Final = re.compile(r"([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?:=(.*)|([<>])0)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a parameter adds, and why, as the rest of a sentence that begins with its name."""
+
+    groups: frozenset[str]
+    facts: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A parameter, and which of its values. `path` goes through objects; lists on the way are looked into."""
+
+    path: str
+    equal: str | None = None
+    sign: str = ""
+
+    def holds(self, value: Text) -> bool:
+        """Whether this value may be meant. One that cannot be read is."""
+        if self.equal is not None:
+            return value == self.equal
+        if not self.sign:
+            return True
+        number = number_of(value)
+        return number is None or (number < 0 if self.sign == "<" else number > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An addition as it was found in a request."""
+
+    path: str
+    value: Text
+    addition: Addition
+
+
+@dataclass(frozen=True)
+class Telling:
+    """All that one operation's parameters mean. `plain` are paths that add nothing, `own` those that do in this operation,
+    `common` the meanings of names in every operation, `names` its top-level parameters."""
+
+    plain: frozenset[str]
+    own: tuple[tuple[When, Addition], ...]
+    common: Meanings
+    names: frozenset[str]
+
+    @cached_property
+    def untold(self) -> frozenset[str]:
+        """Top-level parameters that nobody has told of: none, or the operation counts as the widest with them."""
+        told = {*self.plain, *self.common.plain, *self.common.adds, *(when.path for when, _ in self.own)}
+        return self.names - told
+
+    @cached_property
+    def possible(self) -> tuple[Addition, ...]:
+        """Every addition that is told of this operation, whatever is given."""
+        common = (self.common.adds[name] for name in sorted(self.names - self._settled) if name in self.common.adds)
+        return (*(addition for _, addition in self.own), *common)
+
+    def added(self, given: Mapping[str, Text]) -> Iterator[Added]:
+        """What these parameters add, in the order in which they stand."""
+        for path, name, value in _walk("", given):
+            if path in self._settled:
+                for when, addition in self.own:
+                    if when.path == path and when.holds(value):
+                        yield Added(path, value, addition)
+            elif name in self.common.adds:
+                yield Added(path, value, self.common.adds[name])
+
+    @cached_property
+    def _settled(self) -> frozenset[str]:
+        return self.plain | {when.path for when, _ in self.own}
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What names mean in every operation: `plain` ones add nothing, where they stand as parameters of the operation
+    itself; `adds` do, at whatever depth."""
+
+    plain: Mapping[str, str]
+    adds: Mapping[str, Addition]
+
+
+def read_meanings(document: _Row) -> Meanings:
+    """ValueError or KeyError for what cannot be right."""
+    plain = cast("Mapping[str, str]", document["plain"])
+    adds = {name: _addition(name, row) for name, row in cast("Mapping[str, _Row]", document["adds"]).items()}
+    if both := plain.keys() & adds.keys():
+        raise ValueError(f"{', '.join(sorted(both))} both add something and add nothing")
+    return Meanings(plain, adds)
+
+
+def read_telling(row: _Row, names: Iterable[str], common: Meanings) -> Telling | None:
+    """What a judgement tells of its parameters; None where it tells nothing and is judged by its variants alone."""
+    if "plain" not in row and "adds" not in row:
+        return None
+    own = tuple(
+        (_when(key), _addition(key, added)) for key, added in cast("Mapping[str, _Row]", row.get("adds", {})).items()
+    )
+    return Telling(frozenset(cast("list[str]", row.get("plain", []))), own, common, frozenset(names))
+
+
+def _when(key: str) -> When:
+    matched = _WHEN.fullmatch(key)
+    if matched is None:
+        raise ValueError(f"{key!r} is no parameter")
+    return When(matched[1], matched[2], matched[3] or "")
+
+
+def _addition(name: str, row: _Row) -> Addition:
+    groups = frozenset(cast("list[str]", row.get("groups", [])))
+    facts = frozenset(cast("list[str]", row.get("facts", [])))
+    if not row.keys() <= _KEYS or not groups <= frozenset(GROUPS):
+        raise ValueError(f"{name} adds what nothing can")
+    return Addition(groups, facts, cast("str", row["reason"]))
+
+
+def _walk(before: str, given: Mapping[str, Text]) -> Iterator[tuple[str, str, Text]]:
+    """Each named value with its path, those of objects in lists too."""
+    for name, value in given.items():
+        path = f"{before}{name}"
+        yield path, name, value
+        if name not in _OWN_WORDS:
+            for inner in _objects(value):
+                yield from _walk(f"{path}.", inner)
+
+
+def _objects(value: Text) -> Iterator[Mapping[str, Text]]:
+    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _objects(item)

@@ -1,0 +1,144 @@
+"""Effects that a judgement declares in its own line: looked up, read, and unknown where nothing can be read."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+import pytest
+
+from runplane_mcp.core.catalog import load
+from runplane_mcp.core.declaration import read_declaration
+from runplane_mcp.core.effect import UNAVAILABLE, Effect, LookedUp, NotThere
+from runplane_mcp.core.effects import MOST_STAGES, broken, effect_of, effective, reads
+from runplane_mcp.core.facts import NONE, UNKNOWN
+from runplane_mcp.core.money import Money
+from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.request import Failure
+from runplane_mcp.core.wire import Value, encode
+
+CATALOG = load()
+DECLARED = [each for each in CATALOG.operations if each.declaration is not None]
+FEE = {"id": "fee_1", "amount": 500, "amount_refunded": 100, "currency": "usd", "account": "acct_2", "charge": "ch_1"}
+
+
+def asked(operation_id: str, **parameters: Value) -> Classified:
+    operation = CATALOG.by_id(operation_id)
+    assert operation is not None
+    return CATALOG.classify(encode(operation.method, operation.path, parameters))
+
+
+def fee_refund(looked: object, **parameters: Value) -> Effect:
+    return effect_of(asked("PostApplicationFeesIdRefunds", id="fee_1", **parameters), cast("LookedUp", {"fee": looked}))
+
+
+def test_what_is_left_is_looked_up_and_filled_in_where_no_amount_is_given() -> None:
+    classified = asked("PostApplicationFeesIdRefunds", id="fee_1")
+
+    effect = fee_refund(FEE)
+
+    assert [(read.name, read.wire.url) for read in reads(classified, {})] == [("fee", "/v1/application_fees/fee_1")]
+    assert effect.facts["amount"] == Money(400, "usd")
+    assert effect.facts["amount_on_object"] == Money(500, "usd")
+    assert effect.facts["share"] == Fraction(80)
+    assert (effect.facts["object"], effect.facts["destination"], effect.facts["reversible"]) == (
+        "fee_1", "acct_2", False,
+    )  # fmt: skip
+    assert b"amount=400" in effective(classified, effect, "rpr_1").body
+    assert effect.sentence == "Give $4.00 USD of application fee fee_1 back to the connected account."
+
+
+@pytest.mark.parametrize("looked", [UNAVAILABLE, {}, {**FEE, "currency": "xxx"}, {**FEE, "amount": "500"}])
+def test_what_cannot_be_read_is_unknown_and_never_nothing(looked: object) -> None:
+    effect = fee_refund(looked)
+
+    assert effect.facts["amount"] is UNKNOWN
+    assert effect.facts["amount_on_object"] is UNKNOWN
+    assert effect.incomplete is (looked is UNAVAILABLE)
+
+
+def test_an_amount_that_is_given_is_not_looked_for_elsewhere() -> None:
+    assert fee_refund(FEE, amount=150).facts["amount"] == Money(150, "usd")
+    assert fee_refund(FEE, amount=150).fill == {}
+
+
+def test_nobody_is_asked_for_more_than_is_left_or_about_what_is_not_there() -> None:
+    too_much, gone = (
+        fee_refund(FEE, amount=401).refusal,
+        fee_refund(NotThere(Failure("stripe.resource_missing", "No."))),
+    )
+
+    assert too_much is not None
+    assert too_much.code == "stripe.amount_too_large"
+    assert gone.refusal == Failure("stripe.resource_missing", "No.", param="id")
+
+
+def test_a_change_of_what_people_saw_is_noticed_when_it_runs() -> None:
+    """THREATS 8: refunded meanwhile, or another charge than people saw."""
+    before = fee_refund(FEE)
+
+    assert broken(before.preconditions, fee_refund(FEE)) == ()
+    assert [each.name for each in broken(before.preconditions, fee_refund({**FEE, "amount_refunded": 101}))] == [
+        "remaining"
+    ]
+    assert [each.name for each in broken(before.preconditions, fee_refund({**FEE, "charge": "ch_2"}))] == ["fee_charge"]
+
+
+def test_an_id_that_is_none_is_neither_looked_up_nor_shown() -> None:
+    classified = asked(
+        "PostApplicationFeesIdRefunds", id="fee 1; approved by the CFO".replace(" ", "_").replace(";", "~")
+    )
+
+    effect = effect_of(classified, {})
+
+    assert reads(classified, {}) == ()
+    assert effect.refusal is not None
+    assert effect.refusal.code == "parameter.id"
+
+
+def test_an_optional_part_of_the_sentence_is_left_out_with_its_parameter() -> None:
+    without = effect_of(asked("PostTopups", amount=500, currency="jpy"), {})
+    with_source = effect_of(asked("PostTopups", amount=500, currency="jpy", source="ba_1"), {})
+
+    assert without.sentence == "Take ¥500 JPY from the company's own bank account into the balance."
+    assert with_source.sentence == "Take ¥500 JPY from the company's own bank account ba_1 into the balance."
+    assert without.facts["object"] is NONE
+
+
+@pytest.mark.parametrize("operation", DECLARED, ids=lambda each: each.operation_id)
+def test_a_declared_effect_is_whole_whatever_was_looked_up(
+    operation: object,
+) -> None:
+    """Every fact that it can have is there, known or not; look-ups come to an end; the sentence is one for people."""
+    from runplane_mcp.core.operation import Operation
+
+    assert isinstance(operation, Operation)
+    given: dict[str, Value] = dict.fromkeys(operation.path_parameters, "id_1")
+    given |= {name: _sound(operation.params[name]) for name in operation.required}
+    classified = CATALOG.classify(encode(operation.method, operation.path, given))
+
+    effect = effect_of(classified, {})
+
+    assert effect.facts.keys() == {name for name in classified.facts if name in effect.facts}
+    assert effect.sentence[0].isupper()
+    assert effect.sentence.endswith(".")
+    assert effect.undo.endswith(".")
+    assert "{" not in effect.sentence
+    assert len(reads(classified, {})) <= 6
+    assert not reads(classified, {read.name: UNAVAILABLE for read in reads(classified, {})}) or MOST_STAGES > 1
+
+
+def _sound(type_: str) -> Value:
+    sound: dict[str, Value] = {"string": "x_1", "integer": 500, "boolean": True, "array": ["x_1"]}
+    return sound.get(type_.split("|")[0], {"type": "x"})
+
+
+def test_a_sum_takes_paths_with_signs_and_amounts_without() -> None:
+    declared = read_declaration(
+        {"sentence": "S.", "undo": "U.", "looks": {"a": "/v1/a/{x}"}, "amount": ["|x|", "a:b.c - a:d"]}
+    )
+
+    [[first], [second, third]] = declared.amount
+    assert (first.path.steps, first.unsigned, first.negative) == (("x",), True, False)
+    assert (second.path.look, second.path.steps, second.negative) == ("a", ("b", "c"), False)
+    assert (third.path.steps, third.negative) == (("d",), True)
