@@ -1,4 +1,5 @@
-"""`scripts/catalog PATH` takes over a published list of Stripe's operations, and says what is other than before.
+"""`scripts/catalog [PATH]` takes over a published list of Stripe's operations, and says what is other than before. Then it
+writes anew what is derived: `data/parameters.json`, from the SDK that is installed. Without a list it does only that.
 
 The list is JSON: `{"operations": [{"method", "path", "operation_id", "host", "api_version", "availability", "alias_of",
 "required", "params"}, …]}`. Order is kept, hosts are written in one way, and each operation is one line, so that a diff can
@@ -15,7 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
-from runplane_mcp.core.catalog import PUBLISHED, Catalog, read_catalog, texts
+from runplane_mcp.core.catalog import PARAMETERS, PUBLISHED, Catalog, read_catalog, texts
+from scripts.parameters import shapes_of, text_of
 
 Row: TypeAlias = Mapping[str, object]
 
@@ -108,24 +110,29 @@ def _normal(number: int, row: object) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/catalog", description="Takes over a published list of operations.")
-    parser.add_argument("path", type=Path, help="the published list")
+    parser.add_argument(
+        "path", type=Path, nargs="?", help="the published list; without it, only what is derived is written"
+    )
     parser.add_argument("--into", type=Path, default=DATA / PUBLISHED, help="the file to write; default: the package's")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     given = parser.parse_args(arguments)
     present = given.into.read_text(encoding="utf-8")
     ours = texts()
     try:
-        published = json.loads(given.path.read_text(encoding="utf-8"))
+        published = json.loads(given.path.read_text(encoding="utf-8")) if given.path else json.loads(present)
         if not isinstance(published, dict):
             raise Unusable("It is no object.")
         text = normal_form(json.loads(present)["meta"], published)
-        before, after = (read_catalog(each, *ours.judged, meanings=ours.meanings) for each in (present, text))
+        parameters = text_of(shapes_of(json.loads(text)["operations"]))
+        before = read_catalog(present, *ours.judged, meanings=ours.meanings, parameters=ours.parameters)
+        after = read_catalog(text, *ours.judged, meanings=ours.meanings, parameters=parameters)
     except (Unusable, OSError, ValueError, KeyError) as error:
-        print(f"{given.path} cannot be taken over, and nothing was written: {error}", file=sys.stderr)
+        print(f"{given.path or 'It'} cannot be taken over, and nothing was written: {error}", file=sys.stderr)
         return 1
     _tell(before, after, cast("Row", published.get("meta", {})))
-    if not given.dry_run and text != present:
-        given.into.write_text(text, encoding="utf-8")
+    for path, new in ((given.into, text), (given.into.with_name(PARAMETERS), parameters)):
+        if not given.dry_run and (not path.exists() or path.read_text(encoding="utf-8") != new):
+            path.write_text(new, encoding="utf-8")
     return 0
 
 

@@ -19,12 +19,15 @@ from runplane_mcp.core.judgements import read_operations
 from runplane_mcp.core.operation import Classified, Operation
 from runplane_mcp.core.parameters import check_asked, check_wire
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.shapes import NO_SHAPES, Shapes, read_shapes
 from runplane_mcp.core.wire import Parameters, WireRequest, parse
 from runplane_mcp.errors import ParameterError
 
 #: What Stripe publishes, and what names mean in every operation; `data/judgements/` has what we judged.
 PUBLISHED: Final = "operations.json"
 MEANINGS: Final = "meanings.json"
+#: What stands inside of parameters, by Stripe's SDK.
+PARAMETERS: Final = "parameters.json"
 NO_MEANINGS: Final = '{"plain": {}, "adds": {}, "families": {}}'
 
 
@@ -61,7 +64,8 @@ class _Step:
 class Catalog:
     """All operations, found by id or by method and path."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], shapes: Shapes = NO_SHAPES) -> None:
+        self.shapes: Final = shapes
         self.operations: Final = tuple(operations)
         self._by_id = {operation.operation_id: operation for operation in self.operations}
         self._by_method: dict[str, _Step] = {}
@@ -91,6 +95,7 @@ class Catalog:
         """ParameterError for what an agent sent wrongly: a parameter that the operation does not have, another type, a
         missing one, an amount that is none, a key of ours in the metadata. To be asked before anything is encoded."""
         check_asked(operation.params, operation.required, operation.path_parameters, parameters)
+        self.shapes.check_asked(operation.target_id, parameters)
 
     def classify(self, wire: WireRequest) -> Classified:
         """What the bytes of a wire request are. ParameterError where they are not what `encode` writes or do not fit the
@@ -107,6 +112,7 @@ class Catalog:
             )
         parameters = parse(operation.path, wire)
         check_wire(operation.params, operation.required, operation.path_parameters, parameters)
+        self.shapes.check_wire(operation.target_id, parameters)
         judged, added = operation.judge(parameters)
         return Classified(
             operation,
@@ -139,11 +145,13 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The catalog's files as they are: what Stripe publishes, our judgements file by file, the common meanings."""
+    """The catalog's files as they are: what Stripe publishes, our judgements file by file, the common meanings, what
+    stands inside of parameters."""
 
     published: str
     judged: tuple[str, ...]
     meanings: str
+    parameters: str
 
 
 def texts() -> Texts:
@@ -154,6 +162,7 @@ def texts() -> Texts:
         data.joinpath(PUBLISHED).read_text(encoding="utf-8"),
         tuple(file.read_text(encoding="utf-8") for file in judged if file.name.endswith(".json")),
         data.joinpath(MEANINGS).read_text(encoding="utf-8"),
+        data.joinpath(PARAMETERS).read_text(encoding="utf-8"),
     )
 
 
@@ -161,13 +170,14 @@ def texts() -> Texts:
 def load() -> Catalog:
     """The catalog that comes with the package, read once: some milliseconds."""
     found = texts()
-    return read_catalog(found.published, *found.judged, meanings=found.meanings)
+    return read_catalog(found.published, *found.judged, meanings=found.meanings, parameters=found.parameters)
 
 
-def read_catalog(published: str, *judged: str, meanings: str = NO_MEANINGS) -> Catalog:
+def read_catalog(published: str, *judged: str, meanings: str = NO_MEANINGS, parameters: str | None = None) -> Catalog:
     """A catalog from the JSON of its files. ValueError or KeyError where a judgement is incomplete, stands twice, names
     an operation, group, fact or effect that there is not, or makes an action both read and write."""
-    catalog = Catalog(read_operations(published, judged, meanings))
+    shapes = read_shapes(parameters) if parameters is not None else NO_SHAPES
+    catalog = Catalog(read_operations(published, judged, meanings, shapes), shapes)
     kinds: dict[str, Kind] = {}
     for operation in catalog.operations:
         for each in operation.judgements:

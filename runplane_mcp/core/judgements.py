@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
 from runplane_mcp.core.actions import action_of
@@ -11,6 +12,7 @@ from runplane_mcp.core.declaration import read_declaration
 from runplane_mcp.core.facts import EVERYWHERE, GROUPS, REGISTRY, Source
 from runplane_mcp.core.operation import EFFECT_FACTS, EffectKind, Judgement, Operation, Variant
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.shapes import Shapes
 from runplane_mcp.core.told import Meanings, Telling, read_meanings, read_telling
 from runplane_mcp.core.wire import path_parameters
 
@@ -39,7 +41,7 @@ _KEYS: Final = frozenset(
 _VARIANT_KEYS: Final = frozenset("only given positive when if_given lacks action groups effect facts".split())
 
 
-def read_operations(published: str, judged: Iterable[str], meanings: str) -> Iterator[Operation]:
+def read_operations(published: str, judged: Iterable[str], meanings: str, shapes: Shapes) -> Iterator[Operation]:
     """The operations of all texts, in the order they are published. ValueError or KeyError for what cannot be right."""
     rows = cast("list[_Row]", json.loads(published)["operations"])
     judgements: dict[object, _Row] = {}
@@ -55,12 +57,15 @@ def read_operations(published: str, judged: Iterable[str], meanings: str) -> Ite
         raise ValueError(f"judged, but no operation of its own: {', '.join(sorted(map(str, unknown)))}")
     document = cast("_Row", json.loads(meanings))
     common, families = read_meanings(document), _families(document)
+    inside: dict[int, frozenset[str]] = {}
     for row in rows:
         # An alias is what it aliases. Stripe lists no parameters for it: it takes the target's, but for those in its path.
         target = by_route[cast("str", row["alias_of"])] if row["alias_of"] is not None else row
         known = judgements.get(target["operation_id"])
         try:
-            yield _operation(row, target, known if known is not None else _unjudged(target, families), common)
+            id = cast("str", target["operation_id"])
+            of_sdk = _OfSdk(shapes.types(id), shapes.names_inside(id, inside) & common.adds.keys())
+            yield _operation(row, target, known if known is not None else _unjudged(target, families), common, of_sdk)
         except (ValueError, KeyError) as error:
             raise ValueError(f"{row['operation_id']}: {error}") from error
 
@@ -79,7 +84,15 @@ def _unjudged(row: _Row, families: list[tuple[str, list[str]]]) -> _Row:
     return {**_UNJUDGED[False], "groups": groups}
 
 
-def _operation(row: _Row, target: _Row, known: _Row, common: Meanings) -> Operation:
+@dataclass(frozen=True, slots=True)
+class _OfSdk:
+    """What Stripe's SDK knows better than the published list: all types, and which telling names stand inside."""
+
+    types: Mapping[str, str]
+    inside: frozenset[str]
+
+
+def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _OfSdk) -> Operation:
     method, path = cast("str", row["method"]), cast("str", row["path"])
     in_path = path_parameters(path)
     declared = known.get("effect")
@@ -90,9 +103,10 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings) -> Operat
     action = cast("str", known.get("action")) or action_of(cast("str", target["method"]), cast("str", target["path"]))
     least = _judgement(known, {"action": action, "groups": [], "facts": [], "effect": EffectKind.READ.value}, kind)
     types = cast("Mapping[str, str | None]", known.get("types", {}))
-    declared = {**cast("Mapping[str, str]", target["params"]), **types}
+    published = cast("Mapping[str, str]", target["params"])
+    declared = {**{name: _all_types(name, type_, of_sdk) for name, type_ in published.items()}, **types}
     params = {name: type_ for name, type_ in declared.items() if type_ is not None and name not in in_path}
-    telling = read_telling(known, params, common)
+    telling = read_telling(known, params, common, of_sdk.inside)
     widest = least if telling is None else _widest(least, telling)
     return Operation(
         method=method,
@@ -102,6 +116,7 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings) -> Operat
         api_version=cast("str", row["api_version"]),
         availability=cast("str", row["availability"]),
         alias_of=cast("str | None", row["alias_of"]),
+        target_id=cast("str", target["operation_id"]),
         params=params,
         required=frozenset(cast("list[str]", target["required"])) - frozenset(in_path),
         judged=known is not _UNJUDGED[True] and known["reason"] != _NOBODY,
@@ -134,6 +149,14 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings) -> Operat
         telling=telling,
         declaration=declaration,
     )
+
+
+def _all_types(name: str, published: str, of_sdk: _OfSdk) -> str:
+    """The published type of a parameter with those that the SDK adds. Metadata is never unset whole: ours is in it."""
+    known = of_sdk.types.get(name, published).split("|")
+    if published not in known:
+        return published
+    return "|".join(each for each in known if name != "metadata" or each != "unset")
 
 
 def _widest(least: Judgement, telling: Telling) -> Judgement:

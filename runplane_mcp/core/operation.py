@@ -93,7 +93,8 @@ def _names_any(value: Text, names: frozenset[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One Stripe endpoint. `params` maps each top-level parameter outside the path to its type.
+    """One Stripe endpoint. `params` maps each top-level parameter outside the path to its type. `target_id` is the id of
+    what it is an alias of, else its own.
 
     `reversible` is None where it depends. `secret_answer`: the answer carries a secret that opens something. `answers`
     is the `object` of what Stripe answers. `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that
@@ -109,6 +110,7 @@ class Operation:
     api_version: str
     availability: str
     alias_of: str | None
+    target_id: str
     params: Mapping[str, str]
     required: frozenset[str]
     judged: bool

@@ -17,7 +17,7 @@ from runplane_mcp.errors import ParameterError
 
 #: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there; `signed` and
 #: `unsigned` are judged: whole numbers that other than an amount of money may be below zero, or zero.
-_TYPES: Final = {
+TYPES: Final = {
     "string": "a text",
     "integer": "a whole number",
     "signed": "a whole number, below zero where it takes back",
@@ -47,7 +47,7 @@ def check_asked(params: Mapping[str, str], required: Iterable[str], in_path: Ite
                 next_step='Leave it out, or give "" to remove what is there.',
             )
         if name in params:
-            _check_type(name, params[name], _types_of(value))
+            _check_type(name, params[name], types_of(value))
             _check_amount(name, params[name], value if isinstance(value, int) else None)
     _check_expand(asked.get("expand"))
     refuse_reserved(asked)
@@ -61,7 +61,7 @@ def check_wire(
     _names(params, required, in_path, read)
     for name, text in read.items():
         if name in params:
-            _check_type(name, params[name], _types_in(text))
+            _check_type(name, params[name], types_in(text))
             if _is_amount(name) and isinstance(text, str):
                 _check_amount(name, params[name], int(text) if _INTEGER.fullmatch(text) else 0)
     _check_expand(read.get("expand"))
@@ -107,12 +107,12 @@ def _names(params: Mapping[str, str], required: Iterable[str], in_path: Iterable
 def _check_type(name: str, declared: str, found: frozenset[str]) -> None:
     wanted = declared.split("|")
     if found.isdisjoint(wanted):
-        meant = " or ".join(_TYPES[each] for each in wanted)
+        meant = " or ".join(TYPES[each] for each in wanted)
         code = "parameter.empty" if found == {"unset"} else "parameter.type"
         raise ParameterError(code, f"`{name}` must be {meant}.", param=name)
 
 
-def _types_of(value: Value) -> frozenset[str]:
+def types_of(value: Value) -> frozenset[str]:
     """The declared types that a JSON value is of; none for a float."""
     if isinstance(value, bool):
         return frozenset({"boolean"})
@@ -125,7 +125,7 @@ def _types_of(value: Value) -> frozenset[str]:
     return frozenset({"array"}) if isinstance(value, list | tuple) else frozenset()
 
 
-def _types_in(text: Text) -> frozenset[str]:
+def types_in(text: Text) -> frozenset[str]:
     """The declared types that a text on the wire can stand for."""
     if isinstance(text, dict):
         return frozenset({"object"})

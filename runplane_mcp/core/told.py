@@ -67,12 +67,14 @@ class Added:
 @dataclass(frozen=True)
 class Telling:
     """All that one operation's parameters mean. `plain` are paths that add nothing, `own` those that do in this operation,
-    `common` the meanings of names in every operation, `names` its top-level parameters."""
+    `common` the meanings of names in every operation, `names` its top-level parameters, `inside` the common names that can
+    stand inside of them."""
 
     plain: frozenset[str]
     own: tuple[tuple[When, Addition], ...]
     common: Meanings
     names: frozenset[str]
+    inside: frozenset[str] = frozenset()
 
     @cached_property
     def untold(self) -> frozenset[str]:
@@ -83,7 +85,8 @@ class Telling:
     @cached_property
     def possible(self) -> tuple[Addition, ...]:
         """Every addition that is told of this operation, whatever is given."""
-        common = (self.common.adds[name] for name in sorted(self.names - self._settled) if name in self.common.adds)
+        names = (self.names - self._settled) | self.inside
+        common = (self.common.adds[name] for name in sorted(names) if name in self.common.adds)
         return (*(addition for _, addition in self.own), *common)
 
     def added(self, given: Mapping[str, Text]) -> Iterator[Added]:
@@ -119,14 +122,16 @@ def read_meanings(document: _Row) -> Meanings:
     return Meanings(plain, adds)
 
 
-def read_telling(row: _Row, names: Iterable[str], common: Meanings) -> Telling | None:
+def read_telling(
+    row: _Row, names: Iterable[str], common: Meanings, inside: frozenset[str] = frozenset()
+) -> Telling | None:
     """What a judgement tells of its parameters; None where it tells nothing and is judged by its variants alone."""
     if "plain" not in row and "adds" not in row:
         return None
     own = tuple(
         (_when(key), _addition(key, added)) for key, added in cast("Mapping[str, _Row]", row.get("adds", {})).items()
     )
-    return Telling(frozenset(cast("list[str]", row.get("plain", []))), own, common, frozenset(names))
+    return Telling(frozenset(cast("list[str]", row.get("plain", []))), own, common, frozenset(names), inside)
 
 
 def _when(key: str) -> When:

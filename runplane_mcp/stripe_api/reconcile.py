@@ -114,12 +114,12 @@ async def _by_events(
 def _answered(found: StripeObject | None, operation: Operation, mark: str | None) -> StripeObject | None:
     """What the lost answer was, of an event that our key is on: its object, or the one in a list that it carries along and
     that has our own mark. An event of a reversal is about the transfer."""
-    if found is None or found.get("object") == operation.answers:
+    if found is None or found.get("object") in operation.answers.split("|"):
         return found
     for name in found:
         for each in o.listed(o.child(found, name)) or ():
             ours = mark is not None and o.text(o.child(each, "metadata"), "runplane_request") == mark
-            if ours and each.get("object") == operation.answers:
+            if ours and each.get("object") in operation.answers.split("|"):
                 return each
     return None
 

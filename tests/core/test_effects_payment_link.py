@@ -81,7 +81,6 @@ def test_what_the_payer_or_the_use_decides_is_unknown(changes: dict[str, object]
         [{"quantity": 2}],
         [{"price": "price_1", "quantity": 10**12}, {"price": "price_1", "quantity": 10**12}],
         ["price_1"],
-        [{"price": ["price_1"], "quantity": 1}],
         [{"price": "price_1", "quantity": 1}] * 21,
     ],
 )

@@ -1,0 +1,137 @@
+"""What stands inside of parameters: names and types at any depth, as Stripe's own SDK declares them.
+
+`data/parameters.json` is written by `scripts/catalog`. Previews have no shape: of them only the top-level names are known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, TypeAlias, cast
+
+from runplane_mcp.core.parameters import TYPES, types_in, types_of
+from runplane_mcp.core.wire import Text, Value
+from runplane_mcp.errors import ParameterError
+
+#: Each name with its types, and the number of the shape of what stands inside.
+_Written: TypeAlias = Mapping[str, "str | Sequence[str | int]"]
+
+_NO_NAMES: Final = frozenset[str]()
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """All shapes. Numbers are places in `inner`."""
+
+    inner: tuple[_Written, ...]
+    operations: Mapping[str, _Written]
+
+    def types(self, operation_id: str) -> Mapping[str, str]:
+        """The top-level parameters of an operation with all their types; empty where it has no shape."""
+        return {name: _types(what) for name, what in self.operations.get(operation_id, {}).items()}
+
+    def names_inside(self, operation_id: str, known: dict[int, frozenset[str]]) -> frozenset[str]:
+        """Every name that can stand inside of a parameter, at whatever depth. `known` keeps what was found, by shape."""
+        found = _NO_NAMES
+        for what in self.operations.get(operation_id, {}).values():
+            number = _number(what)
+            if number is not None:
+                found |= self._names(number, known)
+        return found
+
+    def paths(self, operation_id: str) -> Iterator[str]:
+        """Every path into the parameters: `transfer_data.destination`."""
+        yield from self._paths("", self.operations.get(operation_id, {}))
+
+    def check_asked(self, operation_id: str, asked: Mapping[str, Value]) -> None:
+        """ParameterError `parameter.unknown` or `parameter.type` for what the agent put inside of parameters wrongly: a
+        name that cannot stand there, a value of another JSON type."""
+        self._check("", self.operations.get(operation_id), asked, types_of)
+
+    def check_wire(self, operation_id: str, read: Mapping[str, Text]) -> None:
+        """The same for parameters as they read on the wire, where numbers are text."""
+        self._check("", self.operations.get(operation_id), read, types_in)
+
+    def _names(self, number: int, known: dict[int, frozenset[str]]) -> frozenset[str]:
+        if number not in known:
+            known[number] = _NO_NAMES
+            shape = self.inner[number]
+            within = [self._names(each, known) for what in shape.values() if (each := _number(what)) is not None]
+            known[number] = frozenset(shape).union(*within)
+        return known[number]
+
+    def _paths(self, before: str, shape: _Written) -> Iterator[str]:
+        for name, what in shape.items():
+            yield f"{before}{name}"
+            number = _number(what)
+            if number is not None:
+                yield from self._paths(f"{before}{name}.", self.inner[number])
+
+    def _check(self, before: str, shape: _Written | None, given: Mapping[str, object], of: object) -> None:
+        if shape is None:
+            return
+        for name, value in given.items():
+            what = shape.get(name)
+            path = f"{before}{name}"
+            if what is None:
+                if before:
+                    raise _unknown(before.rstrip("."), name, shape)
+                continue  # names of the operation itself, and of its path, are checked elsewhere
+            if before:
+                _check_type(path, _types(what), value, of)
+            number = _number(what)
+            if number is not None:
+                for inner in _objects(path, value):
+                    self._check(f"{path}.", self.inner[number], inner, of)
+
+
+NO_SHAPES: Final = Shapes((), {})
+
+
+def read_shapes(text: str) -> Shapes:
+    document = json.loads(text)
+    return Shapes(
+        tuple(cast("list[_Written]", document["shapes"])), cast("Mapping[str, _Written]", document["operations"])
+    )
+
+
+def _types(what: str | Sequence[str | int]) -> str:
+    return what if isinstance(what, str) else str(what[0])
+
+
+def _number(what: str | Sequence[str | int]) -> int | None:
+    return None if isinstance(what, str) else int(what[1])
+
+
+def _objects(path: str, value: object) -> Iterator[Mapping[str, object]]:
+    """The objects that a value is, or that a list of them holds. Other things in a list of objects are not taken."""
+    if isinstance(value, Mapping):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            if isinstance(item, Mapping):
+                yield item
+            elif not isinstance(item, str | int):
+                raise ParameterError("parameter.type", f"`{path}` must be a list of objects.", param=path)
+
+
+def _check_type(path: str, declared: str, value: object, of: object) -> None:
+    found = types_of(cast("Value", value)) if of is types_of else types_in(cast("Text", value))
+    wanted = declared.split("|")
+    if found.isdisjoint(wanted):
+        meant = " or ".join(TYPES[each] for each in wanted)
+        code = "parameter.empty" if found == {"unset"} else "parameter.type"
+        raise ParameterError(code, f"`{path}` must be {meant}.", param=path)
+
+
+def _unknown(where: str, name: str, shape: _Written) -> ParameterError:
+    shown = ascii(name)[:80]
+    nearest = get_close_matches(name, shape, 1) if len(name) <= 80 else []
+    names = sorted(shape)
+    some = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+    hint = f"Did you mean `{nearest[0]}`?" if nearest else f"It takes {some or 'none'}."
+    return ParameterError(
+        "parameter.unknown", f"`{where}` has no parameter {shown}.", param=f"{where}.{name}"[:160], next_step=hint
+    )
