@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from runplane_mcp.core.decision import Bucket, Decision, Outcome, Reason
-from runplane_mcp.core.facts import UNKNOWN, Facts, FactValue
+from runplane_mcp.core.facts import GROUPS, UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.limits import CompiledLimit, limit_key
 from runplane_mcp.core.policy import ActionInfo, Limit, Policy, Rule
 from runplane_mcp.core.policy.catalog_check import check_catalog
-from runplane_mcp.core.policy.conditions import Check, Converter, but_not, compile_condition, today_of
+from runplane_mcp.core.policy.conditions import Check, Converter, Op, but_not, compile_condition, today_of
 from runplane_mcp.core.policy.problems import Problems
 from runplane_mcp.core.policy.sentences import in_words, limit_bounds, limit_sentence, rule_sentence
 from runplane_mcp.core.risk import Scorer
@@ -25,13 +25,21 @@ _ALWAYS_PENDING: Final = frozenset({"risk", "risk_level"})
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """`check` is the whole rule: its condition and not its exception. `named` are the facts its condition names."""
+    """`check` is the whole rule: its condition and not its exception. `named` are the facts its condition names, `actions`
+    the actions, groups left out."""
 
     rule: Rule
     check: Check
     reason: Reason
     named: frozenset[str]
+    actions: frozenset[str]
     restricting: bool
+
+    def vouches(self, facts: Facts) -> bool:
+        """Whether it is an `allow` rule that names the very action of a request, not just a group that it is in. Only that
+        opens what nobody has judged, and then to people."""
+        action = facts.get("action")
+        return not self.restricting and type(action) is frozenset and not self.actions.isdisjoint(action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,9 @@ class CompiledPolicy:
         # Not looked up is unknown, not absent: an absent fact would make an exception false and its rule definite.
         seen: dict[str, FactValue] = {**facts, **dict.fromkeys(pending, UNKNOWN)}
         today = today_of(seen)
-        reasons = [reason for reason in self.standing.of_operation(seen) if reason.outcome is Outcome.BLOCK]
+        vouched = any(each.vouches(seen) and each.check(seen, today) for each in self.rules)
+        standing = self.standing.of_operation(seen, vouched=vouched)
+        reasons = [reason for reason in standing if reason.outcome is Outcome.BLOCK]
         for each in self.rules:
             if each.rule.then is Outcome.BLOCK and each.check(seen, today) == 2:
                 reasons.append(each.reason)
@@ -126,7 +136,20 @@ def _compile_rule(rule: Rule, policy: Policy, converter: Converter) -> CompiledR
         need=rule.approval.need if rule.approval else None,
         expires_in=rule.approval.expires_in if rule.approval else None,
     )
-    return CompiledRule(rule, check, reason, frozenset(test.fact.name for test in rule.when), restricting)
+    return CompiledRule(
+        rule=rule,
+        check=check,
+        reason=reason,
+        named=frozenset(test.fact.name for test in rule.when),
+        actions=frozenset(_actions(rule)) - frozenset(GROUPS),
+        restricting=restricting,
+    )
+
+
+def _actions(rule: Rule) -> Iterator[str]:
+    for test in rule.when:
+        if test.fact.name == "action" and test.op is Op.ANY_IN:
+            yield from test.texts
 
 
 def _compile_limit(limit: Limit, policy: Policy, converter: Converter) -> CompiledLimit:

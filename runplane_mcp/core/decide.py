@@ -62,9 +62,14 @@ def _decide(
     risk = policy.scorer.score(facts, _fullest(states), today)
 
     unknown = unknown_amounts(facts, policy.converter, today)
-    covered = _apply_rules(policy, facts, today, risk, unknown, reasons)
+    covered, vouched = _apply_rules(policy, facts, today, risk, unknown, reasons)
     reasons += policy.standing.votes(
-        facts, risk, amount_unknown="amount" in unknown, covered=covered, without_risk=without_risk
+        facts,
+        risk,
+        amount_unknown="amount" in unknown,
+        covered=covered,
+        without_risk=without_risk,
+        vouched=vouched,
     )
     reasons.sort(key=lambda reason: (_ORDER[reason.outcome], reason.source, reason.id))
     outcome = reasons[0].outcome
@@ -88,17 +93,19 @@ def _apply_rules(
     risk: Risk,
     unknown: frozenset[str],
     reasons: list[Reason],
-) -> bool:
-    """Adds the reason of each rule that applies; returns whether an `allow` rule covers the request."""
+) -> tuple[bool, bool]:
+    """Adds the reason of each rule that applies; returns whether an `allow` rule covers the request, and whether one that
+    applies vouches for its very action."""
     seen = {**facts, "risk": risk.score, "risk_level": risk.level.value}
     danger: frozenset[str] | None = None
-    covered = False
+    covered = vouched = False
     for each in policy.rules:
         verdict = each.check(seen, today)
         if each.restricting:
             if verdict:
                 reasons.append(each.reason)
         elif verdict == 2:
+            vouched = vouched or each.vouches(seen)
             if danger is None:
                 danger = hindrances(facts, risk, unknown)
             # Whoever names the score has named the level.
@@ -106,7 +113,7 @@ def _apply_rules(
             if danger <= named:
                 reasons.append(each.reason)
                 covered = True
-    return covered
+    return covered, vouched
 
 
 def _fullest(states: Iterable[LimitState]) -> int | None:

@@ -94,6 +94,9 @@ class Scorer:
             # Reads change nothing; but one that hands out a secret is more than a read.
             found = [_FLOORS["gives_access"]] if may_be(facts.get("gives_access", False)) else []
             return self._risk(found) if found else _NO_FACTORS
+        if facts.get("known") is True and facts.get("judged") is False:
+            # All its facts are unknown, which says nothing of it: it is as high as a level can be that people decide.
+            return self._risk([_UNJUDGED])
         action = facts.get("action")
         groups = action if type(action) is frozenset else _ALL_KINDS
         factors = [_kind(groups)]
@@ -193,6 +196,7 @@ _KINDS: Final = {
     for group, points in KIND_POINTS.items()
 }
 _ALL_KINDS: Final = frozenset(KIND_POINTS)
+_UNJUDGED: Final = _floor("unjudged", "Nobody has judged what it does.")
 _OTHER_WRITE: Final = RiskFactor("kind", OTHER_WRITE, "It changes something in Stripe.")
 _IRREVERSIBLE: Final = RiskFactor("irreversible", IRREVERSIBLE, "Stripe cannot undo it.")
 _NEW_DESTINATION: Final = RiskFactor("new_destination", NEW_DESTINATION, "No money went to this destination before.")

@@ -25,6 +25,7 @@ class Standing:
 
     unknown_operation: Reason
     unjudged: Reason
+    vouched: Reason
     unknown_amount: Reason
     duplicate: Reason
     reads: Reason
@@ -32,20 +33,28 @@ class Standing:
     risk: Mapping[RiskLevel, Reason]
     again: Reason
 
-    def of_operation(self, facts: Facts) -> Iterator[Reason]:
+    def of_operation(self, facts: Facts, *, vouched: bool) -> Iterator[Reason]:
         """Votes that need no look-up and that nothing silences (THREATS 5). Only a plain True counts: a fact that is
-        missing must not let an operation pass that nobody has heard of."""
+        missing must not let an operation pass that nobody has heard of. `vouched`: an `allow` rule that applies names the
+        very action; what nobody has judged then goes to people."""
         if facts.get("known") is not True:
             yield self.unknown_operation
         elif facts.get("judged") is not True:
-            yield self.unjudged
+            yield self.vouched if vouched else self.unjudged
 
     def votes(
-        self, facts: Facts, risk: Risk, *, amount_unknown: bool, covered: bool, without_risk: bool
+        self,
+        facts: Facts,
+        risk: Risk,
+        *,
+        amount_unknown: bool,
+        covered: bool,
+        without_risk: bool,
+        vouched: bool = False,
     ) -> Iterator[Reason]:
         """All standing votes. `covered`: an `allow` rule covers the request, which silences the risk and `otherwise`, but
         neither a duplicate nor an unknown amount."""
-        yield from self.of_operation(facts)
+        yield from self.of_operation(facts, vouched=vouched)
         write = facts.get("kind") != "read"
         if write and amount_unknown:
             yield self.unknown_amount
@@ -78,6 +87,12 @@ def standing(policy: Policy) -> Standing:
     return Standing(
         unknown_operation=reason("otherwise", "operation.unknown", block, "The catalog does not have this operation."),
         unjudged=reason("otherwise", "operation.unjudged", otherwise.unjudged, "Nobody has judged this operation yet."),
+        vouched=reason(
+            "otherwise",
+            "operation.unjudged",
+            ask,
+            "Nobody has judged this operation yet; a rule names it, so people decide.",
+        ),
         unknown_amount=reason("otherwise", "amount.unknown", ask, "The amount could not be found out, or has no rate."),
         duplicate=reason(
             "duplicate", "duplicate", ask, "The same is under way, or was done or denied a short while ago."

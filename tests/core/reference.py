@@ -216,6 +216,16 @@ class Reference:
                 return False
         return self.level != "critical" or bool(named & {"risk", "risk_level"})
 
+    def vouched(self) -> bool:
+        """Whether an `allow` rule that holds names the very action."""
+        allow = [rule for rule in self.written.get("rules", []) if rule["then"] == "allow" and self.rule(rule)]
+        return any(
+            each in self.facts["action"] and "." in each
+            for rule in allow
+            for named in [rule["when"].get("action", [])]
+            for each in ([named] if isinstance(named, str) else named if isinstance(named, list) else [])
+        )
+
     def standing(self, covered: bool) -> list[str]:
         otherwise = {"reads": "allow", "writes": "by_risk", "unjudged": "block", **self.written.get("otherwise", {})}
         write = self.facts["kind"] == "write"
@@ -223,7 +233,7 @@ class Reference:
         if self.facts["known"] is not True:
             votes.append("block")
         elif self.facts["judged"] is not True:
-            votes.append(otherwise["unjudged"])
+            votes.append("require_approval" if self.vouched() else otherwise["unjudged"])
         amount = self.facts.get("amount", NONE)
         if write and amount is not NONE and not (isinstance(amount, Money) and self.dollars(amount) is not None):
             votes.append("require_approval")

@@ -242,6 +242,18 @@ def test_an_operation_nobody_has_judged_is_never_allowed(unjudged: str, outcome:
         assert outcome is decided(policy, refund(1, judged=judged)).outcome
 
 
+def test_what_nobody_has_judged_goes_to_people_where_an_allow_rule_names_its_very_action() -> None:
+    """Blocked unless the policy names it; and even then nobody but a person says yes."""
+    named = rules("{id: named, when: {action: [refund.create, payouts]}, then: allow}")
+    grouped = rules("{id: grouped, when: {action: [refunds, payout.create]}, then: allow}")
+    asks = rules("{id: asks, when: {action: refund.create}, then: require_approval}")
+    large = rules("{id: large, when: {action: refund.create, amount: {over: 500}}, then: allow}")
+
+    assert decided(named, refund(1, judged=False)).outcome is ASK
+    for policy in (grouped, asks, large):
+        assert decided(policy, refund(1, judged=False)).outcome is BLOCK
+
+
 @pytest.mark.parametrize(("reads", "outcome"), [("allow", ALLOW), ("require_approval", ASK), ("block", BLOCK)])
 def test_reads_go_by_otherwise(reads: str, outcome: Outcome) -> None:
     decision = decided(compiled(f"otherwise: {{reads: {reads}}}"), facts_of("balance.retrieve"))

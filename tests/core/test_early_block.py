@@ -59,3 +59,12 @@ def test_an_unknown_or_unjudged_operation_is_blocked_early() -> None:
     assert policy.early_block(refund(5, known=False), PENDING) is not None
     assert policy.early_block(refund(5, judged=False), PENDING) is not None
     assert asks.early_block(refund(5, judged=False), PENDING) is None
+
+
+def test_an_unjudged_operation_is_not_blocked_early_while_a_rule_may_still_vouch_for_it() -> None:
+    large = compiled("rules: [{id: large, when: {action: refund.create, amount: {over: 500}}, then: allow}]")
+    other = compiled("rules: [{id: other, when: {action: payout.create}, then: allow}]")
+
+    assert large.early_block(refund(5, judged=False), frozenset({"amount"})) is None
+    assert large.early_block(refund(5, judged=False), frozenset()) is not None
+    assert other.early_block(refund(5, judged=False), frozenset({"amount"})) is not None
