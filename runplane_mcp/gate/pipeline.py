@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from runplane_mcp.core.catalog import Catalog
@@ -42,6 +44,7 @@ from runplane_mcp.gate.records import block_failure, find, received_event, words
 from runplane_mcp.gate.repeats import Taken, asked_before, same_before, tell, with_forms
 from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
+from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.resolve import resolve
 
@@ -79,6 +82,7 @@ class Gate:
         self._tasks: set[asyncio.Task[RequestView]] = set()
         self._running: set[str] = set()
         self._deciding: set[str] = set()
+        self._budget = ReadBudget(time.monotonic)
         self._closing = False
         self._changes = asyncio.Condition()
         self.watched = 0
@@ -216,7 +220,7 @@ class Gate:
         # 4 resolve, while the request itself becomes durable, or turns out to be one that was made before.
         looking = None
         if not early:
-            looking = asyncio.create_task(resolve(self.connection, classified, timeout=LOOK_UP))
+            looking = asyncio.create_task(self._look_up(request, classified))
         try:
             taken = await self._written(lambda tx: self._receive(tx, request, classified, blocked=early))
         except RequestError as error:
@@ -240,7 +244,7 @@ class Gate:
             return view_of(taken.request)
         self.executor.probe("submit.received")
         # Not begun yet where it was blocked or frozen a moment ago and is no longer.
-        effect = await (looking or resolve(self.connection, classified, timeout=LOOK_UP))
+        effect = await (looking or self._look_up(request, classified))
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
         self._deciding.add(request.id)
@@ -254,6 +258,11 @@ class Gate:
         if decided.request.state is State.EXECUTING:
             await self.execute(decided.request, fresh=True)
         return await self.get(request.principal, decided.request.id)
+
+    async def _look_up(self, request: ActionRequest, classified: Classified) -> Effect:
+        """The effect, within the agent's budget of look-ups."""
+        may_look = partial(self._budget.take, request.principal)
+        return await resolve(self.connection, classified, timeout=LOOK_UP, may_look=may_look)
 
     async def _answered(self, taken: Taken) -> RequestView:
         """The view of an earlier request that answers for this attempt; of one that is under way, once it is settled."""
