@@ -1,5 +1,6 @@
 """`scripts/catalog [PATH]` takes over a published list of Stripe's operations, and says what is other than before. Then it
-writes anew what is derived: `data/parameters.json`, from the SDK that is installed. Without a list it does only that.
+writes anew what is derived: `data/parameters.json`, from the SDK that is installed, and the page for reviewers. Without a
+list it does only that.
 
 The list is JSON: `{"operations": [{"method", "path", "operation_id", "host", "api_version", "availability", "alias_of",
 "required", "params"}, …]}`. Order is kept, hosts are written in one way, and each operation is one line, so that a diff can
@@ -18,10 +19,13 @@ from typing import Final, TypeAlias, cast
 
 from runplane_mcp.core.catalog import PARAMETERS, PUBLISHED, Catalog, read_catalog, texts
 from scripts.parameters import shapes_of, text_of
+from scripts.review import page_of
 
 Row: TypeAlias = Mapping[str, object]
 
 DATA: Final = Path(str(files("runplane_mcp.core").joinpath("data")))
+#: The page for whoever reviews what agents can do.
+PAGE: Final = Path(__file__).parents[1] / "docs" / "stripe-operations.md"
 #: What every operation has, in the order in which a line shows it.
 _KEYS: Final = tuple("method path operation_id host api_version availability alias_of required params".split())
 #: The names of Stripe's hosts as the list may write them, each with ours.
@@ -130,7 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{given.path or 'It'} cannot be taken over, and nothing was written: {error}", file=sys.stderr)
         return 1
     _tell(before, after, cast("Row", published.get("meta", {})))
-    for path, new in ((given.into, text), (given.into.with_name(PARAMETERS), parameters)):
+    derived = [(given.into, text), (given.into.with_name(PARAMETERS), parameters)]
+    if given.into.parent == DATA:
+        derived.append((PAGE, page_of(after)))
+    for path, new in derived:
         if not given.dry_run and (not path.exists() or path.read_text(encoding="utf-8") != new):
             path.write_text(new, encoding="utf-8")
     return 0

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from runplane_mcp.core.catalog import PUBLISHED
-from scripts.operations import DATA, Unusable, main, normal_form
+from runplane_mcp.core.catalog import PUBLISHED, load
+from scripts.operations import DATA, PAGE, Unusable, main, normal_form
+from scripts.review import page_of
 
 ROOT = Path(__file__).parents[1]
 PRESENT = (DATA / PUBLISHED).read_text(encoding="utf-8")
@@ -78,6 +79,11 @@ def test_what_is_new_gone_and_changed_is_said_and_written(taken: Path, capsys: p
     written = json.loads(taken.read_text(encoding="utf-8"))
     assert written["operations"] == published["operations"]
     assert written["meta"] == document()["meta"]
+
+
+def test_the_page_for_reviewers_is_what_the_catalog_says() -> None:
+    """`scripts/catalog` writes it anew."""
+    assert PAGE.read_text(encoding="utf-8") == page_of(load())
 
 
 def test_a_dry_run_writes_nothing(taken: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.facts import GROUP_SENTENCES, REGISTRY
 from runplane_mcp.core.operation import EFFECT_FACTS, Operation, Variant
 from runplane_mcp.core.text import visible
+from runplane_mcp.core.told import Addition, When
 
 _AVAILABILITY = {
     "ga": "generally available",
@@ -80,6 +81,15 @@ def details_json(catalog: Catalog, operation: Operation) -> dict[str, Json]:
         "effect": operation.effect.value,
         "facts": sorted(operation.facts & EFFECT_FACTS),
         "variants": variants,
+        "adds": [
+            {
+                "when": str(when),
+                "groups": sorted(each.groups),
+                "facts": sorted(each.facts),
+                "reason": f"`{when.path.rsplit('.', 1)[-1]}` {each.reason}",
+            }
+            for when, each in _additions(operation)
+        ],
         "aliases": [f"{each.method} {each.path}" for each in _aliases(catalog, operation)],
         "tools": list(callers_of(operation.operation_id)),
     }
@@ -119,7 +129,7 @@ def operation_view(catalog: Catalog, operation: Operation) -> RenderableType:
     route = Text(f"{operation.method} {operation.path}", overflow="fold")
     about = [
         ("Action", operation.action),
-        ("Groups", ", ".join(sorted(operation.groups)) or "none"),
+        ("Groups", _groups(operation)),
         ("Kind", f"{operation.kind.value}, {status}"),
         ("Effects", _effects(operation)),
     ]
@@ -147,6 +157,10 @@ def operation_view(catalog: Catalog, operation: Operation) -> RenderableType:
         facts = [(name, REGISTRY[name].sentence) for name in REGISTRY if name in operation.facts & EFFECT_FACTS]
         parts.append(Text("\nFacts of its effect, which rules can test", style="bold"))
         parts.append(_inside(_pairs(facts)))
+    additions = [(str(when), _in_words(each)) for when, each in _additions(operation)]
+    if additions:
+        parts.append(Text("\nWhat parameters add, wherever they stand", style="bold"))
+        parts.append(_inside(_pairs(additions)))
     if operation.variants:
         parts.append(Text("\nNarrowed by parameters, the first that fits", style="bold"))
         for number, each in enumerate(operation.variants):
@@ -177,6 +191,13 @@ def _actions_in(operation: Operation, group: str) -> str:
 def _aliases(catalog: Catalog, operation: Operation) -> list[Operation]:
     route = f"{operation.method} {operation.path}"
     return [each for each in catalog.operations if each.alias_of == route]
+
+
+def _groups(operation: Operation) -> str:
+    """All that it can be in, those first that it is in whatever its parameters."""
+    always, sometimes = operation.least.groups, operation.groups - operation.least.groups
+    words = ", ".join(sorted(always)) or "none"
+    return f"{words}; with parameters also {', '.join(sorted(sometimes))}" if sometimes else words
 
 
 def _effects(operation: Operation) -> str:
@@ -212,6 +233,15 @@ def _variant(variant: Variant) -> Sequence[tuple[str, str]]:
         ("In groups", ", ".join(sorted(variant.judgement.groups)) or "none"),
         ("With facts", ", ".join(sorted(variant.judgement.facts & EFFECT_FACTS)) or "none"),
     ]
+
+
+def _additions(operation: Operation) -> Sequence[tuple[When, Addition]]:
+    return operation.telling.told if operation.telling is not None else ()
+
+
+def _in_words(addition: Addition) -> str:
+    brings = ", ".join([*sorted(addition.groups), *sorted(addition.facts)])
+    return f"{addition.reason}{f' ({brings})' if brings else ''}"
 
 
 def _inside(part: RenderableType) -> Padding:

@@ -45,6 +45,9 @@ class When:
     equal: str | None = None
     sign: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.path}={self.equal}" if self.equal is not None else f"{self.path}{self.sign and f'{self.sign}0'}"
+
     def holds(self, value: Text) -> bool:
         """Whether this value may be meant. One that cannot be read is."""
         if self.equal is not None:
@@ -85,9 +88,14 @@ class Telling:
     @cached_property
     def possible(self) -> tuple[Addition, ...]:
         """Every addition that is told of this operation, whatever is given."""
+        return tuple(addition for _, addition in self.told)
+
+    @cached_property
+    def told(self) -> tuple[tuple[When, Addition], ...]:
+        """The same with the parameters that bring them: its own first, then the common ones by name."""
         names = (self.names - self._settled) | self.inside
-        common = (self.common.adds[name] for name in sorted(names) if name in self.common.adds)
-        return (*(addition for _, addition in self.own), *common)
+        common = ((When(name), self.common.adds[name]) for name in sorted(names) if name in self.common.adds)
+        return (*self.own, *common)
 
     def added(self, given: Mapping[str, Text]) -> Iterator[Added]:
         """What these parameters add, in the order in which they stand."""

@@ -1,6 +1,6 @@
-"""How many look-ups one agent may cause: Stripe's rate limits are the whole company's, and one agent that asks and asks must
-not use them up for everybody (THREATS 26). What is over the budget is not looked up, so it is unknown, which works against
-the request.
+"""How many look-ups one agent may cause: Stripe's rate limits are the whole company's, and one agent that asks and asks
+must not use them up for everybody (THREATS 26). What is over the budget is not looked up, so it is unknown, which works
+against the request.
 """
 
 from __future__ import annotations
