@@ -45,6 +45,15 @@ class Shapes:
         """Every path into the parameters: `transfer_data.destination`."""
         yield from self._paths("", self.operations.get(operation_id, {}))
 
+    def type_at(self, operation_id: str, path: str) -> str:
+        """The types of what stands at a path. KeyError for one that there is not."""
+        shape: _Written = self.operations[operation_id]
+        *above, last = path.split(".")
+        for name in above:
+            number = _number(shape[name])
+            shape = self.inner[number] if number is not None else {}
+        return _types(shape[last])
+
     def check_asked(self, operation_id: str, asked: Mapping[str, Value]) -> None:
         """ParameterError `parameter.unknown` or `parameter.type` for what the agent put inside of parameters wrongly: a
         name that cannot stand there, a value of another JSON type."""

@@ -13,7 +13,7 @@ from runplane_mcp.core.effect import UNAVAILABLE, Effect, LookedUp, NotThere
 from runplane_mcp.core.effects import MOST_STAGES, broken, effect_of, effective, reads
 from runplane_mcp.core.facts import NONE, UNKNOWN
 from runplane_mcp.core.money import Money
-from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.operation import Classified, Operation
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Value, encode
 
@@ -107,14 +107,11 @@ def test_an_optional_part_of_the_sentence_is_left_out_with_its_parameter() -> No
 
 @pytest.mark.parametrize("operation", DECLARED, ids=lambda each: each.operation_id)
 def test_a_declared_effect_is_whole_whatever_was_looked_up(
-    operation: object,
+    operation: Operation,
 ) -> None:
     """Every fact that it can have is there, known or not; look-ups come to an end; the sentence is one for people."""
-    from runplane_mcp.core.operation import Operation
-
-    assert isinstance(operation, Operation)
     given: dict[str, Value] = dict.fromkeys(operation.path_parameters, "id_1")
-    given |= {name: _sound(operation.params[name]) for name in operation.required}
+    given |= {name: _sound(operation, name, operation.params[name]) for name in operation.required}
     classified = CATALOG.classify(encode(operation.method, operation.path, given))
 
     effect = effect_of(classified, {})
@@ -128,9 +125,16 @@ def test_a_declared_effect_is_whole_whatever_was_looked_up(
     assert not reads(classified, {read.name: UNAVAILABLE for read in reads(classified, {})}) or MOST_STAGES > 1
 
 
-def _sound(type_: str) -> Value:
-    sound: dict[str, Value] = {"string": "x_1", "integer": 500, "boolean": True, "array": ["x_1"]}
-    return sound.get(type_.split("|")[0], {"type": "x"})
+def _sound(operation: Operation, path: str, type_: str) -> Value:
+    """A value that the operation takes at a path."""
+    first = type_.split("|")[0]
+    inside = [each for each in CATALOG.shapes.paths(operation.target_id) if each.rpartition(".")[0] == path]
+    if first in {"object", "array"} and inside:
+        name = inside[0].rpartition(".")[2]
+        inner: Value = {name: _sound(operation, inside[0], CATALOG.shapes.type_at(operation.target_id, inside[0]))}
+        return inner if first == "object" else [inner]
+    sound: dict[str, Value] = {"string": "x_1", "integer": 500, "boolean": True, "array": ["x_1"], "unset": ""}
+    return sound.get(first, {"type": "x"})
 
 
 def test_a_sum_takes_paths_with_signs_and_amounts_without() -> None:
