@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias, cast
 
 _Row: TypeAlias = Mapping[str, object]
@@ -76,6 +77,18 @@ class Declaration:
     fill: str = ""
     holds: tuple[Path, ...] = ()
     quotes: tuple[tuple[str, Path], ...] = ()
+
+
+class Declared:
+    """A declaration as it stands in the line, read when it is first asked for."""
+
+    def __init__(self, row: _Row) -> None:
+        self._row = row
+
+    @cached_property
+    def effect(self) -> Declaration:
+        """ValueError or KeyError for what cannot be right: a test asks all of them."""
+        return read_declaration(self._row)
 
 
 def read_declaration(row: _Row) -> Declaration:

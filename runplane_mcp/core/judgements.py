@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from runplane_mcp.core.actions import action_of
-from runplane_mcp.core.declaration import read_declaration
+from runplane_mcp.core.declaration import Declared
 from runplane_mcp.core.facts import EVERYWHERE, GROUPS, REGISTRY, Source
 from runplane_mcp.core.operation import EFFECT_FACTS, EffectKind, Judgement, Operation, Variant
 from runplane_mcp.core.request import Kind
@@ -16,7 +16,8 @@ from runplane_mcp.core.shapes import Shapes
 from runplane_mcp.core.told import Meanings, Telling, read_meanings, read_telling
 from runplane_mcp.core.wire import path_parameters
 
-_Row: TypeAlias = Mapping[str, object]
+#: A row as JSON has it: what it holds is checked as it is read.
+_Row: TypeAlias = Mapping[str, Any]
 
 _NOBODY: Final = "Nobody has judged it yet."
 #: What an operation counts as until somebody has judged it: the worst of everything, under the name that the rule gives.
@@ -32,7 +33,10 @@ _UNJUDGED: Final[Mapping[bool, _Row]] = {
     }
     for reads in (True, False)
 }
+_GROUPS: Final = frozenset(GROUPS)
 _HISTORY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.source is Source.HISTORY)
+#: The facts that all operations of a kind have.
+_COMMON: Final = {Kind.WRITE: EVERYWHERE, Kind.READ: EVERYWHERE - _HISTORY}
 _KEYS: Final = frozenset(
     """
     operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants plain adds
@@ -64,8 +68,10 @@ def read_operations(published: str, judged: Iterable[str], meanings: str, shapes
         known = judgements.get(target["operation_id"])
         try:
             id = cast("str", target["operation_id"])
-            of_sdk = _OfSdk(shapes.types(id), shapes.names_inside(id, inside) & common.adds.keys())
-            yield _operation(row, target, known if known is not None else _unjudged(target, families), common, of_sdk)
+            told = known is not None and ("plain" in known or "adds" in known)
+            names = shapes.names_inside(id, inside) & common.adds.keys() if told else frozenset[str]()
+            judged_as = known if known is not None else _unjudged(target, families)
+            yield _operation(row, target, judged_as, common, _OfSdk(shapes.types(id), names))
         except (ValueError, KeyError) as error:
             raise ValueError(f"{row['operation_id']}: {error}") from error
 
@@ -93,67 +99,71 @@ class _OfSdk:
 
 
 def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _OfSdk) -> Operation:
-    method, path = cast("str", row["method"]), cast("str", row["path"])
+    method, path = row["method"], row["path"]
     in_path = path_parameters(path)
     declared = known.get("effect")
-    declaration = read_declaration(cast("_Row", declared)) if isinstance(declared, dict) else None
-    if declaration is not None:
+    if isinstance(declared, dict):
         known = {**known, "effect": EffectKind.DECLARED.value}
-    kind = Kind(cast("str", known.get("kind", "read" if method == "GET" else "write")))
-    action = cast("str", known.get("action")) or action_of(cast("str", target["method"]), cast("str", target["path"]))
+    kind = Kind(known.get("kind", "read" if method == "GET" else "write"))
+    action = known.get("action") or action_of(target["method"], target["path"])
     least = _judgement(known, {"action": action, "groups": [], "facts": [], "effect": EffectKind.READ.value}, kind)
-    types = cast("Mapping[str, str | None]", known.get("types", {}))
-    published = cast("Mapping[str, str]", target["params"])
-    declared = {**{name: _all_types(name, type_, of_sdk) for name, type_ in published.items()}, **types}
-    params = {name: type_ for name, type_ in declared.items() if type_ is not None and name not in in_path}
+    params = {**target["params"]}
+    for name, type_ in of_sdk.types.items():
+        if params.get(name, type_) != type_:
+            params[name] = _all_types(name, params[name], type_)
+    for name, judged_type in known.get("types", {}).items():
+        if judged_type is None:
+            params.pop(name, None)
+        else:
+            params[name] = judged_type
+    for name in in_path:
+        params.pop(name, None)
     telling = read_telling(known, params, common, of_sdk.inside)
     widest = least if telling is None else _widest(least, telling)
     return Operation(
         method=method,
         path=path,
-        operation_id=cast("str", row["operation_id"]),
-        host=cast("str", row["host"]),
-        api_version=cast("str", row["api_version"]),
-        availability=cast("str", row["availability"]),
-        alias_of=cast("str | None", row["alias_of"]),
-        target_id=cast("str", target["operation_id"]),
+        operation_id=row["operation_id"],
+        host=row["host"],
+        api_version=row["api_version"],
+        availability=row["availability"],
+        alias_of=row["alias_of"],
+        target_id=target["operation_id"],
         params=params,
-        required=frozenset(cast("list[str]", target["required"])) - frozenset(in_path),
+        required=frozenset(target["required"]) - frozenset(in_path),
         judged=known is not _UNJUDGED[True] and known["reason"] != _NOBODY,
         action=widest.action,
         groups=widest.groups,
         kind=kind,
         effect=widest.effect,
         facts=widest.facts,
-        reversible=cast("bool | None", known.get("reversible")),
+        reversible=known.get("reversible"),
         money_out=bool(known.get("money_out", False)),
         secret_answer=bool(known.get("secret_answer", False)),
         takes_metadata=kind is Kind.WRITE and "metadata" in params,
-        answers=cast("str", known["answers"]),
-        reason=cast("str", known["reason"])
-        if row is target
-        else f"Another path of {target['method']} {target['path']}: the same.",
+        answers=known["answers"],
+        reason=known["reason"] if row is target else f"Another path of {target['method']} {target['path']}: the same.",
         variants=tuple(
             Variant(
-                only=frozenset(cast("list[str]", variant["only"])),
-                given=frozenset(cast("list[str]", variant.get("given", []))),
-                positive=frozenset(cast("list[str]", variant.get("positive", []))),
-                when=cast("Mapping[str, str]", variant.get("when", {})),
-                if_given=cast("Mapping[str, str]", variant.get("if_given", {})),
-                lacks=frozenset(cast("list[str]", variant.get("lacks", []))),
+                only=frozenset(variant["only"]),
+                given=frozenset(variant.get("given", [])),
+                positive=frozenset(variant.get("positive", [])),
+                when=variant.get("when", {}),
+                if_given=variant.get("if_given", {}),
+                lacks=frozenset(variant.get("lacks", [])),
                 judgement=_judgement(variant, {**known, "action": action}, kind),
             )
-            for variant in cast("list[_Row]", known.get("variants", []))
+            for variant in known.get("variants", [])
         ),
         least=least,
         telling=telling,
-        declaration=declaration,
+        declared=Declared(declared) if isinstance(declared, dict) else None,
     )
 
 
-def _all_types(name: str, published: str, of_sdk: _OfSdk) -> str:
+def _all_types(name: str, published: str, of_sdk: str) -> str:
     """The published type of a parameter with those that the SDK adds. Metadata is never unset whole: ours is in it."""
-    known = of_sdk.types.get(name, published).split("|")
+    known = of_sdk.split("|")
     if published not in known:
         return published
     return "|".join(each for each in known if name != "metadata" or each != "unset")
@@ -169,17 +179,16 @@ def _widest(least: Judgement, telling: Telling) -> Judgement:
 
 
 def _judgement(row: _Row, widest: _Row, kind: Kind) -> Judgement:
-    def of(name: str) -> object:
+    def of(name: str) -> Any:
         return row[name] if name in row else widest.get(name, [])
 
-    groups = frozenset(cast("list[str]", of("groups")))
-    facts = frozenset(cast("list[str]", of("facts")))
-    effect = EffectKind(cast("str", of("effect")))
-    if not groups <= frozenset(GROUPS) or not facts <= EFFECT_FACTS:
+    groups = frozenset(of("groups"))
+    facts = frozenset(of("facts"))
+    effect = EffectKind(of("effect"))
+    if not groups <= _GROUPS or not facts <= EFFECT_FACTS:
         raise ValueError(
             f"{row.get('operation_id', widest.get('operation_id'))} names a group or a fact that there is not"
         )
     if (kind is Kind.READ) != (effect is EffectKind.READ) and effect is not EffectKind.UNJUDGED:
         raise ValueError(f"{row.get('operation_id', widest.get('operation_id'))} has the effect of another kind")
-    common = EVERYWHERE if kind is Kind.WRITE else EVERYWHERE - _HISTORY
-    return Judgement(cast("str", of("action")), groups, effect, facts | common)
+    return Judgement(of("action"), groups, effect, facts | _COMMON[kind])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from runplane_mcp.core.declaration import Declaration
+from runplane_mcp.core.declaration import Declaration, Declared
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
 from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Kind
@@ -100,7 +100,7 @@ class Operation:
     is the `object` of what Stripe answers. `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that
     an effect holds. `judged` false: the catalog has it, but nobody has said what it does. Action, groups, effect and facts
     are the widest, `least` what it is with parameters that add nothing (`telling`), or the widest too where nobody has told
-    what each adds. `declaration` is the effect that its judgement declares, None where a file of `core/effects/` knows it.
+    what each adds. `declared` is the effect as its judgement declares it.
     """
 
     method: str
@@ -128,7 +128,13 @@ class Operation:
     variants: tuple[Variant, ...]
     least: Judgement
     telling: Telling | None
-    declaration: Declaration | None
+    declared: Declared | None
+
+    @property
+    def declaration(self) -> Declaration | None:
+        """The effect that its judgement declares, None where a file of `core/effects/` knows it. Read when first asked for;
+        ValueError or KeyError, which a test looks for in every operation, where it cannot be right."""
+        return self.declared.effect if self.declared is not None else None
 
     @property
     def path_parameters(self) -> tuple[str, ...]:

@@ -51,7 +51,12 @@ def test_a_group_that_a_rule_blocks_is_closed_with_all_that_is_in_it() -> None:
     found = closed("rules: [{when: {action: [payouts, bank_details]}, then: block}]")
 
     assert found.names == ("payouts", "bank_details")
-    assert found.operations == {"PostPayouts"}
+    assert {"PostPayouts", "PostTreasuryOutboundPayments", "PostAccountsAccountExternalAccounts"} <= found.operations
+    assert all(
+        operation.least.groups & {"payouts", "bank_details"}
+        for operation in CATALOG.operations
+        if operation.operation_id in found.operations
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,7 @@ def test_a_group_that_a_rule_blocks_is_closed_with_all_that_is_in_it() -> None:
         "{when: {action: payouts, business_hours: false}, then: block}",
         "{when: {action: payouts, amount: {over: 100}}, then: block}",
         "{when: {action: payouts, risk_level: critical}, then: block}",
-        "{when: {action: payouts}, unless: {destination_paid_before: true}, then: block}",
+        "{when: {action: payout.create}, unless: {destination_paid_before: true}, then: block}",
         "{when: {action: payouts, agent: other-bot}, then: block}",
         "{when: {action: payouts, client: cursor}, then: block}",
     ],
@@ -128,12 +133,14 @@ def test_reads_can_be_closed_too() -> None:
 
 
 def test_only_what_the_agent_can_reach_or_a_rule_names_is_told() -> None:
-    body = "otherwise: {writes: block}\nrules: [{when: {action: gift_card.create}, then: block}]"
+    body = "otherwise: {writes: block}\nrules: [{when: {action: payout.update}, then: block}]"
     found = closed_to(policy_of(body), CATALOG, WHO, reachable=["PostPayouts", "GetBalance"])
 
     assert found.operations == {"PostPayouts"}
-    assert "gift_card.create" in found.names
-    assert not any(name.startswith("gift_card.") and name != "gift_card.create" for name in found.names)
+    assert "payout.update" in found.names
+    assert not any(
+        name.startswith("payout.") and name not in {"payout.create", "payout.update"} for name in found.names
+    )
 
 
 # ── it is sound ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -113,15 +113,28 @@ def test_a_number_that_cannot_be_read_may_be_below_zero(amount: str) -> None:
         {"adds": {"amount": {"facts": ["amout"], "reason": "x."}}},
         {"adds": {"amount": {"group": ["refunds"], "reason": "x."}}},
         {"adds": {"amount": {"groups": ["refunds"]}}},
-        {"effect": {"sentence": "x"}},
-        {"effect": {"sentence": "x", "undo": "x", "look": {}}},
-        {"effect": {"sentence": "x", "undo": "x", "customer": "charge:customer"}},
-        {"effect": {"sentence": "x", "undo": "x", "amount": "amount - "}},
     ],
 )
 def test_a_judgement_that_tells_what_cannot_be_does_not_load(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="PostThings"):
         catalog(**wrong)
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"sentence": "x"},
+        {"sentence": "x", "undo": "x", "look": {}},
+        {"sentence": "x", "undo": "x", "customer": "charge:customer"},
+        {"sentence": "x", "undo": "x", "amount": "amount - "},
+    ],
+)
+def test_an_effect_that_cannot_be_is_not_read(effect: dict[str, object]) -> None:
+    """The test that asks every declared effect is in `test_declared.py`."""
+    [operation] = catalog(effect=effect).operations
+
+    with pytest.raises((ValueError, KeyError)):
+        _ = operation.declaration
 
 
 def test_what_nobody_judged_is_in_the_groups_of_its_family() -> None:
