@@ -58,7 +58,8 @@ def test_a_part_of_a_minor_unit_counts_as_a_whole_one() -> None:
     [
         [item(billing_scheme="tiered", unit_amount=None)],
         [item(recurring={"interval": "month", "interval_count": 1, "usage_type": "metered"})],
-        [item(transform_quantity={"divide_by": 10, "round": "up"})],
+        [item(transform_quantity={"divide_by": 0, "round": "up"})],
+        [item(transform_quantity={"divide_by": 10, "round": "nearest"})],
         [item(None, unit_amount_decimal=None)],
         [item(100.0, unit_amount_decimal="1e3")],
         [item("100", unit_amount_decimal="-5")],

@@ -14,10 +14,12 @@ from runplane_mcp.core.request import Failure, Precondition
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
-    """The customer and their subscriptions that have not ended, both at once."""
+    """The customer and their subscriptions that have not ended, both at once; then the tiers of their prices."""
     id = classified.parameters["customer"]
-    if looked or not o.is_id(id):
+    if not o.is_id(id):
         return ()
+    if looked:
+        return revenue.tier_reads(o.listed(o.seen(looked, "subscriptions")) or (), looked)
     return (
         o.look("customer", "/v1/customers/{customer}", customer=id),
         o.look("subscriptions", "/v1/subscriptions", customer=id, limit=100),
@@ -38,6 +40,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     observed: dict[str, str | int] = {}
     lost = None
     if subscriptions is not None:
+        subscriptions = tuple(revenue.with_tiers(each, looked) for each in subscriptions)
         lost = revenue.monthly(subscriptions)
         facts["mrr_lost"] = (lost or UNKNOWN) if subscriptions else NONE
         facts["ends"] = "now" if subscriptions else NONE

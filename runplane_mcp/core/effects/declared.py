@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from runplane_mcp.core.declaration import Declaration, Path, Sum, Term
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, NotThere, Read
+from runplane_mcp.core.effects import destinations, discounts
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
@@ -41,6 +42,8 @@ def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
         ids = {name: _text(classified, looked, path) for name, path in look.parameters}
         if all(o.is_id(id) for id in ids.values()):
             wanted.append(o.look(look.name, look.template, **{name: str(id) for name, id in ids.items()}))
+    if "discount_percent" in classified.facts:
+        wanted += [read for read in discounts.reads(classified) if read.name not in looked]
     return tuple(wanted)
 
 
@@ -50,7 +53,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     most = _money(classified, looked, declared.most)
     added = classified.added
     refusal = _bad_id(classified) or _not_there(classified, looked) or _too_much(amount, most)
-    observed: dict[str, str | int] = {}
+    observed = discounts.observe(looked)
     for path in declared.holds:
         value = _value(classified, looked, path)
         if isinstance(value, bool) or (value is None and _there(looked, path)):
@@ -96,6 +99,7 @@ def _facts(
         "destination": destination,
         "reversible": operation.reversible if operation.reversible is not None else UNKNOWN,
         "url_hosts": hosts_in(classified.parameters),
+        "discount_percent": discounts.percent(classified, looked),
         **dict.fromkeys(_PLAIN_YES, True),
     }
     before = _money(classified, looked, _single(declared.before))
@@ -166,15 +170,7 @@ def _destination(classified: Classified, looked: LookedUp, added: Iterable[Added
     declared = _declaration(classified).destination
     if declared:
         return _first_id(classified, looked, declared)
-    named: set[object] = set()
-    for each in added:
-        if "destination" in each.addition.facts:
-            inner = each.value
-            if isinstance(inner, dict):
-                inner = inner.get("destination", inner.get("account", ""))
-            named.add(inner if isinstance(inner, str) else "")
-    only = named.pop() if len(named) == 1 else None
-    return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
+    return destinations.named(added)
 
 
 def _value(classified: Classified, looked: LookedUp, path: Path) -> object:
@@ -240,7 +236,7 @@ def _not_there(classified: Classified, looked: LookedUp) -> Failure | None:
         given = [".".join(path.steps) for _, path in look.parameters if not path.look]
         if given and isinstance(looked.get(look.name), NotThere):
             return o.missing(looked, **{look.name: given[-1]})
-    return None
+    return o.missing(looked, **discounts.missing_in(looked))
 
 
 def _too_much(amount: Money | None, most: Money | None) -> Failure | None:

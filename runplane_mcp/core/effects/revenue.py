@@ -1,24 +1,23 @@
-"""What a subscription brings in a month: unit amount × quantity over its items, each interval brought to a month.
+"""What a subscription brings in a month: what each item costs a period, each interval brought to a month.
 
-Discounts are left out, so that revenue is rather over- than understated. What cannot be said exactly is None: tiers,
-metered use, packages, several currencies, more items than Stripe showed.
+Discounts and trials are left out, so that revenue is rather over- than understated. What cannot be said exactly is None:
+metered use, several currencies, more items than Stripe showed, tiers that nobody looked up.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from fractions import Fraction
 
 from runplane_mcp.core.canonical import Json, digest_of
-from runplane_mcp.core.effect import StripeObject
+from runplane_mcp.core.effect import LookedUp, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.effects import pricing
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 
 #: Intervals in one month; a year has 365 days.
 _A_MONTH = {"day": Fraction(365, 12), "week": Fraction(365, 84), "month": Fraction(1), "year": Fraction(1, 12)}
-_DECIMAL = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,12})?")
 
 
 def monthly(subscriptions: Iterable[StripeObject]) -> Money | None:
@@ -35,8 +34,7 @@ def monthly(subscriptions: Iterable[StripeObject]) -> Money | None:
                 return None
             total += share
             currencies.add(currency)
-        own = subscription.get("currency")
-        currencies |= {o.currency_of(own) or "unknown"} if own is not None else set()
+        currencies |= _own_currency(subscription)
     amount = math.ceil(total)
     if len(currencies) != 1 or amount > LARGEST_AMOUNT:
         return None
@@ -49,6 +47,25 @@ def items_of(subscription: StripeObject) -> tuple[StripeObject, ...] | None:
     return o.listed(held) if o.complete(held) else None
 
 
+def tier_reads(subscriptions: Iterable[StripeObject | None], looked: LookedUp) -> tuple[Read, ...]:
+    """The reads of the tiers that prices of these subscriptions have and do not show."""
+    items = [item for each in subscriptions if each is not None for item in items_of(each) or ()]
+    return pricing.tier_reads([o.child(item, "price") for item in items], looked)
+
+
+def with_tiers(subscription: StripeObject, looked: LookedUp) -> StripeObject:
+    """The subscription with the tiers of its prices, as far as they were looked up."""
+    items = items_of(subscription)
+    if items is None:
+        return subscription
+    told = [{**item, "price": pricing.with_tiers(o.child(item, "price"), looked)} for item in items]
+    return with_items(subscription, told)
+
+
+def with_items(subscription: StripeObject, items: Iterable[StripeObject]) -> StripeObject:
+    return {**subscription, "items": {"object": "list", "data": list(items), "has_more": False}}
+
+
 def fingerprint(subscriptions: Iterable[StripeObject]) -> str | None:
     """Equal as long as ids, prices, quantities and amounts are: what a precondition compares."""
     found: list[Json] = []
@@ -58,15 +75,7 @@ def fingerprint(subscriptions: Iterable[StripeObject]) -> str | None:
             return None
         for item in items:
             price = o.child(item, "price")
-            found.append(
-                [
-                    o.id_in(subscription),
-                    o.id_in(price),
-                    o.number(item, "quantity"),
-                    o.number(price, "unit_amount"),
-                    ascii(o.text(price, "unit_amount_decimal"))[:40],
-                ]
-            )
+            found.append([o.id_in(subscription), o.number(item, "quantity"), *pricing.telling(price or {})])
     return digest_of(found)[:32]
 
 
@@ -79,10 +88,17 @@ def a_period(subscription: StripeObject) -> Money | None:
             return None
         total += share
         currencies.add(currency)
+    currencies |= _own_currency(subscription)
     amount = math.ceil(total)
     if len(currencies) != 1 or amount > LARGEST_AMOUNT:
         return None
-    return o.money_of(amount, currencies.pop())
+    return o.money_of(amount, o.currency_of(currencies.pop()))
+
+
+def _own_currency(subscription: StripeObject) -> set[str]:
+    """What it is billed in: a price may have an amount of its own in that currency, which is not looked at."""
+    own = subscription.get("currency")
+    return {o.currency_of(own) or "unknown"} if own is not None else set()
 
 
 def interval_of(price: StripeObject | None) -> tuple[str, int] | None:
@@ -103,19 +119,8 @@ def _monthly(item: StripeObject) -> Fraction | None:
 
 
 def _a_period(item: StripeObject) -> Fraction | None:
-    """Unit amount × quantity of an item that is plain: no tiers, no metering, no packages."""
+    """What an item costs for one period; None for metered use, whatever it was so far."""
     price, quantity = o.child(item, "price"), o.number(item, "quantity")
-    amount = _unit_amount(price)
-    plain = (
-        o.text(price, "billing_scheme") == "per_unit"
-        and o.text(o.child(price, "recurring"), "usage_type") == "licensed"
-        and (price is not None and price.get("transform_quantity") is None)
-    )
-    return amount * quantity if plain and quantity is not None and amount is not None else None
-
-
-def _unit_amount(price: StripeObject | None) -> Fraction | None:
-    if (whole := o.number(price, "unit_amount")) is not None:
-        return Fraction(whole)
-    written = o.text(price, "unit_amount_decimal")
-    return Fraction(written) if written and _DECIMAL.fullmatch(written) else None
+    if o.text(o.child(price, "recurring"), "usage_type") != "licensed":
+        return None
+    return pricing.cost(price, quantity)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue
@@ -19,22 +18,30 @@ from runplane_mcp.core.request import Failure, Precondition
 from runplane_mcp.core.wire import Text
 
 _ID = "subscription_exposed_id"
-_OVER = frozenset({"canceled", "incomplete_expired"})
+OVER = frozenset({"canceled", "incomplete_expired"})
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
-    """The subscription with its customer; items and prices come along. For a change also what it names, all at once."""
+    """The subscription with its customer; items and prices come along. For a change also what it names, all at once; then
+    the tiers of prices that have some."""
     id = classified.parameters[_ID]
+    changes = classified.effect is EffectKind.SUBSCRIPTION_UPDATE
     if looked:
-        return ()
-    held = o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer"])
-    named = update.reads(classified) if classified.effect is EffectKind.SUBSCRIPTION_UPDATE else ()
-    return (held, *named)
+        if not {"mrr_lost", "amount"} & classified.facts:
+            return ()
+        return (*revenue.tier_reads([o.seen(looked, "subscription")], looked), *update.tier_reads(looked))
+    named = update.reads(classified.parameters) if changes else ()
+    return (look_at(id), *named)
+
+
+def look_at(id: Text) -> Read:
+    return o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer"])
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     asked = classified.parameters
-    subscription = o.seen(looked, "subscription")
+    held = o.seen(looked, "subscription")
+    subscription = revenue.with_tiers(held, looked) if held is not None else None
     refusal = o.missing(looked, subscription=_ID, **update.missing_in(looked)) or _refused(classified, subscription)
     id = o.id_in(subscription) if o.id_in(subscription) == asked[_ID] else None
     customer = o.id_in(subscription, "customer")
@@ -73,7 +80,7 @@ def _refused(classified: Classified, subscription: StripeObject | None) -> Failu
     if "customer" in asked and (held := o.id_in(subscription, "customer")) and held != asked["customer"]:
         return Failure("stripe.resource_missing", "That customer has no such subscription.", param=_ID)
     # Stripe lets an ended one still have its metadata changed.
-    if o.text(subscription, "status") in _OVER and classified.groups:
+    if o.text(subscription, "status") in OVER and classified.groups:
         return Failure("stripe.subscription_already_canceled", "The subscription has already ended.", param=_ID)
     return None
 
@@ -121,11 +128,10 @@ def _update(
         if {"cancel_at_period_end", "pause_collection"} & asked.keys():
             changes = "Let run on, and charge again,"
         return Effect(sentence=f"{changes} {what}.", facts=facts | {"reversible": True}, undo="Can be changed back.")
-    for name, price in looked.items():
-        if ":" in name and isinstance(price, Mapping):
-            observed[name] = digest_of([ascii(price.get(field))[:60] for field in _TELLING])[:32]
+    observed |= update.observe(looked)
     redirects = update.redirects(asked)
-    found = update.change(classified, subscription, looked)
+    in_path = classified.operation.path_parameters
+    found = update.change({name: text for name, text in asked.items() if name not in in_path}, subscription, looked)
     facts |= {
         "reversible": UNKNOWN,
         "redirects_funds": redirects,
@@ -143,10 +149,6 @@ def _update(
         undo="Can partly be changed back; what was billed stays billed.",
         money_lines=found.lines,
     )
-
-
-#: The fields of prices and coupons that say what they cost or take off.
-_TELLING = ("id", "unit_amount", "unit_amount_decimal", "currency", "percent_off", "amount_off", "duration")
 
 
 def _period_end(subscription: StripeObject | None) -> int | None:

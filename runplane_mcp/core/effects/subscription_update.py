@@ -13,21 +13,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.effect import LookedUp, MoneyLine, Read, StripeObject
-from runplane_mcp.core.effects import coupon as coupons
+from runplane_mcp.core.effects import discounts, phases, pricing, revenue
 from runplane_mcp.core.effects import objects as o
-from runplane_mcp.core.effects import revenue
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
-from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.wire import Text
 
 #: Parameters that change whose money it is, and those that do with this inside.
 _REDIRECTS: Final = frozenset({"transfer_data", "on_behalf_of", "application_fee_percent"})
 _MAY_REDIRECT: Final = {"invoice_settings": "issuer", "automatic_tax": "liability"}
-#: As many prices and coupons as are looked up for one request; with more, it is unknown what they do.
-_MOST = 20
 #: What an item of `items` may say without making its price and quantity unclear.
 _ITEM = frozenset({"id", "price", "quantity", "deleted", "metadata", "clear_usage", "tax_rates", "billing_thresholds"})
 #: Parameters that may end, defer or take off revenue in ways that only Stripe knows.
@@ -36,14 +33,19 @@ _UNCLEAR = frozenset({"trial_from_plan", "billing_schedules"})
 _BILLS = frozenset({"add_invoice_items", "trial_from_plan", "billing_schedules", "pending_invoice_item_interval"})
 
 
-def reads(classified: Classified) -> tuple[Read, ...]:
-    """Every price and coupon that the parameters name, at once."""
-    asked = classified.parameters
-    wanted = [
-        *(o.look(f"price:{id}", "/v1/prices/{price}", price=id) for id in _named(asked.get("items"), "price")),
-        *(o.look(f"coupon:{id}", "/v1/coupons/{coupon}", coupon=id) for id in _named(asked.get("discounts"), "coupon")),
-    ]
-    return tuple(wanted) if len(wanted) <= _MOST else ()
+def reads(asked: Mapping[str, Text]) -> tuple[Read, ...]:
+    """Every price, coupon and promotion code that the parameters name, at once."""
+    prices = _named(asked.get("items"), "price")
+    wanted = [o.look(f"price:{id}", "/v1/prices/{price}", price=id) for id in prices]
+    return (
+        *(wanted if len(wanted) <= pricing.MOST else ()),
+        *discounts.looks(discounts.named_in(asked.get("discounts")) or ()),
+    )
+
+
+def tier_reads(looked: LookedUp) -> tuple[Read, ...]:
+    """The tiers of the prices that were looked up, where they have some."""
+    return pricing.tier_reads([o.seen(looked, name) for name in looked if name.startswith("price:")], looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Change:
     lines: tuple[MoneyLine, ...]
 
 
-def change(classified: Classified, subscription: StripeObject | None, looked: LookedUp) -> Change:
-    asked = classified.parameters
+def change(asked: Mapping[str, Text], subscription: StripeObject | None, looked: LookedUp) -> Change:
+    """`asked` without what stands in the path."""
     now = revenue.monthly([subscription]) if subscription is not None else None
     after = _after(asked, subscription, looked)
     then = revenue.monthly([after]) if after is not None else None
@@ -72,7 +74,7 @@ def change(classified: Classified, subscription: StripeObject | None, looked: Lo
         moved=_moved(asked, subscription, after),
         discount=discount,
         ends=_ends(asked),
-        doing=_doing(classified, now, then, lost),
+        doing=_doing(asked, now, then, lost),
         lines=tuple(
             MoneyLine(label, money)
             for label, money in (
@@ -95,8 +97,18 @@ def redirects(asked: Mapping[str, Text]) -> bool:
 
 
 def missing_in(looked: LookedUp) -> dict[str, str]:
-    """The looked-up names of prices and coupons, each with the parameter that named it."""
-    return {name: "items" if name.startswith("price:") else "discounts" for name in looked if ":" in name}
+    """The looked-up names of prices, coupons and codes, each with the parameter that named it."""
+    prices = {name: "items" for name in looked if name.startswith("price:")}
+    return {**prices, **discounts.missing_in(looked)}
+
+
+def observe(looked: LookedUp) -> dict[str, str | int]:
+    """What says what prices and coupons cost or take off."""
+    observed = discounts.observe(looked)
+    for name, price in looked.items():
+        if name.startswith("price:") and isinstance(price, Mapping):
+            observed[name] = digest_of([*pricing.telling(price)])[:32]
+    return observed
 
 
 def _named(entries: Text | None, field: str) -> list[str]:
@@ -138,13 +150,13 @@ def _after(asked: Mapping[str, Text], subscription: StripeObject | None, looked:
         if changed is None:
             return None
         items[key] = changed
-    return {**subscription, "items": {"object": "list", "data": list(items.values()), "has_more": False}}
+    return revenue.with_items(subscription, items.values())
 
 
 def _item_after(entry: Mapping[str, Text], item: StripeObject | None, looked: LookedUp) -> StripeObject | None:
     changed: dict[str, object] = dict(item or {})
     if "price" in entry:
-        price = o.seen(looked, f"price:{entry['price']}")
+        price = pricing.with_tiers(o.seen(looked, f"price:{entry['price']}"), looked)
         if o.id_in(price) != entry["price"]:
             return None
         # Stripe sets the quantity to one with another price, unless it is said.
@@ -163,40 +175,12 @@ def _discounts(
     discount counts as if it lasted."""
     if {"add_invoice_items"} & asked.keys() or _items_discounted(asked):
         return UNKNOWN, None
-    entries = asked.get("discounts", "")
-    if entries == "":
-        return NONE, Fraction(0)
-    share, taken = Fraction(0), Fraction(0)
-    unsure = False
-    for entry in entries if isinstance(entries, list) else [entries]:
-        id = entry.get("coupon") if isinstance(entry, dict) and entry.keys() == {"coupon"} else None
-        found = o.seen(looked, f"coupon:{id}")
-        percent, off = coupons.percent_in(found), o.number(found, "amount_off")
-        interval = _interval(after)
-        if percent is not None and then is not None:
-            share += percent
-            taken += then.amount * percent / 100
-        elif off is not None and then is not None and interval and o.currency_in(found) == then.currency:
-            unsure = unsure or not then.amount
-            taken += off * revenue.in_a_month(interval)
-            share += 100 * off * revenue.in_a_month(interval) / then.amount if then.amount else 0
-        else:
-            return UNKNOWN, None
-    if unsure:
-        return UNKNOWN, taken
-    return min(share, Fraction(100)), min(taken, Fraction(then.amount)) if then is not None else None
+    return discounts.taken(asked.get("discounts"), looked, then, phases.interval(after))
 
 
 def _items_discounted(asked: Mapping[str, Text]) -> bool:
     items = asked.get("items")
     return isinstance(items, list) and any(not isinstance(each, dict) or "discounts" in each for each in items)
-
-
-def _interval(subscription: StripeObject | None) -> tuple[str, int] | None:
-    """How often it is billed, where all items say the same."""
-    items = (revenue.items_of(subscription) if subscription is not None else None) or ()
-    found = {revenue.interval_of(o.child(item, "price")) for item in items}
-    return found.pop() if len(found) == 1 else None
 
 
 def _lost(
@@ -250,7 +234,7 @@ def _bills(asked: Mapping[str, Text], subscription: StripeObject | None, after: 
         return True
     if "items" not in asked:
         return False
-    stays = _interval(subscription) is not None and _interval(subscription) == _interval(after)
+    stays = phases.interval(subscription) is not None and phases.interval(subscription) == phases.interval(after)
     return asked.get("proration_behavior", "create_prorations") != "none" or not stays
 
 
@@ -261,10 +245,9 @@ def _ends(asked: Mapping[str, Text]) -> FactValue:
     return NONE if at == "" else UNKNOWN
 
 
-def _doing(classified: Classified, now: Money | None, then: Money | None, lost: FactValue) -> str:
+def _doing(asked: Mapping[str, Text], now: Money | None, then: Money | None, lost: FactValue) -> str:
     """What changes, for the sentence: the parameters' names, and the revenue before and after."""
-    asked = classified.parameters
-    names = sorted(name for name in asked if name not in classified.operation.path_parameters)
+    names = sorted(asked)
     if "items" in asked and now is not None and then is not None and now != then:
         return f"{', '.join(names)}: monthly revenue goes from {now} to {then}"
     if isinstance(lost, Money):
