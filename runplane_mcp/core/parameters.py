@@ -167,6 +167,11 @@ def _check_expand(value: object) -> None:
         )
 
 
+def _is_metadata(name: object) -> bool:
+    """`invoice_metadata` too: it is written onto the invoice as its metadata."""
+    return isinstance(name, str) and (name == "metadata" or name.endswith("_metadata"))
+
+
 def _refuse_reserved(value: object, *, depth: int, inside_metadata: bool) -> None:
     if depth > MOST_DEPTH:
         raise ParameterError("parameter.too_deep", f"The parameters are nested more than {MOST_DEPTH} deep.")
@@ -179,7 +184,7 @@ def _refuse_reserved(value: object, *, depth: int, inside_metadata: bool) -> Non
                     param="metadata",
                     next_step="Use another key.",
                 )
-            _refuse_reserved(item, depth=depth + 1, inside_metadata=name == "metadata")
+            _refuse_reserved(item, depth=depth + 1, inside_metadata=_is_metadata(name))
     elif isinstance(value, list | tuple):
         for item in value:
             _refuse_reserved(item, depth=depth + 1, inside_metadata=False)

@@ -24,6 +24,10 @@ _Row: TypeAlias = Mapping[str, object]
 #: Names of which the parts are the customer's own words, and never parameters.
 _OWN_WORDS: Final = frozenset({"metadata", "expand", "include"})
 _KEYS: Final = frozenset({"groups", "facts", "reason"})
+#: Additions that a sentence names.
+_MOST_SAID: Final = 3
+#: Facts of the additions that it names first.
+_SAID_FIRST: Final = frozenset({"bulk", "destination", "gives_access", "redirects_funds"})
 #: `name`, `name=text`, `name<0` or `name>0`; a dot goes inside, and lists are seen through.
 _WHEN: Final = re.compile(r"([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?:=(.*)|([<>])0)?")
 
@@ -119,6 +123,17 @@ class Meanings:
 
     plain: Mapping[str, str]
     adds: Mapping[str, Addition]
+
+
+def also_said(added: Iterable[Added]) -> str:
+    """What parameters add, as sentences to follow the one that says what is done: the first few by name, those first that
+    send money elsewhere or let somebody in, so that harmless ones cannot hide them."""
+    reasons: dict[str, str] = {}
+    for each in sorted(added, key=lambda each: _SAID_FIRST.isdisjoint(each.addition.facts)):
+        reasons.setdefault(each.addition.reason, each.path.rsplit(".", 1)[-1])
+    named = [f" `{name}` {reason}" for reason, name in reasons.items()]
+    more = f" And {len(named) - _MOST_SAID} more." if len(named) > _MOST_SAID else ""
+    return "".join(named[:_MOST_SAID]) + more
 
 
 def read_meanings(document: _Row) -> Meanings:

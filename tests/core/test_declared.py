@@ -134,6 +134,7 @@ def _sound(operation: Operation, path: str, type_: str) -> Value:
         inner: Value = {name: _sound(operation, inside[0], CATALOG.shapes.type_at(operation.target_id, inside[0]))}
         return inner if first == "object" else [inner]
     sound: dict[str, Value] = {"string": "x_1", "integer": 500, "boolean": True, "array": ["x_1"], "unset": ""}
+    sound["signed"] = 500
     return sound.get(first, {"type": "x"})
 
 

@@ -83,6 +83,43 @@ ASKED = (
     classified("PostProducts", name="Beans", default_price_data={"currency": "usd", "unit_amount": 500}),
     classified("PostPrices", currency="usd", product="prod_1", unit_amount=500, recurring={"interval": "month"}),
     classified("PostPrices", currency="usd", product_data={"name": "Beans"}, unit_amount=0),
+    classified(
+        "PostSubscriptions",
+        customer="cus_1",
+        items=[{"price": "price_2", "quantity": 3}],
+        discounts=[{"promotion_code": "promo_1"}],
+        add_invoice_items=[{"price": "price_3"}],
+    ),
+    classified(
+        "PostSubscriptions", customer="cus_1", items=[{"price_data": {"unit_amount": 1}}], on_behalf_of="acct_1"
+    ),
+    classified("PostSubscriptionItems", subscription="sub_1", price="price_2", quantity=2),
+    classified("PostSubscriptionItemsItem", item="si_1", price="price_2", discounts=[{"coupon": "twenty"}]),
+    classified("PostSubscriptionItemsItem", item="si_1", metadata={"a": "b"}),
+    classified("DeleteSubscriptionItemsItem", item="si_1", clear_usage=True),
+    classified("PostSubscriptionSchedules", customer="cus_1", phases=[{"items": [{"price": "price_2"}]}]),
+    classified("PostSubscriptionSchedules", from_subscription="sub_1"),
+    classified("PostSubscriptionSchedulesSchedule", schedule="sched_1", end_behavior="cancel"),
+    classified("PostSubscriptionSchedulesSchedule", schedule="sched_1", phases=[{"items": [{"price": "price_2"}]}]),
+    classified("PostSubscriptionSchedulesScheduleCancel", schedule="sched_1"),
+    classified("PostSubscriptionSchedulesScheduleRelease", schedule="sched_1"),
+    classified("DeleteSubscriptionsSubscriptionExposedIdDiscount", subscription_exposed_id="sub_1"),
+    classified("DeleteCustomersCustomerDiscount", customer="cus_1"),
+    classified("PostSubscriptionsSubscriptionPause", subscription="sub_1"),
+    classified("PostSubscriptionsSubscriptionResume", subscription="sub_1"),
+    classified("PostInvoiceitemsInvoiceitem", invoiceitem="ii_1", amount=-500),
+    classified("DeleteInvoiceitemsInvoiceitem", invoiceitem="ii_1"),
+    classified("PostInvoicesInvoiceAddLines", invoice="in_1", lines=[{"amount": -500}]),
+    classified("PostInvoicesInvoiceUpdateLines", invoice="in_1", lines=[{"id": "il_1", "amount": 5}]),
+    classified("PostInvoicesInvoiceRemoveLines", invoice="in_1", lines=[{"id": "il_1", "behavior": "delete"}]),
+    classified("PostInvoicesInvoiceLinesLineItemId", invoice="in_1", line_item_id="il_1", amount=5),
+    classified("PostQuotesQuoteAccept", quote="qt_1"),
+    classified("PostQuotesQuoteCancel", quote="qt_1"),
+    classified("PostPromotionCodes", promotion={"type": "coupon", "coupon": "twenty"}, customer="cus_1"),
+    classified("PostPromotionCodesPromotionCode", promotion_code="promo_1", active=True),
+    classified("PostPricesPrice", price="price_1", lookup_key="standard", transfer_lookup_key=True),
+    classified("PostProductsId", id="prod_1", default_price="price_2"),
+    classified("PostPlans", currency="usd", product="prod_1", amount=500, interval="month"),
     classified("GetBalance"),
     classified("GetChargesCharge", charge="ch_1"),
 )
@@ -102,6 +139,21 @@ REALISTIC = (
     {"id": "price_1", "active": True, "billing_scheme": "per_unit", "currency": "usd", "custom_unit_amount": None,
      "recurring": None, "transform_quantity": None, "unit_amount": 5},
     {"id": "cus_1", "object": "customer", "balance": -5, "currency": "usd"}, {"id": "acct_1", "default_currency": "usd"},
+    item(id="price_2", billing_scheme="tiered", unit_amount=None, tiers_mode="graduated", tiers=[
+        {"up_to": 5, "unit_amount": 100, "flat_amount": 50}, {"up_to": None, "unit_amount_decimal": "0.5"}])["price"],
+    {**item(), "object": "subscription_item", "subscription": "sub_1"},
+    {"id": "sched_1", "customer": "cus_1", "status": "active", "subscription": subscription(), "end_behavior": "release",
+     "phases": [{"items": [item()]}, {"items": [item(5_000)]}]},
+    {"id": "qt_1", "status": "open", "customer": "cus_1", "currency": "usd", "amount_total": 900, "amount_subtotal": 1_000,
+     "total_details": {"amount_discount": 100}, "transfer_data": None, "on_behalf_of": None,
+     "application_fee_amount": None, "application_fee_percent": None},
+    {"id": "promo_1", "code": "SALE", "customer": None, "promotion": {"type": "coupon", "coupon": coupon()}},
+    listing({"id": "il_1", "object": "line_item", "amount": 500, "currency": "usd"}),
+    {"object": "list", "data": [item()["price"]], "has_more": False},
+    {"id": "prod_1", "object": "product", "name": "Beans", "default_price": item()["price"]},
+    {"id": "ii_1", "object": "invoiceitem", "amount": 500, "currency": "usd", "customer": "cus_1", "invoice": None},
+    subscription(discounts=[{"id": "di_1", "source": {"type": "coupon", "coupon": "twenty"}}]),
+    {"id": "cus_1", "object": "customer", "discount": {"id": "di_1", "source": {"type": "coupon", "coupon": "twenty"}}},
 )  # fmt: skip
 # fmt: off
 _NAMES = [
@@ -114,6 +166,8 @@ _NAMES = [
     "current_period_end", "payment_method_details", "type", "card", "transform_quantity",
     "amount_due", "amount_remaining", "total", "percent_off", "amount_off", "auto_advance",
     "pre_payment_credit_notes_amount", "post_payment_credit_notes_amount", "on_behalf_of",
+    "tiers", "tiers_mode", "up_to", "flat_amount", "phases", "subscription", "promotion", "coupon", "end_behavior",
+    "default_price", "amount_total", "amount_subtotal", "total_details", "amount_discount", "invoice",
 ]
 # fmt: on
 scraps = st.one_of(
@@ -201,9 +255,23 @@ NESTED: dict[str, tuple[dict[str, object], list[str]]] = {
     "PostCreditNotes": ({"invoice": "in_1"}, ["lines", "refunds", "shipping_cost"]),
     "PostCoupons": ({"percent_off": 5}, ["applies_to", "currency_options"]),
     "PostProducts": ({"name": "Beans"}, ["default_price_data", "marketing_features"]),
+    "PostSubscriptions": (
+        {"customer": "cus_1"},
+        ["items", "add_invoice_items", "discounts", "transfer_data", "invoice_settings", "billing_schedules"],
+    ),
+    "PostSubscriptionItemsItem": ({"item": "si_1"}, ["discounts", "price_data", "current_trial"]),
+    "PostSubscriptionSchedules": ({"from_subscription": "sub_1"}, ["phases", "default_settings", "pause_schedules"]),
+    "PostSubscriptionSchedulesSchedule": ({"schedule": "sched_1"}, ["phases", "default_settings"]),
+    "PostInvoicesInvoiceAddLines": ({"invoice": "in_1"}, ["lines", "invoice_metadata"]),
+    "PostInvoicesInvoiceUpdateLines": ({"invoice": "in_1"}, ["lines"]),
+    "PostInvoicesInvoiceRemoveLines": ({"invoice": "in_1"}, ["lines"]),
+    "PostInvoiceitemsInvoiceitem": ({"invoiceitem": "ii_1"}, ["price_data", "pricing", "discounts"]),
+    "PostPromotionCodes": ({}, ["promotion", "restrictions"]),
+    "PostPromotionCodesPromotionCode": ({"promotion_code": "promo_1"}, ["restrictions"]),
+    "PostPlans": ({"currency": "usd", "interval": "month"}, ["product", "tiers", "transform_usage"]),
     "PostPrices": ({"currency": "usd"}, ["recurring", "product_data", "tiers", "transform_quantity"]),
 }
-_INSIDE = [*_NAMES, "unit_amount", "coupon", "discounts", "up_to", "issuer"]
+_INSIDE = [*_NAMES, "unit_amount", "coupon", "promotion_code", "trial", "discounts", "up_to", "issuer"]
 nested = st.recursive(
     st.booleans()
     | st.integers(-(2**40), 2**40)

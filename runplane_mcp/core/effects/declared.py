@@ -19,7 +19,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure, Precondition
-from runplane_mcp.core.told import Added
+from runplane_mcp.core.told import Added, also_said
 from runplane_mcp.core.wire import Text
 from runplane_mcp.errors import InternalError
 
@@ -27,7 +27,6 @@ from runplane_mcp.errors import InternalError
 _PLAIN_YES = ("redirects_funds", "gives_access", "bulk")
 _PLACE = re.compile(r"\{([A-Za-z0-9_.]+)\}")
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
-_MOST_ADDED = 3
 _NO_AMOUNT = "an amount that could not be found out"
 
 
@@ -66,7 +65,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         preconditions.append(Precondition("remaining", "at_least", amount.amount))
     destination = _destination(classified, looked, added)
     return Effect(
-        sentence=f"{_sentence(classified, amount)}{_with(added)}",
+        sentence=f"{_sentence(classified, amount)}{also_said(added)}{_taken_off(classified, looked)}",
         facts=_facts(classified, looked, amount, destination),
         undo=declared.undo,
         to_whom=destination if isinstance(destination, str) else None,
@@ -258,14 +257,8 @@ def _sentence(classified: Classified, amount: Money | None) -> str:
     return _PLACE.sub(said, _OPTIONAL.sub(optional, _declaration(classified).sentence))
 
 
-def _with(added: Sequence[Added]) -> str:
-    """What the parameters add, in words: the first few by name."""
-    reasons: dict[str, str] = {}
-    for each in added:
-        reasons.setdefault(each.addition.reason, each.path.rsplit(".", 1)[-1])
-    named = [f" `{name}` {reason}" for reason, name in reasons.items()]
-    more = f" And {len(named) - _MOST_ADDED} more." if len(named) > _MOST_ADDED else ""
-    return "".join(named[:_MOST_ADDED]) + more
+def _taken_off(classified: Classified, looked: LookedUp) -> str:
+    return discounts.said(discounts.percent(classified, looked)) if "discount_percent" in classified.facts else ""
 
 
 def _lines(amount: Money | None, most: Money | None) -> tuple[MoneyLine, ...]:

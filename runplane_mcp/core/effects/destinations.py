@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.told import Added
 
 
@@ -20,3 +21,11 @@ def named(added: Iterable[Added]) -> FactValue:
             found.add(inner if isinstance(inner, str) else "")
     only = found.pop() if len(found) == 1 else None
     return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
+
+
+def said(classified: Classified) -> str:
+    """Whose the money is, where parameters make it somebody else's."""
+    if "destination" not in classified.facts:
+        return ""
+    to = named(classified.added)
+    return f" The money is for {f'account {to}' if isinstance(to, str) else 'an account that could not be found out'}."

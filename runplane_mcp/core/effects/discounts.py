@@ -112,6 +112,11 @@ def percent(classified: Classified, looked: LookedUp) -> FactValue:
     return min(sum(known, Fraction(0)), _ALL) if known else NONE
 
 
+def said(share: FactValue) -> str:
+    """How much it takes off, as a sentence to follow; nothing where that is not known."""
+    return f" That takes {float(share):g} % off." if isinstance(share, Fraction) else ""
+
+
 def missing_in(looked: LookedUp) -> dict[str, str]:
     """The looked-up names of coupons and codes, each with a word for the parameter that named it."""
     return {name: "discounts" for name in looked if ":" in name and name.partition(":")[0] in _TEMPLATES}

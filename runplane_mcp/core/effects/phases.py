@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from runplane_mcp.core.effect import LookedUp, StripeObject
+from runplane_mcp.core.effect import LookedUp, Read, StripeObject
 from runplane_mcp.core.effects import discounts, pricing, revenue
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
@@ -81,12 +81,24 @@ def interval(subscription: StripeObject | None) -> tuple[str, int] | None:
     return found.pop() if len(found) == 1 else None
 
 
+def prices_planned(looked: LookedUp) -> tuple[Read, ...]:
+    """The reads of the prices of all planned phases."""
+    items = [item for phase in planned(looked) for item in items_of(phase) or ()]
+    ids = dict.fromkeys(o.id_in(item, "price") for item in items)
+    wanted = [id for id in ids if id is not None and f"price:{id}" not in looked]
+    if len(wanted) > pricing.MOST:
+        return ()
+    return tuple(o.look(f"price:{id}", "/v1/prices/{price}", price=id) for id in wanted)
+
+
 def best(looked: LookedUp) -> Money | None:
     """The most that any planned phase brings a month; None where one cannot be said."""
     found: list[Money] = []
     for phase in planned(looked):
-        items = items_of(phase)
-        told = [{**each, "price": pricing.with_tiers(o.child(each, "price"), looked)} for each in items or ()]
+        told = []
+        for item in items_of(phase) or ():
+            price = o.seen(looked, f"price:{o.id_in(item, 'price')}")
+            told.append({**item, "price": pricing.with_tiers(price, looked)})
         each = revenue.monthly([revenue.with_items({"id": "phase"}, told)])
         if each is None:
             return None

@@ -18,7 +18,7 @@ def read_effect(classified: Classified, _looked: LookedUp) -> Effect:
     id = classified.parameters[named[-1]] if named else None
     facts: dict[str, FactValue] = {"object": id if isinstance(id, str) and o.is_id(id) else UNKNOWN} if named else {}
     what = resource.replace("_", " ") + ("s" if verb == "list" else f" {o.shown(id)}" if named else "")
-    return Effect(sentence=f"{verb.capitalize()} {what}.", facts=facts, undo="Changes nothing.")
+    return Effect(sentence=f"{verb.replace('_', ' ').capitalize()} {what}.", facts=facts, undo="Changes nothing.")
 
 
 def unjudged_effect(classified: Classified, _looked: LookedUp) -> Effect:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Final
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
@@ -36,7 +37,7 @@ def product_effect(classified: Classified, _looked: LookedUp) -> Effect:
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
     """The product, and the prices it is sold at."""
-    product = classified.parameters.get("product")
+    product = _asked(classified).get("product")
     if looked or not isinstance(product, str) or not o.is_id(product):
         return ()
     return (
@@ -46,7 +47,7 @@ def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
-    asked = classified.parameters
+    asked = _asked(classified)
     found = o.seen(looked, "product")
     given = asked.get("product")
     refusal = o.missing(looked, product="product", prices="product") or _refused_as_asked(asked)
@@ -73,6 +74,27 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
             ("price nickname", _plain(asked.get("nickname"))),
         ),
     )
+
+
+#: What a plan calls the same as a price does.
+_OF_A_PLAN: Final = {
+    "amount": "unit_amount",
+    "amount_decimal": "unit_amount_decimal",
+    "transform_usage": "transform_quantity",
+}
+
+
+def _asked(classified: Classified) -> Mapping[str, Text]:
+    """The parameters as a price has them; a plan is a price of the older kind."""
+    asked = classified.parameters
+    if not classified.operation.path.startswith("/v1/plans"):
+        return asked
+    found: dict[str, Text] = {_OF_A_PLAN.get(name, name): value for name, value in asked.items()}
+    rhythm = ("interval", "interval_count", "usage_type", "meter")
+    recurring: dict[str, Text] = {name: found.pop(name) for name in rhythm if name in found}
+    if isinstance(found.get("product"), dict):
+        found["product_data"] = found.pop("product")
+    return {**found, "recurring": recurring}
 
 
 def _refused_as_asked(asked: Mapping[str, Text]) -> Failure | None:

@@ -34,8 +34,9 @@ def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
     return (look_at(id), *named)
 
 
-def look_at(id: Text) -> Read:
-    return o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer"])
+def look_at(id: Text, *also: str) -> Read:
+    """The subscription with its customer, and `also` what else is to come along."""
+    return o.look("subscription", "/v1/subscriptions/{subscription}", subscription=id, expand=["customer", *also])
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
