@@ -200,7 +200,9 @@ def test_money_for_another_account_is_redirected(parameters: dict[str, object]) 
     seen = update(**parameters)
 
     assert seen.facts["redirects_funds"] is True
-    assert seen.facts["destination"] is UNKNOWN
+    named = {"transfer_data", "on_behalf_of"} & parameters.keys()
+    assert seen.facts["destination"] == ("acct_evil" if named else UNKNOWN)
+    assert ("The money is for account acct_evil." in seen.sentence) == bool(named)
     assert seen.facts["amount"] is UNKNOWN
 
 

@@ -136,7 +136,7 @@ def _update(
     facts |= {
         "reversible": UNKNOWN,
         "redirects_funds": redirects,
-        "destination": UNKNOWN if redirects else NONE,
+        "destination": update.destination(asked) if redirects else NONE,
         "mrr_lost": found.lost,
         "amount": found.moved,
         "currency": o.currency_in(subscription) or UNKNOWN,
@@ -144,8 +144,10 @@ def _update(
         "ends": found.ends,
     }
     most = f"; at most {found.moved} is charged or credited for it" if isinstance(found.moved, Money) else ""
+    to = facts["destination"]
+    other = f" The money is for {f'account {to}' if isinstance(to, str) else 'an account that could not be found out'}."
     return Effect(
-        sentence=f"Change {what}: {found.doing}{most}.",
+        sentence=f"Change {what}: {found.doing}{most}.{other if redirects else ''}",
         facts=facts,
         undo="Can partly be changed back; what was billed stays billed.",
         money_lines=found.lines,

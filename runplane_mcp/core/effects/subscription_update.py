@@ -96,6 +96,15 @@ def redirects(asked: Mapping[str, Text]) -> bool:
     return bool(_REDIRECTS & asked.keys())
 
 
+def destination(asked: Mapping[str, Text]) -> FactValue:
+    """The one account that the money would be for; unknown among several, and where none is named."""
+    transfer = asked.get("transfer_data")
+    named = {transfer.get("destination") if isinstance(transfer, dict) else None} if transfer is not None else set()
+    named |= {asked["on_behalf_of"]} if isinstance(asked.get("on_behalf_of"), str) else set()
+    only = named.pop() if len(named) == 1 else None
+    return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
+
+
 def missing_in(looked: LookedUp) -> dict[str, str]:
     """The looked-up names of prices, coupons and codes, each with the parameter that named it."""
     prices = {name: "items" for name in looked if name.startswith("price:")}
