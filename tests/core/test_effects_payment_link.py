@@ -55,6 +55,21 @@ def test_what_is_paid_is_price_times_quantity() -> None:
 
 
 @pytest.mark.parametrize(
+    ("made", "amount"),
+    [
+        ({"currency": "usd", "unit_amount": 700}, Money(7_900, "usd")),
+        ({"currency": "usd", "unit_amount": 0}, Money(5_800, "usd")),
+        ({"currency": "eur", "unit_amount": 700}, UNKNOWN),
+        ({"currency": "usd", "unit_amount_decimal": "700.5"}, UNKNOWN),
+        ({"currency": "usd", "unit_amount": -700}, UNKNOWN),
+        ({"unit_amount": 700}, UNKNOWN),
+    ],
+)
+def test_a_price_made_for_the_moment_says_itself_what_is_paid(made: dict[str, object], amount: object) -> None:
+    assert link(line_items=[*PLAIN, {"price_data": made, "quantity": 3}]).facts["amount"] == amount
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"custom_unit_amount": {"minimum": 100}},
