@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, cast
 _Row: TypeAlias = Mapping[str, object]
 
 _KEYS: Final = frozenset(
-    "sentence undo looks object customer destination amount currency before total most fill holds quotes".split()
+    "sentence undo looks object customer destination amount currency before total most fill needs holds quotes".split()
 )
 _PATH: Final = re.compile(r"(?:([a-z_]+):)?([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
 _TERM: Final = re.compile(r"([+-]?) ?(\|?)((?:[a-z_]+:)?[A-Za-z0-9_.]+)(\|?)")
@@ -61,7 +61,8 @@ class Declaration:
     stands in brackets is left out where one of its names is not given. Of `amount`, `currency`, `object`, `customer` and
     `destination` the first that is there counts. `before` is what was given back of `total` already, `most` what the amount
     must not pass: now, and when an approved request runs. `fill` is the parameter that the amount is written into where it
-    was left out. `holds` must still read the same when an approved request runs; `quotes` are free texts, shown fenced."""
+    was left out. `needs` are the only values at a path with which Stripe does it at all. `holds` must still read the same
+    when an approved request runs; `quotes` are free texts, shown fenced."""
 
     sentence: str
     undo: str
@@ -75,6 +76,7 @@ class Declaration:
     total: Path | None = None
     most: Sum = ()
     fill: str = ""
+    needs: tuple[tuple[Path, frozenset[str]], ...] = ()
     holds: tuple[Path, ...] = ()
     quotes: tuple[tuple[str, Path], ...] = ()
 
@@ -109,6 +111,10 @@ def read_declaration(row: _Row) -> Declaration:
         total=next(iter(_paths(row, "total")), None),
         most=_sum(cast("str", row["most"])) if "most" in row else (),
         fill=cast("str", row.get("fill", "")),
+        needs=tuple(
+            (_path(text), frozenset(texts))
+            for text, texts in cast("Mapping[str, list[str]]", row.get("needs", {})).items()
+        ),
         holds=_paths(row, "holds"),
         quotes=tuple((label, _path(text)) for label, text in cast("Mapping[str, str]", row.get("quotes", {})).items()),
     )
@@ -122,7 +128,7 @@ def _all_paths(found: Declaration) -> list[Path]:
     sums = [term.path for each in (*found.amount, found.most) for term in each]
     single = [path for path in (found.before, found.total) if path is not None]
     looked = [path for look in found.looks for _, path in look.parameters]
-    quoted = [path for _, path in found.quotes]
+    quoted = [path for _, path in found.quotes] + [path for path, _ in found.needs]
     several = (*found.object, *found.customer, *found.destination, *found.currency, *found.holds)
     return [*sums, *single, *looked, *quoted, *several]
 

@@ -51,14 +51,17 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     amount, filled = _amount(classified, looked)
     most = _money(classified, looked, declared.most)
     added = classified.added
-    refusal = _bad_id(classified) or _not_there(classified, looked) or _too_much(amount, most)
+    refusal = (
+        _bad_id(classified)
+        or _not_there(classified, looked)
+        or _other_state(classified, looked)
+        or _too_much(amount, most)
+    )
     observed = discounts.observe(looked)
     for path in declared.holds:
-        value = _value(classified, looked, path)
-        if isinstance(value, bool) or (value is None and _there(looked, path)):
-            value = {True: "true", False: "false", None: "none"}[value]
-        if isinstance(value, int) or o.is_id(value):
-            observed[path.name] = value if isinstance(value, int) else str(value)
+        value = _plainly(classified, looked, path)
+        if value is not None:
+            observed[path.name] = value
     preconditions = [Precondition(name, "equal", observed[name]) for name in sorted(observed)]
     if most is not None and amount is not None:
         observed["remaining"] = most.amount
@@ -187,12 +190,28 @@ def _text(classified: Classified, looked: LookedUp, path: Path) -> Text | None:
     return value if isinstance(value, str | list | dict) else None
 
 
+def _plainly(classified: Classified, looked: LookedUp, path: Path) -> str | int | None:
+    """An id, a word or a number as it stands, an expanded object as its id; yes, no and nothing as words. None where it
+    is not known."""
+    value = _value(classified, looked, path)
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    if isinstance(value, bool) or (value is None and _there(looked, path)):
+        return {True: "true", False: "false", None: "none"}[value]
+    return value if isinstance(value, int) else str(value) if o.is_id(value) else None
+
+
 def _there(looked: LookedUp, path: Path) -> bool:
-    """Whether the object that holds the last step of a path was found, with that field in it."""
+    """Whether the object that holds the last step of a path was found, with that field in it; or it was seen that there
+    is no such object."""
     here: object = looked.get(path.look)
-    for step in path.steps[:-1]:
-        here = here.get(step) if isinstance(here, Mapping) else None
-    return isinstance(here, Mapping) and path.steps[-1] in here
+    for step in path.steps:
+        if not isinstance(here, Mapping) or step not in here:
+            return False
+        here = here[step]
+        if here is None:
+            return True
+    return True
 
 
 def _number(value: object, *, looked: bool) -> int | None:
@@ -236,6 +255,18 @@ def _not_there(classified: Classified, looked: LookedUp) -> Failure | None:
         if given and isinstance(looked.get(look.name), NotThere):
             return o.missing(looked, **{look.name: given[-1]})
     return o.missing(looked, **discounts.missing_in(looked))
+
+
+def _other_state(classified: Classified, looked: LookedUp) -> Failure | None:
+    """Stripe does it in other states only. What is not known is no reason."""
+    for path, possible in _declaration(classified).needs:
+        state = _plainly(classified, looked, path)
+        if state is not None and str(state) not in possible:
+            return Failure(
+                "stripe.unexpected_state",
+                f"Its {path.steps[-1]} is {state}: it has to be {' or '.join(sorted(possible))}.",
+            )
+    return None
 
 
 def _too_much(amount: Money | None, most: Money | None) -> Failure | None:
