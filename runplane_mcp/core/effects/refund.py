@@ -57,6 +57,8 @@ def _from_balance(asked: Mapping[str, Text]) -> bool:
 
 
 def _refused_as_asked(asked: Mapping[str, Text]) -> Failure | None:
+    if "reader" in asked and not o.is_id(asked["reader"]):
+        return o.bad_id("reader")
     given = [name for name in ("charge", "payment_intent") if name in asked]
     if not given:
         return Failure("parameter.missing", "Give `payment_intent` or `charge`: what is to be refunded.")
@@ -180,6 +182,7 @@ def _sentence(
 ) -> str:
     what = f"charge {charge_id}" if charge_id else f"{o.shown(asked.get('charge') or asked.get('payment_intent'))}"
     to = f" to {whom}" if whom else ""
+    to += f" at reader {o.shown(asked['reader'])}" if "reader" in asked else ""
     if amount is None:
         return f"Refund an amount that could not be found out, of {what}{to}."
     if remaining is None or amount == remaining:
