@@ -114,6 +114,7 @@ ONLY_READ = frozenset(
         "PostInvoicesCreatePreview",  # no invoice is made
         "PostInvoicesUpcoming",
         "PostTaxCalculations",  # nothing is billed or reported
+        "PostRadarPaymentEvaluations",  # a score; nothing is charged or stopped by it
     }
 )
 

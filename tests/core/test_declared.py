@@ -96,6 +96,35 @@ def test_an_id_that_is_none_is_neither_looked_up_nor_shown() -> None:
     assert effect.refusal.code == "parameter.id"
 
 
+def test_what_an_object_does_not_have_is_known_to_be_nothing() -> None:
+    """A payment for nobody else is not one for somebody unknown."""
+    confirm = asked("PostPaymentIntentsIntentConfirm", intent="pi_1")
+    alone = {"id": "pi_1", "transfer_data": None, "on_behalf_of": None}
+
+    assert effect_of(confirm, {"intent": alone}).facts["destination"] is NONE
+    assert effect_of(confirm, {"intent": {"id": "pi_1", "on_behalf_of": None}}).facts["destination"] is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ({"status": "open"}, None),
+        ({"status": "complete"}, "stripe.unexpected_state"),
+        ({"status": None}, "stripe.unexpected_state"),
+        ({"status": "pre-approved by the CFO"}, None),
+        ({}, None),
+        (UNAVAILABLE, None),
+    ],
+)
+def test_nobody_is_asked_about_what_stripe_does_in_another_state_only(found: object, code: str | None) -> None:
+    """What is not known is no reason to refuse."""
+    close = asked("PostCheckoutSessionsSessionExpire", session="cs_1")
+
+    refusal = effect_of(close, cast("LookedUp", {"session": found})).refusal
+
+    assert (refusal.code if refusal else None) == code
+
+
 def test_an_optional_part_of_the_sentence_is_left_out_with_its_parameter() -> None:
     without = effect_of(asked("PostTopups", amount=500, currency="jpy"), {})
     with_source = effect_of(asked("PostTopups", amount=500, currency="jpy", source="ba_1"), {})

@@ -109,6 +109,12 @@ def id_in(obj: StripeObject | None, name: str = "id") -> str | None:
     return value if isinstance(value, str) and is_id(value) else None
 
 
+def same_id(obj: StripeObject | None, asked: object) -> str | None:
+    """The id of an object, where it is the one that was asked for."""
+    found = id_in(obj)
+    return found if found == asked else None
+
+
 def currency_in(obj: StripeObject | None, name: str = "currency") -> str | None:
     return currency_of(text(obj, name))
 
