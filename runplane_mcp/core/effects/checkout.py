@@ -28,17 +28,20 @@ _OTHERWISE_INSIDE = frozenset(
 )
 _CUSTOMERS = ("customer", "customer_account")
 _CARD_ONLY = "setup"
+#: Accounts that are looked up: the one that gets the money, and the one that sells.
+_MOST_ACCOUNTS = 2
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
-    """All prices at once, and the customer."""
+    """All prices at once, the customer, and who gets the money."""
     asked = classified.parameters
     if looked:
         return ()
     customer = asked.get("customer")
     named = isinstance(customer, str) and o.is_id(customer)
     who = (o.look("customer", "/v1/customers/{customer}", customer=str(customer)),) if named else ()
-    return (*who, *price_reads(lines_of(asked.get("line_items"))))
+    accounts = (o.look(name, "/v1/accounts/{account}", account=id) for name, id in _accounts(classified).items())
+    return (*who, *accounts, *price_reads(lines_of(asked.get("line_items"))))
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
@@ -47,7 +50,8 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     prices = prices_in(lines, looked)
     amount = _amount(asked, None if _changes_price(asked) else total(lines, prices))
     customer = _customer(asked)
-    destination = _destination(classified)
+    accounts = _accounts(classified)
+    destination = _only(classified, accounts)
     observed: dict[str, str | int] = {}
     if held := fingerprint(prices):
         observed["prices"] = held
@@ -67,8 +71,14 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
         preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
         money_lines=(MoneyLine("To be paid", amount),) if isinstance(amount, Money) else (),
-        refusal=_bad_customer(asked) or refused(looked, prices) or o.missing(looked, customer="customer"),
-        quoted=(*o.customer_quotes(o.seen(looked, "customer")), *quoted(prices)),
+        refusal=_bad_customer(asked)
+        or refused(looked, prices)
+        or o.missing(looked, customer="customer", **dict.fromkeys(accounts, "destination")),
+        quoted=(
+            *o.customer_quotes(o.seen(looked, "customer")),
+            *(each for name in accounts for each in _account_quotes(name, o.seen(looked, name))),
+            *quoted(prices),
+        ),
         observed=observed,
     )
 
@@ -141,14 +151,29 @@ def _customer(asked: Mapping[str, Text]) -> FactValue:
     return given if isinstance(given, str) and o.is_id(given) else UNKNOWN
 
 
-def _destination(classified: Classified) -> FactValue:
-    """The one connected account that the parameters name, wherever they do; unknown among several."""
-    named: set[object] = set()
+def _accounts(classified: Classified) -> dict[str, str]:
+    """The connected accounts that the parameters name, wherever they do, each by the name of its look-up."""
+    named = [
+        each.value.get("destination") if isinstance(each.value, dict) else each.value
+        for each in classified.added
+        if "destination" in each.addition.facts
+    ]
+    ids = dict.fromkeys(id for id in named if isinstance(id, str) and o.is_id(id))
+    return {f"account {id}": id for id in list(ids)[:_MOST_ACCOUNTS]}
+
+
+def _only(classified: Classified, accounts: Mapping[str, str]) -> FactValue:
+    """The only account that is named; unknown among several, and where one cannot be read."""
     for each in classified.added:
         if "destination" in each.addition.facts:
-            named.add(each.value.get("destination") if isinstance(each.value, dict) else each.value)
-    only = named.pop() if len(named) == 1 else None
-    return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
+            value = each.value.get("destination") if isinstance(each.value, dict) else each.value
+            if value not in accounts.values():
+                return UNKNOWN
+    return next(iter(accounts.values())) if len(accounts) == 1 else UNKNOWN
+
+
+def _account_quotes(name: str, account: StripeObject | None) -> tuple[tuple[str, str], ...]:
+    return o.quotes((f"{name} name", o.text(o.child(account, "business_profile"), "name")))
 
 
 def _bad_customer(asked: Mapping[str, Text]) -> Failure | None:

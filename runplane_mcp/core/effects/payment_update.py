@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
@@ -45,12 +46,12 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         "amount": after or UNKNOWN,
         "currency": after.currency if after else UNKNOWN,
         "customer": customer,
-        "destination": _destination(asked),
+        "destination": _destination(intent),
         "discount_percent": _less(before, after),
         "object": o.same_id(intent, asked["intent"]) or UNKNOWN,
         "redirects_funds": True,
         "reversible": True,
-        "url_hosts": UNKNOWN,
+        "url_hosts": hosts_in(asked),
     }
     observed = _observed(intent)
     return Effect(
@@ -93,11 +94,11 @@ def _customer(asked: Mapping[str, Text], intent: StripeObject | None) -> FactVal
     return held or (NONE if o.is_null(intent, "customer") else UNKNOWN)
 
 
-def _destination(asked: Mapping[str, Text]) -> FactValue:
-    """Stripe lets nobody change to whom the money goes, but how much: a destination that is named all the same is told."""
-    transfer = asked.get("transfer_data")
-    named = transfer.get("destination") if isinstance(transfer, dict) else None
-    return named if isinstance(named, str) and o.is_id(named) else UNKNOWN
+def _destination(intent: StripeObject | None) -> FactValue:
+    """To whom the money is passed on: how much can be changed, but not to whom."""
+    if o.is_null(intent, "transfer_data"):
+        return NONE
+    return o.id_in(o.child(intent, "transfer_data"), "destination") or UNKNOWN
 
 
 def _observed(intent: StripeObject | None) -> dict[str, str | int]:
@@ -106,6 +107,7 @@ def _observed(intent: StripeObject | None) -> dict[str, str | int]:
         "amount": o.number(intent, "amount"),
         "currency": o.currency_in(intent),
         "customer": customer,
+        "destination": o.id_in(o.child(intent, "transfer_data"), "destination"),
         "status": _word(o.text(intent, "status")),
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -151,6 +151,11 @@ def test_a_session_says_what_is_paid_and_is_bound_to_the_prices_that_people_saw(
         ({"price price_1": GONE}, {}, "stripe.resource_missing"),
         ({"price price_1": price(active=False)}, {}, "stripe.price_inactive"),
         ({"price price_1": price(), "customer": GONE}, {"customer": "cus_9"}, "stripe.resource_missing"),
+        (
+            {"price price_1": price(), "account acct_9": GONE},
+            {"payment_intent_data": {"transfer_data": {"destination": "acct_9"}}},
+            "stripe.resource_missing",
+        ),
         ({}, {"customer": "cus 9"}, "parameter.id"),
         ({"price price_1": UNAVAILABLE}, {}, None),
     ],

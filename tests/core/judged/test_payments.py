@@ -287,6 +287,9 @@ def test_a_payment_that_was_changed_is_not_the_one_that_people_saw(changed: dict
         ),
         ("PostCharges", {**SALE, "customer": "cus_9"}, {"customer": GONE}, "stripe.resource_missing"),
         ("PostPaymentIntents", {**SALE, "customer": "cus_9"}, {"customer": GONE}, "stripe.resource_missing"),
+        ("PostPaymentIntents", {**SALE, **TO_ANOTHER}, {"account": GONE}, "stripe.resource_missing"),
+        ("PostCharges", {**SALE, "destination": {"account": "acct_9"}}, {"receiver": GONE}, "stripe.resource_missing"),
+        ("PostCharges", {**SALE, "on_behalf_of": "acct~9"}, {}, "parameter.id"),
         (
             "PostSetupIntentsIntentCancel",
             {"intent": "seti_1"},
@@ -358,6 +361,17 @@ def test_a_changed_payment_says_from_what_to_what() -> None:
     assert broken(
         found.preconditions, effect(UPDATE, {"payment_intent": intent(amount=1)}, intent="pi_1", amount=5_000)
     )
+
+
+def test_who_gets_more_of_a_payment_is_looked_up() -> None:
+    held = {"payment_intent": intent(transfer_data={"destination": "acct_9", "amount": 5})}
+    options = {"us_bank_account": {"financial_connections": {"return_url": "https://evil.test"}}}
+    found = effect(UPDATE, held, intent="pi_1", transfer_data={"amount": 49_000}, payment_method_options=options)
+
+    assert found.facts["destination"] == "acct_9"
+    assert found.facts["url_hosts"] == frozenset({"evil.test"})
+    alone = effect(UPDATE, {"payment_intent": UNAVAILABLE}, intent="pi_1", transfer_data={"amount": 49_000})
+    assert alone.facts["destination"] is UNKNOWN
 
 
 def test_only_labels_of_a_payment_that_is_made_can_be_changed() -> None:
