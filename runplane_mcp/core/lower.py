@@ -18,6 +18,8 @@ from runplane_mcp.errors import ApprovalError
 
 #: The one parameter that says how much. An operation that says it in parts, or in lines, is not lowered.
 AMOUNT: Final = "amount"
+#: A capture that takes less, or a payment that asks for less, gives more away.
+_LESS_IS_MORE: Final = frozenset({EffectKind.CHARGE_CAPTURE, EffectKind.PAYMENT_UPDATE})
 _PERIOD_END: Final = "cancel_at_period_end"
 #: What a cancellation may say besides, whenever it takes effect.
 _KEPT: Final = ("cancellation_details", "expand")
@@ -31,6 +33,8 @@ def lowered_amount(asked: Classified, runs: Classified, amount: FactValue | None
     """
     if AMOUNT not in asked.operation.params:
         raise _not_lowerable("its amount is not a parameter that could be lowered")
+    if asked.effect in _LESS_IS_MORE:
+        raise _not_lowerable("with less of it, more may be given up")
     if any(name != AMOUNT and name.endswith("_amount") for name in runs.parameters):
         raise _not_lowerable("it says its amount in parts")
     if not isinstance(amount, Money) or amount_of(runs.parameters.get(AMOUNT)) != amount.amount:

@@ -64,6 +64,8 @@ def test_what_else_was_asked_stays() -> None:
             Money(90_000, "usd"),
             "in parts",
         ),
+        (classified("POST", "/v1/charges/ch_1/capture", amount=90_000), Money(90_000, "usd"), "given up"),
+        (classified("POST", "/v1/payment_intents/pi_1", amount=90_000), Money(90_000, "usd"), "given up"),
         (classified("DELETE", "/v1/subscriptions/sub_1"), Money(90_000, "usd"), "not a parameter"),
         (classified("DELETE", "/v1/customers/cus_1"), Money(90_000, "usd"), "not a parameter"),
     ],
