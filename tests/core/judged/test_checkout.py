@@ -6,11 +6,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked
 from runplane_mcp.core.effects import broken, reads
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
-from runplane_mcp.core.money import Money
+from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from tests.core.stripe_objects import GONE, classified, effect
 from tests.core.test_effects_payment_link import PLAIN, price
 
@@ -143,6 +145,16 @@ def test_a_session_says_what_is_paid_and_is_bound_to_the_prices_that_people_saw(
     assert [read.wire.url for read in reads(classified(CREATE, customer="cus_1", line_items=PLAIN), {})] == [
         "/v1/customers/cus_1", "/v1/prices/price_1",
     ]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**6)), min_size=1, max_size=20))
+def test_lines_are_added_up_exactly_or_not_at_all(sold: list[tuple[int, int]]) -> None:
+    made = [{"price_data": {**MADE, "unit_amount": each}, "quantity": many} for each, many in sold]
+    together = sum(each * many for each, many in sold)
+
+    assert session(line_items=made).facts["amount"] == (
+        Money(together, "usd") if together <= LARGEST_AMOUNT else UNKNOWN
+    )
 
 
 @pytest.mark.parametrize(
