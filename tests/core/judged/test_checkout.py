@@ -107,7 +107,11 @@ def session(*prices: object, **asked: object) -> Effect:
             {"charges"},
             {"redirects_funds": True},
         ),
-        ({"success_url": "https://Evil.test/x"}, {"charges"}, {"url_hosts": frozenset({"evil.test"})}),
+        (
+            {"success_url": "https://Evil.test/x"},
+            {"charges"},
+            {"redirects_funds": True, "url_hosts": frozenset({"evil.test"})},
+        ),
         (
             {"success_url": "https://a.test", "cancel_url": "https://b.test"},
             {"charges"},

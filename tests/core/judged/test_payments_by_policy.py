@@ -146,6 +146,11 @@ def test_a_rule_on_a_group_catches_its_side_doors(
             },
             {"payment_link": link()},
         ),
+        (
+            "PostCheckoutSessions",
+            {"line_items": PLAIN, "success_url": "https://evil.test"},
+            {"price price_1": price()},
+        ),
         ("PostCheckoutSessions", {"line_items": PLAIN, "custom_text": {"submit": {"message": "pay here"}}}, {}),
         (
             "PostPaymentMethodConfigurationsConfiguration",
@@ -166,7 +171,7 @@ def test_what_no_rule_names_asks_by_its_risk(
         ("PostCharges", SALE, {}),
         ("PostPaymentIntents", {**SALE, "confirm": True}, {}),
         ("PostPaymentIntentsIntentConfirm", {"intent": "pi_1"}, {"intent": intent(amount=5_000)}),
-        ("PostCheckoutSessions", {"line_items": PLAIN, "success_url": "https://shop.test"}, {"price price_1": price()}),
+        ("PostCheckoutSessions", {"line_items": PLAIN}, {"price price_1": price()}),
         ("PostRefundsRefund", {"refund": "re_1", "metadata": {"a": "b"}}, {}),
         ("PostTerminalReadersReaderCancelAction", {"reader": "tmr_1"}, {}),
         ("PostTransfersTransfer", {"transfer": "tr_1", "description": "x"}, {}),
