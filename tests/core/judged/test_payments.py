@@ -82,6 +82,15 @@ TO_ANOTHER = {"transfer_data": {"destination": "acct_9"}}
             CHARGES,
             {"url_hosts": frozenset({"evil.test"})},
         ),
+        (
+            "PostPaymentIntents",
+            {
+                **SALE,
+                "payment_method_options": {"acss_debit": {"mandate_options": {"custom_mandate_url": "//evil.test"}}},
+            },
+            CHARGES,
+            {"url_hosts": UNKNOWN},
+        ),
         ("PostPaymentIntents", {"amount": 5_000, "currency": "doge"}, CHARGES, {"amount": UNKNOWN}),
         ("PostSourcesSource", {"source": "src_1", "mandate": {"acceptance": {"status": "accepted"}}}, CHARGES, {}),
         ("PostSourcesSource", {"source": "src_1", "owner": {"email": "a@b.test"}}, NOTHING, {}),
