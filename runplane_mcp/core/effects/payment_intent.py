@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
@@ -48,6 +49,7 @@ def capture_of(classified: Classified, looked: LookedUp) -> Effect:
         "destination": destination,
         "redirects_funds": any(name in asked for name in _REDIRECTS),
         "reversible": released.amount == 0 if released else UNKNOWN,
+        "url_hosts": hosts_in(asked),
     }
     if held and taken is not None:
         facts["share"] = Fraction(100 * taken, held)
