@@ -96,7 +96,8 @@ def test_who_changes_the_schedule_is_told_by_the_settings_that_people_saw() -> N
 
     assert [read.wire.url for read in reads(classified(SETTINGS, **asked), {})] == ["/v1/balance_settings"]
     assert seen.sentence == (
-        "Change how and when the balance is paid out by itself. `schedule` changes when payouts leave."
+        "Change how and when the balance is paid out by itself: daily from now on."
+        " `schedule` changes when payouts leave."
     )
     assert broken(seen.preconditions, seen) == ()
     assert len(broken(seen.preconditions, effect(SETTINGS, {"settings": after}, **asked))) == 1
