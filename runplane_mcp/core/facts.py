@@ -204,7 +204,7 @@ _ALL = (
     Fact(
         "possible_duplicate",
         _T.YES_NO,
-        "Whether the same money out or destruction is open, ended within `repeat_window`, or was just denied.",
+        "Whether the same money out, charge or destruction is open, ended within `repeat_window`, or was just denied.",
         _S.HISTORY,
         neutral=False,
     ),

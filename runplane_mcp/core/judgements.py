@@ -39,7 +39,8 @@ _HISTORY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.sour
 _COMMON: Final = {Kind.WRITE: EVERYWHERE, Kind.READ: EVERYWHERE - _HISTORY}
 _KEYS: Final = frozenset(
     """
-    operation_id action kind groups effect facts reversible money_out secret_answer answers reason types variants plain adds
+    operation_id action kind groups effect facts reversible money_out money_in secret_answer answers reason types variants
+    plain adds
     """.split()
 )
 _VARIANT_KEYS: Final = frozenset("only given positive when if_given lacks action groups effect facts".split())
@@ -139,6 +140,7 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _
         facts=widest.facts,
         reversible=known.get("reversible"),
         money_out=bool(known.get("money_out", False)),
+        money_in=bool(known.get("money_in", False)),
         secret_answer=bool(known.get("secret_answer", False)),
         takes_metadata=kind is Kind.WRITE and "metadata" in params,
         answers=known["answers"],

@@ -112,11 +112,12 @@ class Operation:
     """One Stripe endpoint. `params` maps each top-level parameter outside the path to its type. `target_id` is the id of
     what it is an alias of, else its own.
 
-    `reversible` is None where it depends. `secret_answer`: the answer carries a secret that opens something. `answers`
-    is the `object` of what Stripe answers. `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that
-    an effect holds. `judged` false: the catalog has it, but nobody has said what it does. Action, groups, effect and facts
-    are the widest, `least` what it is with parameters that add nothing (`telling`), or the widest too where nobody has told
-    what each adds. `declared` is the effect as its judgement declares it.
+    `reversible` is None where it depends. `money_in`: a customer's money is taken at once, each time it is asked.
+    `secret_answer`: the answer carries a secret that opens something. `answers` is the `object` of what Stripe answers.
+    `facts` are all the facts it can have, `EFFECT_FACTS` the part of them that an effect holds. `judged` false: the catalog
+    has it, but nobody has said what it does. Action, groups, effect and facts are the widest, `least` what it is with
+    parameters that add nothing (`telling`), or the widest too where nobody has told what each adds. `declared` is the
+    effect as its judgement declares it.
     """
 
     method: str
@@ -137,6 +138,7 @@ class Operation:
     facts: frozenset[str]
     reversible: bool | None
     money_out: bool
+    money_in: bool
     secret_answer: bool
     takes_metadata: bool
     answers: str
@@ -161,6 +163,7 @@ class Operation:
         """What it can do, in words for listings."""
         marks = {
             "money out": self.money_out,
+            "money in": self.money_in,
             "revenue lost": "mrr_lost" in self.facts,
             "destroys": "deletions" in self.groups,
             "redirects funds": "redirects_funds" in self.facts,
@@ -210,3 +213,8 @@ class Classified:
     parameters: Mapping[str, Text]
     wire: WireRequest
     added: tuple[Added, ...] = ()
+
+    @property
+    def money_in(self) -> bool:
+        """Whether a customer's money is taken at once, so that asking twice takes it twice."""
+        return self.operation.money_in or any(each.addition.money_in for each in self.added)

@@ -50,7 +50,7 @@ class Repeating(StrEnum):
 
     SEPARATE = "separate"  # mere creates: each makes a thing of its own, only an agent's key makes two of them one
     ONE = "one"  # while the first is open, the same is the first
-    GUARDED = "guarded"  # money out and destruction: after the first, the same needs a person for a while
+    GUARDED = "guarded"  # money out or in, and destruction: after the first, the same needs a person for a while
 
 
 class How(StrEnum):
@@ -83,7 +83,8 @@ def repeating(classified: Classified, facts: Facts) -> Repeating:
     if operation.kind is Kind.READ:
         return Repeating.SEPARATE
     for_good = "cancellations" in groups and facts.get("reversible") is not True
-    if operation.money_out or not operation.judged or "deletions" in groups or for_good:
+    money = operation.money_out or classified.money_in
+    if money or not operation.judged or "deletions" in groups or for_good:
         return Repeating.GUARDED
     # Merged, two sessions would share what each takes for its own: one invoice draft with the items of both.
     return Repeating.SEPARATE if classified.action.endswith(".create") else Repeating.ONE

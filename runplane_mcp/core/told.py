@@ -23,7 +23,7 @@ _Row: TypeAlias = Mapping[str, object]
 
 #: Names of which the parts are the customer's own words, and never parameters.
 _OWN_WORDS: Final = frozenset({"metadata", "expand", "include"})
-_KEYS: Final = frozenset({"groups", "facts", "reason"})
+_KEYS: Final = frozenset({"groups", "facts", "money_in", "reason"})
 #: Additions that a sentence names.
 _MOST_SAID: Final = 3
 #: Facts of the additions that it names first.
@@ -34,11 +34,13 @@ _WHEN: Final = re.compile(r"([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?:=(.*)|([<>])0)
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What a parameter adds, and why, as the rest of a sentence that begins with its name."""
+    """What a parameter adds, and why, as the rest of a sentence that begins with its name. `money_in`: a customer's money
+    is taken at once."""
 
     groups: frozenset[str]
     facts: frozenset[str]
     reason: str
+    money_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _addition(name: str, row: _Row) -> Addition:
     facts = frozenset(cast("list[str]", row.get("facts", [])))
     if not row.keys() <= _KEYS or not groups <= frozenset(GROUPS):
         raise ValueError(f"{name} adds what nothing can")
-    return Addition(groups, facts, cast("str", row["reason"]))
+    return Addition(groups, facts, cast("str", row["reason"]), bool(row.get("money_in", False)))
 
 
 def _walk(before: str, given: Mapping[str, Text]) -> Iterator[tuple[str, str, Text]]:

@@ -103,9 +103,14 @@ def stands(earlier: Earlier, kind: Repeating = Repeating.GUARDED, repeats: str |
             Repeating.GUARDED,
         ),
         ("GetBalance", {}, Repeating.SEPARATE),
+        # A payment that is confirmed in the same request takes the customer's money each time.
+        ("PostCharges", {"amount": 500, "currency": "usd", "customer": "cus_1"}, Repeating.GUARDED),
+        ("PostPaymentIntents", {"amount": 500, "currency": "usd", "confirm": True}, Repeating.GUARDED),
+        ("PostPaymentIntents", {"amount": 500, "currency": "usd", "confirm": False}, Repeating.SEPARATE),
+        ("PostPaymentIntents", {"amount": 500, "currency": "usd"}, Repeating.SEPARATE),
     ],
 )
-def test_money_out_and_destruction_are_guarded_before_anything_is_looked_up(
+def test_money_out_charges_and_destruction_are_guarded_before_anything_is_looked_up(
     operation_id: str, parameters: dict[str, Any], expected: Repeating
 ) -> None:
     asked = classified(operation_id, **parameters)
@@ -119,7 +124,10 @@ def test_every_operation_that_moves_money_out_or_deletes_is_guarded_by_the_catal
         kind = repeating(widest, {})
 
         if operation.kind is Kind.WRITE and (
-            operation.money_out or not operation.judged or operation.groups & {"deletions", "cancellations"}
+            operation.money_out
+            or operation.money_in
+            or not operation.judged
+            or operation.groups & {"deletions", "cancellations"}
         ):
             assert kind is Repeating.GUARDED, operation.operation_id
         if kind is Repeating.SEPARATE and operation.kind is Kind.WRITE:
@@ -129,7 +137,7 @@ def test_every_operation_that_moves_money_out_or_deletes_is_guarded_by_the_catal
 def test_whatever_moves_money_out_can_be_told_apart_by_its_effect() -> None:
     """Else an agent would get around the question by adding a parameter."""
     for operation in load().operations:
-        if operation.judged and operation.money_out:
+        if operation.judged and (operation.money_out or operation.money_in):
             assert "amount" in operation.facts, operation.operation_id
             assert operation.facts & {"object", "destination", "customer"}, operation.operation_id
 
@@ -141,6 +149,7 @@ def test_whatever_moves_money_out_can_be_told_apart_by_its_effect() -> None:
         ({"groups": frozenset({"discounts", "charges"})}, Repeating.SEPARATE),
         ({"action": "thing.finalize"}, Repeating.ONE),
         ({"money_out": True}, Repeating.GUARDED),
+        ({"money_in": True}, Repeating.GUARDED),
         ({"groups": frozenset({"deletions"})}, Repeating.GUARDED),
         ({"judged": False}, Repeating.GUARDED),
     ],

@@ -61,7 +61,7 @@ def default_sentences(policy: Policy) -> tuple[str, ...]:
         f"Writes of medium or high risk need {who} to say yes, unless a rule allows them; critical ones are blocked.",
         f"Reads {verdicts[policy.otherwise.reads]}.",
         f"Operations that nobody has judged {verdicts[policy.otherwise.unjudged]}.",
-        f"The same money out or destruction again within {duration_text(policy.repeat_window)} needs {who} to say yes.",
+        f"The same payment or destruction again within {duration_text(policy.repeat_window)} needs {who} to say yes.",
     )
 
 
