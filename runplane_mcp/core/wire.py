@@ -8,40 +8,56 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
-from typing import TypeAlias
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
+from runplane_mcp.core import form, json_body
+from runplane_mcp.core.values import (
+    LARGEST_INTEGER,
+    MOST_BYTES,
+    MOST_DEPTH,
+    MOST_PAIRS,
+    MOST_TEXT,
+    Bare,
+    Parameters,
+    Text,
+    Value,
+    bare,
+    shown,
+    too_long,
+)
 from runplane_mcp.errors import ParameterError
 
-#: What an agent may send as the value of a parameter.
-Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value]"
-Parameters: TypeAlias = Mapping[str, Value]
-#: The same after a trip over the wire: numbers and booleans have become text.
-Text: TypeAlias = "str | list[Text] | dict[str, Text]"
+__all__ = [
+    "FORM",
+    "JSON",
+    "LARGEST_INTEGER",
+    "MOST_BYTES",
+    "MOST_DEPTH",
+    "MOST_PAIRS",
+    "MOST_TEXT",
+    "Bare",
+    "Parameters",
+    "Text",
+    "Value",
+    "WireRequest",
+    "as_text",
+    "content_type_of",
+    "encode",
+    "pairs",
+    "parse",
+    "path_parameters",
+]
 
 FORM = "application/x-www-form-urlencoded"
+JSON = json_body.CONTENT_TYPE
 
-MOST_TEXT = 20_000
-MOST_PAIRS = 1_000
-MOST_BYTES = 256 * 1024
-MOST_DEPTH = 8
-#: Larger numbers change on their way through readers that keep numbers as doubles.
-LARGEST_INTEGER = 2**53 - 1
-
-# Not only digits (that would be a list's index), no brackets (`transfer_data][destination` smuggles nesting).
-_NAME = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}\Z")
-# Metadata keys are the customer's own words: anything that can be seen, but no brackets.
-_METADATA_KEY = re.compile(r"[^\x00-\x1f\x7f-\x9f\[\]]{1,40}\Z")
 _PATH_PARAMETER = re.compile(r"\{([A-Za-z0-9_]+)\}")
-_PATH_VALUE = re.compile(r"[^\x00-\x20\x7f-\x9f/\\%?#]{1,255}\Z")
-_INDEX = re.compile(r"0|[1-9][0-9]{0,3}")
-# What quoting leaves as it is: nearly every name and value, and asking is a tenth of the work of quoting.
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.~\[\]-]*")
+# What begins with a dot climbs or hides, and `;` begins the parameters of a path's step (RFC 3986, 3.3) for some readers.
+_PATH_VALUE = re.compile(r"(?!\.)[^\x00-\x20\x7f-\x9f/\\%?#;]{1,255}\Z")
+_PLAIN_STEP = re.compile(r"[A-Za-z0-9_.~-]+")
 _METHODS = frozenset({"GET", "POST", "DELETE"})
 
 
@@ -64,6 +80,16 @@ class WireRequest:
     def body_sha256(self) -> str:
         return hashlib.sha256(self.body).hexdigest()
 
+    @property
+    def v2(self) -> bool:
+        """Whether it is of the second namespace: JSON bodies, other errors and lists, keys kept for a DELETE too."""
+        return self.path.startswith("/v2/")
+
+    @property
+    def keyed(self) -> bool:
+        """Whether Stripe remembers an idempotency key of it: of any POST, and of a DELETE in /v2."""
+        return self.method == "POST" or (self.method == "DELETE" and self.v2)
+
 
 @cache
 def path_parameters(template: str) -> tuple[str, ...]:
@@ -71,31 +97,41 @@ def path_parameters(template: str) -> tuple[str, ...]:
     return tuple(_PATH_PARAMETER.findall(template))
 
 
+def content_type_of(method: str, path: str) -> str:
+    """How a request's parameters are written in its body; empty for one without a body."""
+    if method != "POST":
+        return ""
+    return JSON if path.startswith("/v2/") else FORM
+
+
 def encode(method: str, template: str, parameters: Parameters) -> WireRequest:
     """The one wire request of these parameters: names sorted, lists by index: equal parameters give equal bytes.
 
-    Parameters named in the template go into the path, the others into the body of a POST or the query of a GET or
-    DELETE. ParameterError `parameter.*` for whatever has no single meaning on the wire.
+    Parameters named in the template go into the path, the others into the body of a POST (a form, JSON in /v2) or the
+    query of a GET or DELETE. ParameterError `parameter.*` for whatever has no single meaning on the wire.
     """
     if method not in _METHODS:
         raise ParameterError("parameter.method", f"Stripe has no method {method!r}.")
     rest = dict(parameters)
     for given in rest:
         if not isinstance(given, str):
-            raise ParameterError("parameter.name", f"{_shown(given)} is not a parameter's name.", param=_shown(given))
+            raise ParameterError("parameter.name", f"{shown(given)} is not a parameter's name.", param=shown(given))
     path = template
     for name in path_parameters(template):
         if name not in rest:
             raise ParameterError(
                 "parameter.missing", f"`{name}` is missing.", param=name, next_step="Give its Stripe id."
             )
-        path = path.replace("{" + name + "}", quote(_path_value(name, rest.pop(name)), safe=""))
-    pairs = list(islice(_flatten(rest), MOST_PAIRS + 1))
-    if len(pairs) > MOST_PAIRS:
-        raise ParameterError("parameter.too_many", f"More than {MOST_PAIRS} values in one request.")
-    encoded = "&".join([f"{_quote_key(key)}={_quote(value)}" for key, value in pairs])
+        path = path.replace("{" + name + "}", _step(_path_value(name, rest.pop(name))))
+    content_type = content_type_of(method, template)
+    if content_type == JSON:
+        body = json_body.write(rest)
+        if len(body) > MOST_BYTES:
+            raise too_long()
+        return WireRequest(method, path, body=body, content_type=JSON)
+    encoded = form.write(rest)
     if len(encoded) > MOST_BYTES:
-        raise ParameterError("parameter.too_long", f"The request is longer than {MOST_BYTES} bytes.")
+        raise too_long()
     if method == "POST":
         return WireRequest(method, path, body=encoded.encode("ascii"), content_type=FORM)
     return WireRequest(method, path, query=encoded)
@@ -109,19 +145,43 @@ def parse(template: str, wire: WireRequest) -> dict[str, Text]:
     meaning has one form, so that nothing can be read differently by us and by Stripe.
     """
     if len(wire.body) + len(wire.query) > MOST_BYTES or len(wire.path) > MOST_BYTES:
-        raise ParameterError("parameter.too_long", f"The request is longer than {MOST_BYTES} bytes.")
-    found: dict[str, Text] = {}
+        raise too_long()
     matched = _pattern(template).fullmatch(wire.path)
     if matched is None:
-        raise ParameterError("parameter.path", f"{wire.path} is not of the form {template}.")
-    for name, value in zip(path_parameters(template), matched.groups(), strict=True):
-        found[name] = _path_value(name, _decoded(unquote, value))
-    for key, value in pairs(wire):
-        _place(found, key, value)
-    read = {name: _lists(value, inside_metadata=name == "metadata") for name, value in found.items()}
-    if encode(wire.method, template, read) != wire:
+        raise ParameterError("parameter.path", f"{ascii(wire.path)[1:200]} is not of the form {template}.")
+    _check_parts(template, wire)
+    found: dict[str, Text] = {}
+    exact = True
+    for name, quoted in zip(path_parameters(template), matched.groups(), strict=True):
+        found[name] = value = _path_value(name, form.decoded(unquote, quoted))
+        exact = exact and _step(value) == quoted
+    if wire.content_type == JSON:
+        exact = json_body.read(wire.body, found) and exact
+    else:
+        exact = form.read(_encoded(wire), found) and exact
+    if not exact:
         raise ParameterError("parameter.form", "The request is not written the way Runplane writes it.")
-    return read
+    return found
+
+
+def pairs(wire: WireRequest) -> list[tuple[str, str]]:
+    """The flat key-value pairs of the query or body, decoded, as people are shown them."""
+    if wire.content_type == JSON:
+        found: dict[str, Text] = {}
+        json_body.read(wire.body, found)
+        return list(json_body.pairs(found))
+    return form.pairs(_encoded(wire))
+
+
+def as_text(value: Value) -> Text:
+    """A value as it reads after the wire: the left side of `parse(encode(p)) == as_text(p)`."""
+    if isinstance(value, bool | int):
+        return bare(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {name: as_text(item) for name, item in value.items()}
+    return [as_text(item) for item in value]
 
 
 @cache
@@ -133,174 +193,43 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def pairs(wire: WireRequest) -> list[tuple[str, str]]:
-    """The flat key-value pairs of the query or form body, in order, decoded."""
+def _check_parts(template: str, wire: WireRequest) -> None:
+    """ParameterError for parts that no request has together: each of them would be read by some and not by others."""
+    if wire.method not in _METHODS:
+        raise ParameterError("parameter.method", f"Stripe has no method {ascii(wire.method)[:20]}.")
+    if wire.method == "POST":
+        if wire.query:
+            raise ParameterError(
+                "parameter.query", "A POST has its parameters in the body.", next_step="Move the query into the body."
+            )
+        if wire.content_type != (expected := content_type_of("POST", template)):
+            raise ParameterError(
+                "parameter.content_type", f"The body of this request is {expected}.", next_step="Write it like that."
+            )
+    elif wire.body or wire.content_type:
+        raise ParameterError(
+            "parameter.body", f"A {wire.method} has no body.", next_step="Move the parameters into the query."
+        )
+
+
+def _encoded(wire: WireRequest) -> str:
     if not wire.body.isascii() or not wire.query.isascii():
         raise ParameterError("parameter.form", "A request holds bytes that are not ASCII.")
-    encoded = wire.body.decode("ascii") if wire.method == "POST" else wire.query
-    if not encoded:
-        return []
-    if encoded.count("&") >= MOST_PAIRS:
-        raise ParameterError("parameter.too_many", f"More than {MOST_PAIRS} values in one request.")
-    result = []
-    for pair in encoded.split("&"):
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise ParameterError("parameter.form", "A form field needs a name, `=` and a value.")
-        result.append((_decoded(unquote_plus, key), _decoded(unquote_plus, value)))
-    return result
-
-
-def _decoded(reader: Callable[..., str], quoted: str) -> str:
-    try:
-        return reader(quoted, errors="strict")
-    except UnicodeDecodeError:
-        raise ParameterError("parameter.form", "A request holds text that is not UTF-8.") from None
-
-
-def as_text(value: Value) -> Text:
-    """A value as it reads after the wire: the left side of `parse(encode(p)) == as_text(p)`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return {name: as_text(item) for name, item in value.items()}
-    return [as_text(item) for item in value]
-
-
-def _flatten(parameters: Parameters) -> Iterator[tuple[str, str]]:
-    for name in sorted(parameters):
-        if not _NAME.match(name):
-            raise ParameterError("parameter.name", f"{_shown(name)} is not a parameter's name.", param=_shown(name))
-        if name == "metadata" and isinstance(parameters[name], list | tuple):
-            # On the wire it would read like an object with the keys 0, 1, …: two meanings.
-            raise ParameterError("parameter.type", "`metadata` is an object of texts.", param="metadata")
-        yield from _flatten_value(name, parameters[name], depth=1, inside_metadata=name == "metadata")
-
-
-def _flatten_value(key: str, value: object, *, depth: int, inside_metadata: bool) -> Iterator[tuple[str, str]]:
-    if depth > MOST_DEPTH:
-        raise ParameterError("parameter.too_deep", f"`{key}` is nested more than {MOST_DEPTH} deep.", param=key)
-    if isinstance(value, bool):
-        yield key, "true" if value else "false"
-    elif isinstance(value, int):
-        if abs(value) > LARGEST_INTEGER:
-            raise ParameterError("parameter.integer", f"`{key}` is larger than any number Stripe takes.", param=key)
-        yield key, str(value)
-    elif isinstance(value, str):
-        yield key, _text_value(key, value)
-    elif isinstance(value, Mapping):
-        if not value:
-            raise ParameterError(
-                "parameter.empty",
-                f"`{key}` is an empty object.",
-                param=key,
-                next_step='Leave it out, or give "" to remove it.',
-            )
-        grammar = _METADATA_KEY if inside_metadata and depth == 1 else _NAME
-        for name in value:
-            if not isinstance(name, str) or not grammar.match(name) or _has_surrogate(name):
-                raise ParameterError(
-                    "parameter.name", f"{_shown(name)} in `{key}` is not a parameter's name.", param=key
-                )
-        for name in sorted(value):
-            yield from _flatten_value(f"{key}[{name}]", value[name], depth=depth + 1, inside_metadata=inside_metadata)
-    elif isinstance(value, list | tuple):
-        if not value:
-            raise ParameterError(
-                "parameter.empty",
-                f"`{key}` is an empty list.",
-                param=key,
-                next_step='Leave it out, or give "" to remove it.',
-            )
-        for index, item in enumerate(value):
-            yield from _flatten_value(f"{key}[{index}]", item, depth=depth + 1, inside_metadata=inside_metadata)
-    elif value is None:
-        raise ParameterError(
-            "parameter.null",
-            f"`{key}` is null.",
-            param=key,
-            next_step='Leave it out, or give "" to remove what is there.',
-        )
-    else:
-        raise ParameterError(
-            "parameter.type", f"`{key}` is a {type(value).__name__}, which Stripe does not take.", param=key
-        )
-
-
-def _text_value(key: str, value: str) -> str:
-    if len(value) > MOST_TEXT:
-        raise ParameterError("parameter.too_long", f"`{key}` is longer than {MOST_TEXT} characters.", param=key)
-    if "\x00" in value or _has_surrogate(value):
-        raise ParameterError("parameter.text", f"`{key}` holds characters that cannot be sent.", param=key)
-    return value
+    return wire.body.decode("ascii") if wire.method == "POST" else wire.query
 
 
 def _path_value(name: str, value: object) -> str:
     # Unprintable is also what would hide in a card or turn its direction: format characters, odd blanks, surrogates.
-    fits = isinstance(value, str) and value not in {".", ".."} and _PATH_VALUE.match(value) and value.isprintable()
-    if not isinstance(value, str) or not fits:
+    if not isinstance(value, str) or not _PATH_VALUE.match(value) or not value.isprintable():
         raise ParameterError(
             "parameter.path_value",
-            f"`{name}` is not an id of Stripe: {_shown(value)}.",
+            f"`{name}` is not an id of Stripe: {shown(value)}.",
             param=name,
-            next_step="Give its id.",
+            next_step="Give its id, as Stripe shows it.",
         )
     return value
 
 
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _shown(value: object) -> str:
-    return ascii(value)[:80]
-
-
-def _quote_key(key: str) -> str:
-    # Brackets stay as they are, as Stripe's own SDKs write them: the bytes pass through the SDK unchanged.
-    return key if _PLAIN_KEY.fullmatch(key) else quote_plus(key).replace("%5B", "[").replace("%5D", "]")
-
-
-def _quote(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else quote_plus(value)
-
-
-def _place(found: dict[str, Text], key: str, value: str) -> None:
-    head, *tail = key.split("[")
-    if any(not part.endswith("]") or "]" in part[:-1] for part in tail) or "]" in head:
-        raise ParameterError("parameter.name", f"{_shown(key)} is not a parameter's name.")
-    steps = [head, *(part[:-1] for part in tail)]
-    if len(steps) > MOST_DEPTH:
-        raise ParameterError("parameter.too_deep", f"{_shown(key)} is nested more than {MOST_DEPTH} deep.")
-    for depth, step in enumerate(steps):
-        if steps[0] == "metadata" and depth == 1:
-            fits = _METADATA_KEY.match(step)
-        else:
-            fits = _NAME.match(step) or (_INDEX.fullmatch(step) if depth else None)
-        if not fits:
-            raise ParameterError("parameter.name", f"{_shown(key)} is not a parameter's name.")
-    here = found
-    for step in steps[:-1]:
-        below = here.setdefault(step, {})
-        if not isinstance(below, dict):
-            raise ParameterError("parameter.twice", f"{_shown(key)} is both a value and an object.")
-        here = below
-    if steps[-1] in here:
-        raise ParameterError("parameter.twice", f"{_shown(key)} is given twice.")
-    here[steps[-1]] = value
-
-
-def _lists(value: Text, *, inside_metadata: bool) -> Text:
-    if not isinstance(value, dict):
-        return value
-    read = {name: _lists(item, inside_metadata=False) for name, item in value.items()}
-    indexed = [name for name in read if _INDEX.fullmatch(name)]
-    if inside_metadata or not indexed:
-        return read
-    if len(indexed) != len(read) or sorted(map(int, indexed)) != list(range(len(read))):
-        raise ParameterError("parameter.list", "A list's indexes must run from 0 without gaps.")
-    return [read[str(index)] for index in range(len(read))]
+def _step(value: str) -> str:
+    """A value as one step of a path."""
+    return value if _PLAIN_STEP.fullmatch(value) else quote(value, safe="")
