@@ -21,7 +21,7 @@ from runplane_mcp.core.operation import Classified, Operation
 from runplane_mcp.core.parameters import check_asked, check_wire
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.shapes import NO_SHAPES, Shapes, read_shapes
-from runplane_mcp.core.wire import Parameters, WireRequest, parse
+from runplane_mcp.core.wire import JSON, Parameters, WireRequest, parse
 from runplane_mcp.errors import ParameterError
 
 #: What Stripe publishes, and what names mean in every operation; `data/judgements/` has what we judged.
@@ -58,6 +58,9 @@ class _Step:
         following = self.written.get(step)
         found = following.find(steps, at + 1) if following is not None else None
         if found is None and self.parameter is not None and step:
+            # Whoever reads paths without regard to case would take `/v1/invoices/Create_Preview` for the former too.
+            if following is None and step.lower() in self.written:
+                return None
             found = self.parameter.find(steps, at + 1)
         return found
 
@@ -112,8 +115,9 @@ class Catalog:
                 next_step="List the tools.",
             )
         parameters = parse(operation.path, wire)
-        check_wire(operation.params, operation.required, operation.path_parameters, parameters)
-        self.shapes.check_wire(operation.target_id, parameters)
+        typed = wire.content_type == JSON
+        check_wire(operation.params, operation.required, operation.path_parameters, parameters, typed=typed)
+        self.shapes.check_wire(operation.target_id, parameters, typed=typed)
         judged, added = operation.judge(parameters)
         return Classified(
             operation,

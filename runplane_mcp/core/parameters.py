@@ -7,13 +7,16 @@ wire request that came another way is held to the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Final
 
-from runplane_mcp.core.money import LARGEST_AMOUNT
-from runplane_mcp.core.wire import MOST_DEPTH, Parameters, Text, Value
+from runplane_mcp.core.amounts import INTEGER, amount_of, check_amount, check_amounts, is_amount, number_of
+from runplane_mcp.core.values import MOST_DEPTH, Bare, Parameters, Text, Value, null, shown
 from runplane_mcp.errors import ParameterError
+
+__all__ = ["amount_of", "check_asked", "check_wire", "number_of", "refuse_reserved"]
 
 #: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there; `signed` and
 #: `unsigned` are judged: whole numbers that other than an amount of money may be below zero, or zero.
@@ -27,144 +30,208 @@ TYPES: Final = {
     "array": "a list",
     "unset": '"" to remove it',
 }
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
-_AMOUNT = re.compile(r"[1-9][0-9]{0,12}")
+#: Options of Stripe's SDKs. Among the parameters of a call they would choose another key or account.
+OPTIONS: Final = frozenset(
+    """
+    api_key stripe_account stripe_context stripe_version idempotency_key headers base max_network_retries content_type
+    """.split()
+)
 _EXPANSION = re.compile(r"[a-z][a-z0-9_]{0,63}(?:\.[a-z][a-z0-9_]{0,63}){0,3}")
 _MOST_EXPANSIONS = 20
+#: Names that are told to somebody who sent one that there is not.
+_MOST_TOLD = 20
 _OURS = "runplane_"
 
 
-def check_asked(params: Mapping[str, str], required: Iterable[str], in_path: Iterable[str], asked: Parameters) -> None:
+def check_asked(
+    params: Mapping[str, str], required: Iterable[str], in_path: Collection[str], asked: Parameters
+) -> None:
     """ParameterError `parameter.*` unless `asked` is what the operation takes, each value of exactly its JSON type: a
     boolean or `"60000"` is no whole number, and null is nothing at all."""
     _names(params, required, in_path, asked)
     for name, value in asked.items():
         if value is None:
-            raise ParameterError(
-                "parameter.null",
-                f"`{name}` is null.",
-                param=name,
-                next_step='Leave it out, or give "" to remove what is there.',
-            )
-        if name in params:
-            _check_type(name, params[name], types_of(value))
-            _check_amount(name, params[name], value if isinstance(value, int) else None)
-    _check_expand(asked.get("expand"))
+            raise null(name)
+        declared = params.get(name)
+        if declared is None:
+            continue
+        wanted = _wanted(declared)
+        if wanted.isdisjoint(found := types_of(value)):
+            raise _wrong_type(name, declared, value, empty=found == _UNSET)
+        if is_amount(name):
+            check_amount(name, wanted, value)
+        elif isinstance(value, Mapping | list | tuple):
+            check_amounts(name, value)
+    _check_expansions(params, asked)
     refuse_reserved(asked)
 
 
 def check_wire(
-    params: Mapping[str, str], required: Iterable[str], in_path: Iterable[str], read: Mapping[str, Text]
+    params: Mapping[str, str],
+    required: Iterable[str],
+    in_path: Collection[str],
+    read: Mapping[str, Text],
+    *,
+    typed: bool = False,
 ) -> None:
-    """The same for parameters as they read on the wire, where numbers are text. Metadata of ours is left alone here:
-    the effective request carries it."""
+    """The same for parameters as they read on the wire, where numbers are text; in JSON (`typed`), what stood without
+    quotes is `Bare`. Metadata of ours is left alone here: the effective request carries it."""
     _names(params, required, in_path, read)
     for name, text in read.items():
-        if name in params:
-            _check_type(name, params[name], types_in(text))
-            if _is_amount(name) and isinstance(text, str):
-                _check_amount(name, params[name], int(text) if _INTEGER.fullmatch(text) else 0)
-    _check_expand(read.get("expand"))
+        declared = params.get(name)
+        if declared is None:
+            continue
+        wanted = _wanted(declared)
+        if wanted.isdisjoint(found := types_in(text, typed=typed)):
+            raise _wrong_type(name, declared, text, empty=found == _UNSET)
+        if is_amount(name):
+            # Text that is a whole number is meant as one wherever that can be.
+            check_amount(name, wanted, text or None, typed=typed)
+        elif type(text) is not str:
+            check_amounts(name, text, typed=typed)
+    _check_expansions(params, read)
 
 
 def refuse_reserved(asked: Parameters) -> None:
     """ParameterError `parameter.reserved` where metadata, at any depth, names a key that only Runplane writes: it is
     evidence of who caused what, and an agent that could set it could forge that."""
-    _refuse_reserved(asked, depth=0, inside_metadata=False)
+    for name, value in asked.items():
+        if not isinstance(value, str):
+            _refuse_reserved(value, depth=1, inside_metadata=name == "metadata")
 
 
-def amount_of(text: Text | None) -> int | None:
-    """The amount a text on the wire stands for, or None for what is none: a sign, a fraction, leading zeros, zero, a
-    list, more than 10^12."""
-    if not isinstance(text, str) or not _AMOUNT.fullmatch(text) or int(text) > LARGEST_AMOUNT:
-        return None
-    return int(text)
+def _names(
+    params: Mapping[str, str], required: Iterable[str], in_path: Collection[str], given: Mapping[str, object]
+) -> None:
+    for name in given:
+        if name not in params and name not in in_path:
+            raise _unknown(name, [*in_path, *params])
+    for name in in_path:
+        if name not in given:
+            raise _missing(name, "Give its Stripe id.")
+    for name in required:
+        if name not in given:
+            raise _missing(min(each for each in required if each not in given), "Give it.")
 
 
-def number_of(text: Text | None) -> int | None:
-    """The whole number a text on the wire stands for, zero and below zero too; None for what is none or out of reach."""
-    if not isinstance(text, str) or not _INTEGER.fullmatch(text) or abs(int(text)) > LARGEST_AMOUNT:
-        return None
-    return int(text)
+def _missing(name: str, next_step: str) -> ParameterError:
+    return ParameterError("parameter.missing", f"`{name}` is missing.", param=name, next_step=next_step)
 
 
-def _names(params: Mapping[str, str], required: Iterable[str], in_path: Iterable[str], given: Iterable[str]) -> None:
-    known = [*params, *in_path]
-    there = list(given)
-    for name in there:
-        if name not in known:
-            shown = ascii(name)[:80]
-            nearest = get_close_matches(name, known, 1) if isinstance(name, str) and len(name) <= 80 else []
-            hint = f"Did you mean `{nearest[0]}`?" if nearest else f"It takes {', '.join(sorted(known)) or 'none'}."
-            raise ParameterError(
-                "parameter.unknown", f"This operation has no parameter {shown}.", param=shown, next_step=hint
-            )
-    for name in [*in_path, *sorted(required)]:
-        if name not in there:
-            raise ParameterError("parameter.missing", f"`{name}` is missing.", param=name, next_step="Give it.")
+def _unknown(name: object, known: list[str]) -> ParameterError:
+    written = shown(name)
+    plain = name.lower() if isinstance(name, str) and len(name) <= 80 else ""
+    head, nested, _ = plain.partition("[")
+    if plain in OPTIONS:
+        hint = "Key, account, version and headers are set by Runplane, not by a request."
+    elif nested and head in known:
+        hint = f"Give `{head}` as an object or a list."
+    elif nearest := get_close_matches(plain, known, 1):
+        hint = f"Did you mean `{nearest[0]}`?"
+    else:
+        told = ", ".join(sorted(known)[:_MOST_TOLD]) or "none"
+        more = len(known) - _MOST_TOLD
+        hint = f"It takes {told}" + (f" and {more} more." if more > 0 else ".")
+    return ParameterError(
+        "parameter.unknown", f"This operation has no parameter {written}.", param=written, next_step=hint
+    )
 
 
-def _check_type(name: str, declared: str, found: frozenset[str]) -> None:
-    wanted = declared.split("|")
-    if found.isdisjoint(wanted):
-        meant = " or ".join(TYPES[each] for each in wanted)
-        code = "parameter.empty" if found == {"unset"} else "parameter.type"
-        raise ParameterError(code, f"`{name}` must be {meant}.", param=name)
+@cache
+def _wanted(declared: str) -> frozenset[str]:
+    return frozenset(declared.split("|"))
+
+
+def _wrong_type(name: str, declared: str, value: object, *, empty: bool) -> ParameterError:
+    meant = " or ".join(TYPES[each] for each in declared.split("|"))
+    code = "parameter.empty" if empty else "parameter.type"
+    told = f"`{name}` is empty; it must be {meant}." if empty else f"`{name}` must be {meant}, not {_called(value)}."
+    return ParameterError(code, told, param=name, next_step=_instead(_wanted(declared), value))
+
+
+def _called(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | Bare):
+        return "a number" if str(value) not in {"true", "false"} else "true or false"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, float):
+        return "a number with a point"
+    return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list | tuple) else "this"
+
+
+def _instead(wanted: frozenset[str], value: object) -> str:
+    """What to send for a value of the wrong type, where that can be told."""
+    if value == "":
+        return "Leave it out or fill it."
+    if isinstance(value, str) and not wanted.isdisjoint({"integer", "signed", "unsigned"}):
+        return f"Send {value} without quotes." if INTEGER.fullmatch(value) else "Send digits only."
+    if isinstance(value, str) and "boolean" in wanted and value in {"true", "false"}:
+        return f"Send {value} without quotes."
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 and "string" not in wanted:
+        return f"Send {int(value)} without a point."
+    if "string" in wanted and isinstance(value, int | float | Bare):
+        return "Put it in quotes."
+    if wanted == {"array"} and isinstance(value, str | int):
+        return "Send a list, also for one."
+    return ""
+
+
+_OBJECT, _ARRAY, _UNSET = frozenset({"object"}), frozenset({"array"}), frozenset({"unset"})
+_STRING, _BOOLEAN, _NOTHING = frozenset({"string"}), frozenset({"boolean"}), frozenset[str]()
+_NEGATIVE = frozenset({"integer", "signed"})
+_WHOLE = _NEGATIVE | {"unsigned"}
+# On a form all of these are text too.
+_NEGATIVE_TEXT, _WHOLE_TEXT, _BOOLEAN_TEXT = _NEGATIVE | _STRING, _WHOLE | _STRING, _BOOLEAN | _STRING
 
 
 def types_of(value: Value) -> frozenset[str]:
     """The declared types that a JSON value is of; none for a float."""
-    if isinstance(value, bool):
-        return frozenset({"boolean"})
-    if isinstance(value, int):
-        return frozenset({"integer", "signed", "unsigned"} if value >= 0 else {"integer", "signed"})
     if isinstance(value, str):
-        return frozenset({"string" if value else "unset"})
+        return _STRING if value else _UNSET
+    if isinstance(value, bool):
+        return _BOOLEAN
+    if isinstance(value, int):
+        return _WHOLE if value >= 0 else _NEGATIVE
     if isinstance(value, Mapping):
-        return frozenset({"object"})
-    return frozenset({"array"}) if isinstance(value, list | tuple) else frozenset()
+        return _OBJECT
+    return _ARRAY if isinstance(value, list | tuple) else _NOTHING
 
 
-def types_in(text: Text) -> frozenset[str]:
+def types_in(text: Text, *, typed: bool = False) -> frozenset[str]:
     """The declared types that a text on the wire can stand for."""
     if isinstance(text, dict):
-        return frozenset({"object"})
+        return _OBJECT
     if isinstance(text, list):
-        return frozenset({"array"})
+        return _ARRAY
     if not text:
-        return frozenset({"unset"})
-    found = {"string"}
-    if _INTEGER.fullmatch(text):
-        found |= {"integer", "signed"} if text.startswith("-") else {"integer", "signed", "unsigned"}
+        return _UNSET
+    if typed and not isinstance(text, Bare):
+        return _STRING
+    if INTEGER.fullmatch(text):
+        if text.startswith("-"):
+            return _NEGATIVE if typed else _NEGATIVE_TEXT
+        return _WHOLE if typed else _WHOLE_TEXT
     if text in {"true", "false"}:
-        found.add("boolean")
-    return frozenset(found)
+        return _BOOLEAN if typed else _BOOLEAN_TEXT
+    return _STRING
 
 
-def _is_amount(name: str) -> bool:
-    return name == "amount" or name.endswith("_amount")
-
-
-def _check_amount(name: str, declared: str, value: int | None) -> None:
-    wanted = declared.split("|")
-    least = -LARGEST_AMOUNT if "signed" in wanted else 0 if "unsigned" in wanted else 1
-    if value is not None and _is_amount(name) and not least <= value <= LARGEST_AMOUNT:
-        raise ParameterError(
-            "parameter.amount",
-            f"`{name}` is a whole number of the currency's smallest unit, from {least:,} to {LARGEST_AMOUNT:,}.",
-            param=name,
-        )
-
-
-def _check_expand(value: object) -> None:
-    """`expand` can reach into other objects: only plain dotted names, at most four deep as at Stripe."""
-    if value is None:
-        return
-    paths = value if isinstance(value, list | tuple) else [None]
-    if len(paths) > _MOST_EXPANSIONS or not all(isinstance(each, str) and _EXPANSION.fullmatch(each) for each in paths):
-        raise ParameterError(
-            "parameter.expand", "`expand` is a list of field names such as `data.customer`.", param="expand"
-        )
+def _check_expansions(params: Mapping[str, str], given: Mapping[str, object]) -> None:
+    """`expand`, and `include` in /v2, can reach into other objects: only plain dotted names, at most four deep."""
+    for name in ("expand", "include"):
+        value = given.get(name)
+        if value is None or name not in params:
+            continue
+        paths = value if isinstance(value, list | tuple) else [None]
+        if len(paths) > _MOST_EXPANSIONS or not all(isinstance(p, str) and _EXPANSION.fullmatch(p) for p in paths):
+            raise ParameterError(
+                "parameter.expand",
+                f"`{name}` is a list of at most {_MOST_EXPANSIONS} field names such as `data.customer`.",
+                param=name,
+                next_step="Name fields, joined by dots, at most four deep.",
+            )
 
 
 def _is_metadata(name: object) -> bool:
@@ -174,7 +241,11 @@ def _is_metadata(name: object) -> bool:
 
 def _refuse_reserved(value: object, *, depth: int, inside_metadata: bool) -> None:
     if depth > MOST_DEPTH:
-        raise ParameterError("parameter.too_deep", f"The parameters are nested more than {MOST_DEPTH} deep.")
+        raise ParameterError(
+            "parameter.too_deep",
+            f"The parameters are nested more than {MOST_DEPTH} deep.",
+            next_step="Nest less.",
+        )
     if isinstance(value, Mapping):
         for name, item in value.items():
             if inside_metadata and isinstance(name, str) and name.strip().casefold().startswith(_OURS):
@@ -184,7 +255,8 @@ def _refuse_reserved(value: object, *, depth: int, inside_metadata: bool) -> Non
                     param="metadata",
                     next_step="Use another key.",
                 )
-            _refuse_reserved(item, depth=depth + 1, inside_metadata=_is_metadata(name))
+            if not isinstance(item, str):
+                _refuse_reserved(item, depth=depth + 1, inside_metadata=_is_metadata(name))
     elif isinstance(value, list | tuple):
         for item in value:
             _refuse_reserved(item, depth=depth + 1, inside_metadata=False)

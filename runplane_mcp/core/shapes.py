@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, TypeAlias, cast
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
 
 from runplane_mcp.core.parameters import TYPES, types_in, types_of
 from runplane_mcp.core.wire import Text, Value
@@ -18,6 +19,10 @@ from runplane_mcp.errors import ParameterError
 #: Each name with its types, and the number of the shape of what stands inside.
 _Written: TypeAlias = Mapping[str, "str | Sequence[str | int]"]
 
+#: The declared types that a value is of, or that a text can stand for.
+_TypesOf: TypeAlias = Callable[[Any], frozenset[str]]
+
+_types_in_json: Final = partial(types_in, typed=True)
 _NO_NAMES: Final = frozenset[str]()
 
 
@@ -59,9 +64,9 @@ class Shapes:
         name that cannot stand there, a value of another JSON type."""
         self._check("", self.operations.get(operation_id), asked, types_of)
 
-    def check_wire(self, operation_id: str, read: Mapping[str, Text]) -> None:
-        """The same for parameters as they read on the wire, where numbers are text."""
-        self._check("", self.operations.get(operation_id), read, types_in)
+    def check_wire(self, operation_id: str, read: Mapping[str, Text], *, typed: bool = False) -> None:
+        """The same for parameters as they read on the wire, where numbers are text; in JSON (`typed`), text that is bare."""
+        self._check("", self.operations.get(operation_id), read, _types_in_json if typed else types_in)
 
     def _names(self, number: int, known: dict[int, frozenset[str]]) -> frozenset[str]:
         if number not in known:
@@ -78,7 +83,7 @@ class Shapes:
             if number is not None:
                 yield from self._paths(f"{before}{name}.", self.inner[number])
 
-    def _check(self, before: str, shape: _Written | None, given: Mapping[str, object], of: object) -> None:
+    def _check(self, before: str, shape: _Written | None, given: Mapping[str, object], of: _TypesOf) -> None:
         if shape is None:
             return
         for name, value in given.items():
@@ -126,8 +131,8 @@ def _objects(path: str, value: object) -> Iterator[Mapping[str, object]]:
                 raise ParameterError("parameter.type", f"`{path}` must be a list of objects.", param=path)
 
 
-def _check_type(path: str, declared: str, value: object, of: object) -> None:
-    found = types_of(cast("Value", value)) if of is types_of else types_in(cast("Text", value))
+def _check_type(path: str, declared: str, value: object, of: _TypesOf) -> None:
+    found = of(value)
     wanted = declared.split("|")
     if found.isdisjoint(wanted):
         meant = " or ".join(TYPES[each] for each in wanted)
