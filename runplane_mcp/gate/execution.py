@@ -233,7 +233,7 @@ class Executor:
     async def _send(self, request: ActionRequest) -> Answer:
         if request.effective is None:
             raise InternalError("internal.bytes", "The request has no bytes: it does not run.")
-        key = request.stripe_key if request.effective.method == "POST" else None
+        key = request.stripe_key if request.effective.keyed else None
         return await self.connection.send(request.effective, idempotency_key=key)
 
     async def _evidence(self, request: ActionRequest, operation: Operation) -> object:

@@ -10,6 +10,7 @@ from typing import TypeAlias, cast
 
 from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import Failure
+from runplane_mcp.core.wire import WireRequest
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LONGEST_MESSAGE = 500
@@ -66,28 +67,49 @@ class Lost:
 Answer: TypeAlias = Done | Refused | Busy | NotSent | Lost
 
 
-def read_answer(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """What an HTTP answer means. `headers` by any case. Whatever is not clearly a success or clearly a refusal of
+def read_answer(status: int, headers: Mapping[str, str], content: bytes, *, wire: WireRequest | None = None) -> Answer:
+    """What an HTTP answer to `wire` means. `headers` by any case. Whatever is not clearly a success or clearly a refusal of
     Stripe's own is Lost: an unreadable 200 may well have moved money."""
+    v2 = wire is not None and wire.v2
     replayed = headers.get("idempotent-replayed") == "true"
     request_id = headers.get("request-id")
     body = _object(content)
     error = body.get("error") if body is not None else None
     if 200 <= status < 300:
         # A body without `object` is none of Stripe's, even if the SDK would take it for the object itself.
-        if body is None or not isinstance(body.get("object"), str) or "error" in body:
+        if body is None or "error" in body or not (isinstance(body.get("object"), str) or _unnamed(wire, body)):
             return Lost("Stripe's answer could not be read.", status, replayed)
         return Done(status, body, request_id, replayed)
     code = _text(error, "code")
-    if status == 429 or (status == 400 and code == "rate_limit"):
+    if status == 429 or (status == 400 and "rate_limit" in {code, _text(error, "type")}):
         return Busy(status, "Stripe takes no more requests at the moment.", True, _seconds(headers.get("retry-after")))
     if status >= 500:
         return Lost("Stripe had a fault of its own.", status, replayed)
-    if status < 400 or status == 408 or body is None or not isinstance(error, dict) or _text(error, "type") is None:
+    named = _text(error, "type") is not None or (v2 and code is not None)
+    if status < 400 or status == 408 or body is None or not isinstance(error, dict) or not named:
         return Lost("The answer was none of Stripe's.", status, replayed)
     if status == 409 and code in {None, "idempotency_key_in_use", "lock_timeout"}:
         return Busy(status, "Another request with the same key is still being worked on.", limited=False)
     return Refused(status, _failure(status, error, request_id), _text(error, "type") or "", body)
+
+
+def is_missing(refused: Refused) -> bool:
+    """Whether it is Stripe's word that an object is not there: `resource_missing` in v1, `not_found` in /v2 (that one not
+    verified against Stripe itself; any other is no definite no)."""
+    code = refused.failure.code
+    if code == "stripe.resource_missing":
+        return refused.status in {400, 404}
+    return code == "stripe.not_found" and refused.status == 404
+
+
+def _unnamed(wire: WireRequest | None, body: dict[str, object]) -> bool:
+    """Whether it is one of the answers of /v2 that do not say what they are: a page of a list, or what was deleted.
+    Source: `v2.ListObject` and `v2.DeletedObject` of stripe-python 16.1."""
+    if wire is None or not wire.v2:
+        return False
+    if wire.method == "GET":
+        return isinstance(body.get("data"), list) and "next_page_url" in body
+    return wire.method == "DELETE" and isinstance(body.get("id"), str)
 
 
 def _failure(status: int, error: dict[str, object], request_id: str | None) -> Failure:
@@ -96,7 +118,7 @@ def _failure(status: int, error: dict[str, object], request_id: str | None) -> F
     return Failure(
         code=f"stripe.{code}" if _CODE.fullmatch(code) else "stripe.refused",
         message=message[:_LONGEST_MESSAGE],
-        param=_text(error, "param"),
+        param=_text(error, "param") or _text(error, "invalid_param"),
         stripe_request_id=request_id,
         # A declined payment leaves its object behind: no money moved, but something is there.
         effect_id=_left_behind(error) if status == 402 else None,

@@ -58,11 +58,11 @@ class StripeConnection:
     async def send(self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None) -> Answer:
         """Sends exactly these bytes, once. `account` is the connected account to act on.
 
-        InternalError when that cannot be guaranteed, and for a POST without a key: the SDK would invent one, and a repeat
-        would be a second effect. Then nothing was sent.
+        InternalError when that cannot be guaranteed, and for a POST, or a DELETE in /v2, without a key: the SDK would
+        invent one, and a repeat would be a second effect. Then nothing was sent.
         """
-        if wire.method == "POST" and not idempotency_key:
-            raise InternalError("internal.key", "A POST without an idempotency key is never sent.")
+        if wire.keyed and not idempotency_key:
+            raise InternalError("internal.key", f"A {wire.method} without an idempotency key is never sent.")
         transport = await self._ready()
         return await transport.send(wire, idempotency_key=idempotency_key, account=account)
 

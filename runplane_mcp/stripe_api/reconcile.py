@@ -1,19 +1,23 @@
 """What became of a request whose answer was lost. Evidence may prove that it was done; its absence never proves failure.
 
 The evidence is Stripe's events: each names the idempotency key of the request that caused it, and no agent can write one.
-Source: https://docs.stripe.com/api/events/object (`request.idempotency_key`; kept for 30 days).
+Sources: https://docs.stripe.com/api/events/object (`request.idempotency_key`; kept for 30 days), and for the thin events of
+/v2, which name an object instead of carrying it, https://docs.stripe.com/api/v2/core/events/object.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import Value, WireRequest, encode, pairs
+from runplane_mcp.stripe_api.answers import is_missing
 from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
 
 #: Pages of 100 events that are looked through, newest first.
@@ -29,6 +33,10 @@ _PROOFS = {
     "PostInvoicesInvoicePay": "invoice.paid",
     "PostInvoicesInvoiceVoid": "invoice.voided",
 }
+_THIN_EVENTS = "/v2/core/events"
+# Where Stripe says that something is: only this is asked, whatever else an answer may say.
+_NEXT_PAGE = re.compile(r"/v2/core/events\?[A-Za-z0-9_.~%&=+\[\]-]{1,2000}")
+_PLACE = re.compile(r"/v2(?:/[A-Za-z0-9_]{1,255}){1,8}")
 _RUNNING = frozenset({"active", "trialing", "past_due", "unpaid", "paused", "incomplete"})
 
 
@@ -66,6 +74,8 @@ async def evidence(
     """What Stripe shows of a request that was first sent at `since` (milliseconds) with the key `stripe_key`."""
     if wire.method == "DELETE":
         return await _deleted(connection, wire, account)
+    if wire.v2:
+        return await _by_thin_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account)
     mark = dict(pairs(wire)).get("metadata[runplane_request]")
     return await _by_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account, mark)
 
@@ -111,6 +121,48 @@ async def _by_events(
     return Unclear("There are more events than can be looked through.")
 
 
+async def _by_thin_events(
+    connection: StripeConnection, operation: Operation, stripe_key: str, oldest: int, account: str | None
+) -> Evidence:
+    """All of /v2 since then. What an event is about is looked up; where that tells nothing, the trace alone proves it."""
+    first = datetime.fromtimestamp(max(oldest, 0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    page = encode("GET", _THIN_EVENTS, {"created": {"gte": first}, "limit": 100})
+    traces: list[StripeObject] = []
+    for _ in range(MOST_PAGES):
+        answer = await connection.send(page, idempotency_key=None, account=account)
+        events = o.listed(answer.body) if isinstance(answer, Done) else None
+        if events is None or not isinstance(answer, Done):
+            return Unclear("Stripe's events could not be read.")
+        traces += [each for each in events if _caused_by(each, stripe_key)]
+        following = o.text(answer.body, "next_page_url")
+        if following is None:
+            if any((o.text(each, "type") or "").endswith(_FAILURES) for each in traces):
+                return Unclear("It ran, and something of it failed.")
+            return await _thin_proof(connection, operation, traces, account) if traces else Absent()
+        if not _NEXT_PAGE.fullmatch(following):
+            return Unclear("Stripe's events go on in a place that is none of Stripe's.")
+        page = WireRequest("GET", _THIN_EVENTS, following.partition("?")[2])
+    return Unclear("There are more events than can be looked through.")
+
+
+async def _thin_proof(
+    connection: StripeConnection, operation: Operation, traces: list[StripeObject], account: str | None
+) -> Proven:
+    for event in traces:
+        about = o.child(event, "related_object")
+        place = o.text(about, "url")
+        if place is None or not _PLACE.fullmatch(place) or o.text(about, "type") != operation.answers:
+            continue
+        answer = await connection.send(WireRequest("GET", place), idempotency_key=None, account=account)
+        if isinstance(answer, Done) and answer.body.get("object") == operation.answers:
+            return Proven(answer.body)
+    return Proven()
+
+
+def _caused_by(event: StripeObject, stripe_key: str) -> bool:
+    return o.text(o.child(o.child(event, "reason"), "request"), "idempotency_key") == stripe_key
+
+
 def _answered(found: StripeObject | None, operation: Operation, mark: str | None) -> StripeObject | None:
     """What the lost answer was, of an event that our key is on: its object, or the one in a list that it carries along and
     that has our own mark. An event of a reversal is about the transfer."""
@@ -130,9 +182,9 @@ def _proves(event: Mapping[str, object], operation: Operation) -> bool:
 
 
 async def _deleted(connection: StripeConnection, wire: WireRequest, account: str | None) -> Evidence:
-    """v1 DELETE takes no idempotency key, so the object itself is asked: is the effect there or not?"""
+    """A DELETE of v1 takes no idempotency key, so the object itself is asked: is the effect there or not?"""
     answer = await connection.send(WireRequest("GET", wire.path), idempotency_key=None, account=account)
-    if isinstance(answer, Refused) and answer.status == 404 and answer.failure.code == "stripe.resource_missing":
+    if isinstance(answer, Refused) and answer.status == 404 and is_missing(answer):
         return Proven()
     if not isinstance(answer, Done):
         return Unclear("Stripe could not be asked for the object.")

@@ -10,6 +10,7 @@ import anyio
 from runplane_mcp.core import effects
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, NotThere, Read
 from runplane_mcp.core.operation import Classified
+from runplane_mcp.stripe_api.answers import is_missing
 from runplane_mcp.stripe_api.client import Answer, Done, Refused, StripeConnection
 
 logger = logging.getLogger("runplane.resolve")
@@ -56,8 +57,7 @@ def looked_up(answer: Answer) -> Looked:
         body: Mapping[str, object] = answer.body
         return body
     if isinstance(answer, Refused):
-        missing = answer.status in {400, 404} and answer.failure.code == "stripe.resource_missing"
         foreign = answer.status == 403 and answer.failure.code == "stripe.account_invalid"
-        if missing or foreign:
+        if is_missing(answer) or foreign:
             return NotThere(answer.failure)
     return UNAVAILABLE

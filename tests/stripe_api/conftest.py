@@ -20,11 +20,13 @@ OK = b'{"id": "re_1", "object": "refund"}'
 
 @dataclass
 class Recorder:
-    """A loopback server that keeps each request's bytes and answers all of them the same way."""
+    """A loopback server that keeps each request's bytes and answers all of them the same way, but for those whose address
+    begins with one of `bodies`."""
 
     status: str = "200 OK"
     body: bytes = OK
     headers: str = ""
+    bodies: dict[str, bytes] = field(default_factory=dict)
     requests: list[bytes] = field(default_factory=list)
     base_url: str = ""
 
@@ -32,8 +34,10 @@ class Recorder:
         head = await reader.readuntil(b"\r\n\r\n")
         lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
         self.requests.append(head + await reader.readexactly(int(lengths[0]) if lengths else 0))
-        answered = f"Content-Length: {len(self.body)}\r\nConnection: close\r\n{self.headers}"
-        writer.write(f"HTTP/1.1 {self.status}\r\n{answered}\r\n".encode() + self.body)
+        address = head.split(b" ", 2)[1].decode("ascii")
+        body = next((body for start, body in self.bodies.items() if address.startswith(start)), self.body)
+        answered = f"Content-Length: {len(body)}\r\nConnection: close\r\n{self.headers}"
+        writer.write(f"HTTP/1.1 {self.status}\r\n{answered}\r\n".encode() + body)
         writer.close()
         await writer.wait_closed()
 

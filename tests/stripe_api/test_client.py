@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runplane_mcp.core.request import StripeIdentity
-from runplane_mcp.core.wire import FORM, WireRequest, encode
+from runplane_mcp.core.wire import FORM, JSON, WireRequest, encode
 from runplane_mcp.errors import InternalError, StripeError
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
 from runplane_mcp.stripe_api.client import API_VERSION, Busy, Done, Lost, NotSent, Refused, StripeConnection
@@ -42,7 +42,7 @@ def connected(recorder: Recorder, timeout: float = 10.0) -> StripeConnection:
     [
         REFUND,
         encode("POST", "/v1/refunds", {}),
-        encode("POST", "/v1/coupons/{coupon}", {"coupon": "50&off=é:;'()*~", "metadata": {"x": "%5Bnot%5D[quoted]"}}),
+        encode("POST", "/v1/coupons/{coupon}", {"coupon": "50&off=é:'()*~", "metadata": {"x": "%5Bnot%5D[quoted]"}}),
         encode(
             "GET", "/v1/customers", {"email": "a+b@example.com", "created": {"gte": 5}, "expand": ["data.x", "data.y"]}
         ),
@@ -129,6 +129,9 @@ async def test_an_empty_post_needs_a_key_too(recorder: Recorder) -> None:
         WireRequest("GET", "/v1/refunds", body=b"a=b"),
         WireRequest("POST", "/v1/refunds", content_type="application/json"),
         WireRequest("POST", "/v2/refunds", content_type=FORM),
+        WireRequest("POST", "/v1/refunds", content_type=JSON),
+        WireRequest("POST", "/v2/refunds", body=b"{}"),
+        WireRequest("GET", "/v2/refunds", body=b"{}"),
         WireRequest("PUT", "/v1/refunds"),
     ],
     ids=lambda wire: f"{wire.method} {wire.path}",
