@@ -15,13 +15,17 @@ from runplane_mcp.core.money import (
     RATE_LIFETIME_DAYS,
     THREE_DECIMAL,
     TWO_DECIMAL,
+    WHOLE_UNITS_IN_PAYOUTS,
+    WHOLE_UNITS_ONLY,
     ZERO_DECIMAL,
     Money,
     Rates,
     exponent,
     parse_money,
 )
+from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.policy.conditions import Converter
+from runplane_mcp.core.wire import encode, parse
 from runplane_mcp.errors import ParameterError
 
 TODAY = date(2026, 3, 3)
@@ -44,6 +48,43 @@ def test_each_currency_has_one_exponent() -> None:
 def test_the_exponents_are_those_of_stripe(currency: str, places: int) -> None:
     """THREATS 17: ISO and CLDR differ for ISK, UGX and MGA; theirs would be wrong by a factor of a hundred."""
     assert exponent(currency) == places
+
+
+#: As Stripe's documentation of currencies has them; all others have two decimals.
+STRIPES_TABLE = {
+    0: "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(),
+    3: ["bhd", "jod", "kwd", "omr", "tnd"],
+}
+
+
+def test_every_exponent_is_that_of_stripes_table() -> None:
+    """THREATS 17: for each currency there is, not for some."""
+    listed = {code: places for places, codes in STRIPES_TABLE.items() for code in codes}
+
+    assert {code: exponent(code) for code in CURRENCIES} == {code: listed.get(code, 2) for code in CURRENCIES}
+    assert listed.keys() <= CURRENCIES
+    assert len(CURRENCIES) > 135
+
+
+def test_currencies_without_small_change_keep_two_decimals() -> None:
+    """ISK and UGX: charged in whole units only. HUF and TWD: only paid out so. Their minor unit is a hundredth all the
+    same, so ISK 500 is 50000."""
+    assert frozenset({"isk", "ugx"}) == WHOLE_UNITS_ONLY
+    assert frozenset({"huf", "twd"}) == WHOLE_UNITS_IN_PAYOUTS
+    for code in WHOLE_UNITS_ONLY | WHOLE_UNITS_IN_PAYOUTS:
+        assert (exponent(code), str(Money(50_000, code))) == (2, f"500.00 {code.upper()}")
+        assert Money(50_000, code) == parse_money(f"500 {code}")
+
+
+@given(st.integers(1, LARGEST_AMOUNT), CODES)
+def test_an_amount_is_the_same_number_before_and_after_the_wire_in_every_currency(amount: int, currency: str) -> None:
+    form = encode("POST", "/v1/payouts", {"amount": amount, "currency": currency})
+    body = encode("POST", "/v2/core/x", {"amount": {"value": amount, "currency": currency}})
+    read, held = parse("/v1/payouts", form), parse("/v2/core/x", body)["amount"]
+    assert isinstance(held, dict)
+
+    assert Money(amount, currency) == Money(amount_of(read["amount"]) or 0, str(read["currency"]))
+    assert Money(amount, currency) == Money(amount_of(held["value"]) or 0, str(held["currency"]))
 
 
 @pytest.mark.parametrize("amount", [1.0, "100", None, True, Fraction(1)])
