@@ -111,8 +111,8 @@ class Catalog:
         if operation is None:
             raise ParameterError(
                 "parameter.operation",
-                f"Runplane knows no operation {wire.method} {ascii(wire.path)[1:81]}.",
-                next_step="List the tools.",
+                f"Runplane knows no operation {ascii(wire.method)[1:-1][:20]} {ascii(wire.path)[1:-1][:80]}.",
+                next_step=self._near(wire.method, wire.path),
             )
         parameters = parse(operation.path, wire)
         typed = wire.content_type == JSON
@@ -129,6 +129,14 @@ class Catalog:
             wire,
             added,
         )
+
+    def _near(self, method: str, path: str) -> str:
+        """What was probably meant by a method and a path that are none: the same in small letters, without empty steps or a
+        slash at its end, and POST for other ways to change something. Never a deletion."""
+        cleaned = "/".join(["", *filter(None, path[:200].split("?")[0].lower().split("/"))])
+        upper = method.upper()[:10]
+        found = self.find("POST" if upper in {"PUT", "PATCH"} else upper, cleaned)
+        return f"Did you mean {found.method} {found.path}?" if found is not None else "List the tools."
 
     @cached_property
     def actions(self) -> Mapping[str, ActionInfo]:

@@ -161,11 +161,13 @@ def _flatten_value(key: str, value: object, *, depth: int, inside_metadata: bool
 
 
 def _empty(key: str, what: str) -> ParameterError:
+    # All metadata at once cannot be removed: ours is among it.
+    way = "give a key of it" if key == "metadata" else "give"
     return ParameterError(
         "parameter.empty",
         f"`{key}` is an empty {what}.",
         param=key,
-        next_step='Leave it out, or give "" to remove what is there.',
+        next_step=f'Leave it out, or {way} "" to remove what is there.',
     )
 
 
@@ -224,6 +226,9 @@ def _lists(key: str, value: Text, *, inside_metadata: bool) -> Text:
     # An index has one form: no gaps, no leading zeros, and none beside a name.
     if list(read) != [str(index) for index in range(len(read))]:
         raise ParameterError(
-            "parameter.list", f"The indexes of `{key}` must run from 0 in order, without gaps.", param=key
+            "parameter.list",
+            f"The indexes of `{key}` must run from 0 in order, without gaps.",
+            param=key,
+            next_step="Number its items 0, 1, 2 and so on.",
         )
     return list(read.values())

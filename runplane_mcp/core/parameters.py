@@ -13,10 +13,10 @@ from functools import cache
 from typing import Final
 
 from runplane_mcp.core.amounts import INTEGER, amount_of, check_amount, check_amounts, is_amount, number_of
-from runplane_mcp.core.values import MOST_DEPTH, Bare, Parameters, Text, Value, null, shown
+from runplane_mcp.core.values import MOST_DEPTH, Bare, Parameters, Text, null, shown
 from runplane_mcp.errors import ParameterError
 
-__all__ = ["amount_of", "check_asked", "check_wire", "number_of", "refuse_reserved"]
+__all__ = ["amount_of", "check_asked", "check_wire", "in_words", "number_of", "refuse_reserved"]
 
 #: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there; `signed` and
 #: `unsigned` are judged: whole numbers that other than an amount of money may be below zero, or zero.
@@ -50,9 +50,9 @@ def check_asked(
     boolean or `"60000"` is no whole number, and null is nothing at all."""
     _names(params, required, in_path, asked)
     for name, value in asked.items():
-        if value is None:
-            raise null(name)
         declared = params.get(name)
+        if value is None:
+            raise null(name, unset=declared is not None and "unset" in declared)
         if declared is None:
             continue
         wanted = _wanted(declared)
@@ -100,6 +100,11 @@ def refuse_reserved(asked: Parameters) -> None:
             _refuse_reserved(value, depth=1, inside_metadata=name == "metadata")
 
 
+def in_words(declared: str) -> str:
+    """A declared type as people say it: `a text or "" to remove it`."""
+    return " or ".join(TYPES[each] for each in declared.split("|"))
+
+
 def _names(
     params: Mapping[str, str], required: Iterable[str], in_path: Collection[str], given: Mapping[str, object]
 ) -> None:
@@ -143,10 +148,10 @@ def _wanted(declared: str) -> frozenset[str]:
 
 
 def _wrong_type(name: str, declared: str, value: object, *, empty: bool) -> ParameterError:
-    meant = " or ".join(TYPES[each] for each in declared.split("|"))
+    meant = in_words(declared)
     code = "parameter.empty" if empty else "parameter.type"
     told = f"`{name}` is empty; it must be {meant}." if empty else f"`{name}` must be {meant}, not {_called(value)}."
-    return ParameterError(code, told, param=name, next_step=_instead(_wanted(declared), value))
+    return ParameterError(code, told, param=name, next_step=_instead(name, _wanted(declared), value))
 
 
 def _called(value: object) -> str:
@@ -161,21 +166,29 @@ def _called(value: object) -> str:
     return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list | tuple) else "this"
 
 
-def _instead(wanted: frozenset[str], value: object) -> str:
-    """What to send for a value of the wrong type, where that can be told."""
+def _instead(name: str, wanted: frozenset[str], value: object) -> str:
+    """What to send for a value of the wrong type."""
     if value == "":
         return "Leave it out or fill it."
-    if isinstance(value, str) and not wanted.isdisjoint({"integer", "signed", "unsigned"}):
-        return f"Send {value} without quotes." if INTEGER.fullmatch(value) else "Send digits only."
-    if isinstance(value, str) and "boolean" in wanted and value in {"true", "false"}:
-        return f"Send {value} without quotes."
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 and "string" not in wanted:
-        return f"Send {int(value)} without a point."
+    if not wanted.isdisjoint({"integer", "signed", "unsigned"}):
+        if isinstance(value, str) and INTEGER.fullmatch(value):
+            return f"Send {value} without quotes."
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            return f"Send {int(value)} without a point."
+        return "Write $12.50 as 1250." if is_amount(name) else "Send digits only, without quotes."
+    if "boolean" in wanted:
+        return "Send true or false, without quotes."
     if "string" in wanted and isinstance(value, int | float | Bare):
         return "Put it in quotes."
-    if wanted == {"array"} and isinstance(value, str | int):
+    if "array" in wanted:
         return "Send a list, also for one."
-    return ""
+    if "object" in wanted:
+        return (
+            'Send {"value": 1250, "currency": "usd"}.'
+            if is_amount(name)
+            else 'Send {"name": "value"}, without quotes around it.'
+        )
+    return "Send text."
 
 
 _OBJECT, _ARRAY, _UNSET = frozenset({"object"}), frozenset({"array"}), frozenset({"unset"})
@@ -186,7 +199,7 @@ _WHOLE = _NEGATIVE | {"unsigned"}
 _NEGATIVE_TEXT, _WHOLE_TEXT, _BOOLEAN_TEXT = _NEGATIVE | _STRING, _WHOLE | _STRING, _BOOLEAN | _STRING
 
 
-def types_of(value: Value) -> frozenset[str]:
+def types_of(value: object) -> frozenset[str]:
     """The declared types that a JSON value is of; none for a float."""
     if isinstance(value, str):
         return _STRING if value else _UNSET
@@ -199,12 +212,14 @@ def types_of(value: Value) -> frozenset[str]:
     return _ARRAY if isinstance(value, list | tuple) else _NOTHING
 
 
-def types_in(text: Text, *, typed: bool = False) -> frozenset[str]:
+def types_in(text: object, *, typed: bool = False) -> frozenset[str]:
     """The declared types that a text on the wire can stand for."""
     if isinstance(text, dict):
         return _OBJECT
     if isinstance(text, list):
         return _ARRAY
+    if not isinstance(text, str):
+        return _NOTHING
     if not text:
         return _UNSET
     if typed and not isinstance(text, Bare):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from runplane_mcp.core.parameters import TYPES, types_in, types_of
 from runplane_mcp.core.wire import Text, Value
@@ -20,7 +20,7 @@ from runplane_mcp.errors import ParameterError
 _Written: TypeAlias = Mapping[str, "str | Sequence[str | int]"]
 
 #: The declared types that a value is of, or that a text can stand for.
-_TypesOf: TypeAlias = Callable[[Any], frozenset[str]]
+_TypesOf: TypeAlias = Callable[[object], frozenset[str]]
 
 _types_in_json: Final = partial(types_in, typed=True)
 _NO_NAMES: Final = frozenset[str]()
@@ -65,7 +65,7 @@ class Shapes:
         self._check("", self.operations.get(operation_id), asked, types_of)
 
     def check_wire(self, operation_id: str, read: Mapping[str, Text], *, typed: bool = False) -> None:
-        """The same for parameters as they read on the wire, where numbers are text; in JSON (`typed`), text that is bare."""
+        """The same for parameters as they read on the wire, where numbers are text; in JSON (`typed`), bare text."""
         self._check("", self.operations.get(operation_id), read, _types_in_json if typed else types_in)
 
     def _names(self, number: int, known: dict[int, frozenset[str]]) -> frozenset[str]:

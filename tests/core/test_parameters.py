@@ -134,6 +134,14 @@ def test_the_nearest_name_is_offered() -> None:
     assert caught.value.next_step == "Did you mean `amount`?"
 
 
+def test_of_many_parameters_some_are_named() -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_asked({f"p{number:02}": "string" for number in range(47)}, (), (), {"zzz": "x"})
+
+    assert caught.value.next_step.startswith("It takes p00, p01, ")
+    assert caught.value.next_step.endswith(", p19 and 27 more.")
+
+
 def test_a_name_that_is_no_text_is_refused() -> None:
     assert code_of({7: "x"}) == "parameter.unknown"
 
