@@ -91,6 +91,16 @@ async def test_an_operation_nobody_has_heard_of_is_blocked(house: House) -> None
         {"payment_intent": SEED.payment_intent_120, "stripe_account": SEED.connected_account_paid},
         {"payment_intent": SEED.payment_intent_120, "metadata][destination": "x"},
         {"payment_intent": SEED.payment_intent_120, "metadata": {"runplane_request": "rpr_x"}},
+        {"payment_intent": SEED.payment_intent_120, "metadata": {"note": "x" * 20_001}},
+        {"payment_intent": SEED.payment_intent_120, "metadata": {f"k{number}": "x" for number in range(1_001)}},
+        {
+            "payment_intent": SEED.payment_intent_120,
+            "metadata": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}},
+        },
+        {"payment_intent": SEED.payment_intent_120, "metadata": {}},
+        {"payment_intent": SEED.payment_intent_120, "expand": ["charge", "../x"]},
+        {"payment_intent": SEED.payment_intent_120, "headers": {"Stripe-Account": SEED.connected_account_paid}},
+        {"payment_intents": SEED.payment_intent_120},
         {"payment_intent": ""},
         {},
     ],
@@ -126,6 +136,21 @@ async def test_an_id_that_does_not_exist_fails_before_a_person_is_asked(house: H
     assert view.status is State.FAILED
     assert view.failure is not None
     assert view.failure.code == "stripe.resource_missing"
+
+
+async def test_the_account_of_somebody_else_is_said_before_a_person_is_asked(house: House) -> None:
+    """THREATS 21: an id that may exist, but out of reach."""
+    payload = {"amount": 500, "currency": "usd", "destination": "acct_of_a_stranger"}
+    async with house.gate() as gate:
+        view = await gate.submit(submission("PostTransfers", payload))
+
+        assert view.status is State.FAILED
+        assert view.failure is not None
+        assert view.failure.code in {"stripe.account_invalid", "stripe.resource_missing"}
+        assert view.failure.param == "destination"
+        assert "acct_of_a_stranger" in view.failure.message
+        assert (await gate.get("stdio", view.request_id)).status is State.FAILED
+    assert house.world.summary()["writes"]["received"] == 0
 
 
 async def test_when_the_look_up_fails_the_amount_counts_as_unknown_and_people_are_asked(house: House) -> None:
