@@ -15,7 +15,7 @@ _AMOUNT = re.compile(r"[1-9][0-9]{0,12}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,12})?")
 _NUMBERS = frozenset({"integer", "signed", "unsigned"})
 #: Objects whose names are the customer's own words: what is called an amount there is none of Stripe's.
-_FREE = frozenset({"metadata", "invoice_metadata", "payload"})
+FREE = frozenset({"metadata", "invoice_metadata", "payload"})
 
 
 def amount_of(text: Text | None) -> int | None:
@@ -63,7 +63,7 @@ def check_amounts(within: str, value: object, *, least: int = 0, typed: bool = F
         raise too_deep(within)
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            if isinstance(item, Mapping | list | tuple):
+            if not isinstance(item, str | int):
                 check_amounts(f"{within}[{index}]", item, typed=typed, depth=depth + 1)
         return
     if not isinstance(value, Mapping):
@@ -71,16 +71,21 @@ def check_amounts(within: str, value: object, *, least: int = 0, typed: bool = F
     if "currency" in value and "value" in value:
         _check_value(f"{within}[value]", value["value"], least=least, typed=typed)
     for name, item in value.items():
-        if not isinstance(name, str) or name in _FREE:
+        if not isinstance(name, str) or name in FREE:
             continue
-        if isinstance(item, Mapping | list | tuple):
+        if not isinstance(item, str | int):
             check_amounts(f"{within}[{name}]", item, typed=typed, depth=depth + 1)
-        elif is_amount(name) and isinstance(item, str | int) and item != "":
-            decimal = typed and type(item) is str
-            if decimal and not _DECIMAL.fullmatch(str(item)):
-                raise _no_decimal(f"{within}[{name}]")
-            if not decimal:
-                _check_number(f"{within}[{name}]", _written(item), least=-LARGEST_AMOUNT)
+        elif item != "" and is_amount(name):
+            _check_inner(f"{within}[{name}]", item, typed=typed)
+
+
+def _check_inner(key: str, item: str | int, *, typed: bool) -> None:
+    """An amount inside of something: a whole number, or in JSON a decimal in quotes."""
+    if typed and type(item) is str:
+        if not _DECIMAL.fullmatch(item):
+            raise _no_decimal(key)
+    else:
+        _check_number(key, _written(item), least=-LARGEST_AMOUNT)
 
 
 def _check_value(key: str, value: object, *, least: int, typed: bool) -> None:

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from runplane_mcp.core.values import (
     MOST_DEPTH,
     MOST_PAIRS,
+    MOST_TEXT,
     NAME,
     Bare,
     Parameters,
@@ -130,18 +131,26 @@ def _text(key: str, value: object, values: _Count, *, depth: int) -> Text:
     """A value of a JSON body as text."""
     if depth > MOST_DEPTH:
         raise too_deep(key)
-    if isinstance(value, str):
-        values.met(None)
-        return checked_text(key, value)
     if isinstance(value, dict):
         values.met(value)
-        for name in value:
-            checked_name(name, key, in_metadata=key == "metadata")
-        return {name: _text(f"{key}[{name}]", item, values, depth=depth + 1) for name, item in value.items()}
+        free, room = key == "metadata", depth < MOST_DEPTH
+        found: dict[str, Text] = {}
+        for name, item in value.items():
+            if free or not NAME.match(name):
+                checked_name(name, key, in_metadata=free)
+            # Nearly all there is: asked for first, and without a name for what could be wrong with it.
+            if room and type(item) is str and len(item) <= MOST_TEXT and item.isascii() and "\x00" not in item:
+                values.met(None)
+                found[name] = item
+            else:
+                found[name] = _text(f"{key}[{name}]", item, values, depth=depth + 1)
+        return found
     if isinstance(value, list):
         values.met(value)
         return [_text(f"{key}[{index}]", item, values, depth=depth + 1) for index, item in enumerate(value)]
     values.met(None)
+    if isinstance(value, str):
+        return checked_text(key, value)
     if isinstance(value, bool):
         return bare(value)
     if isinstance(value, int):

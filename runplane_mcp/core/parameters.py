@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
-from runplane_mcp.core.amounts import INTEGER, amount_of, check_amount, check_amounts, is_amount, number_of
+from runplane_mcp.core.amounts import FREE, INTEGER, amount_of, check_amount, check_amounts, is_amount, number_of
 from runplane_mcp.core.values import MOST_DEPTH, Bare, Parameters, Text, null, shown
 from runplane_mcp.errors import ParameterError
 
@@ -55,12 +55,12 @@ def check_asked(
             raise null(name, unset=declared is not None and "unset" in declared)
         if declared is None:
             continue
-        wanted = _wanted(declared)
+        wanted = wanted_in(declared)
         if wanted.isdisjoint(found := types_of(value)):
-            raise _wrong_type(name, declared, value, empty=found == _UNSET)
+            raise wrong_type(name, declared, value, empty=found == UNSET)
         if is_amount(name):
             check_amount(name, wanted, value)
-        elif isinstance(value, Mapping | list | tuple):
+        elif not isinstance(value, str | int) and name not in FREE:
             check_amounts(name, value)
     _check_expansions(params, asked)
     refuse_reserved(asked)
@@ -81,13 +81,13 @@ def check_wire(
         declared = params.get(name)
         if declared is None:
             continue
-        wanted = _wanted(declared)
+        wanted = wanted_in(declared)
         if wanted.isdisjoint(found := types_in(text, typed=typed)):
-            raise _wrong_type(name, declared, text, empty=found == _UNSET)
+            raise wrong_type(name, declared, text, empty=found == UNSET)
         if is_amount(name):
             # Text that is a whole number is meant as one wherever that can be.
             check_amount(name, wanted, text or None, typed=typed)
-        elif type(text) is not str:
+        elif type(text) is not str and name not in FREE:
             check_amounts(name, text, typed=typed)
     _check_expansions(params, read)
 
@@ -143,15 +143,18 @@ def _unknown(name: object, known: list[str]) -> ParameterError:
 
 
 @cache
-def _wanted(declared: str) -> frozenset[str]:
+def wanted_in(declared: str) -> frozenset[str]:
     return frozenset(declared.split("|"))
 
 
-def _wrong_type(name: str, declared: str, value: object, *, empty: bool) -> ParameterError:
+def wrong_type(name: str, declared: str, value: object, *, empty: bool) -> ParameterError:
+    """`parameter.type`, `.empty` or `.null`, and what to send for `value` instead. `name` may be a path with dots."""
+    if value is None:
+        return null(name, unset="unset" in declared)
     meant = in_words(declared)
     code = "parameter.empty" if empty else "parameter.type"
     told = f"`{name}` is empty; it must be {meant}." if empty else f"`{name}` must be {meant}, not {_called(value)}."
-    return ParameterError(code, told, param=name, next_step=_instead(name, _wanted(declared), value))
+    return ParameterError(code, told, param=name, next_step=_instead(name, wanted_in(declared), value))
 
 
 def _called(value: object) -> str:
@@ -175,7 +178,7 @@ def _instead(name: str, wanted: frozenset[str], value: object) -> str:
             return f"Send {value} without quotes."
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             return f"Send {int(value)} without a point."
-        return "Write $12.50 as 1250." if is_amount(name) else "Send digits only, without quotes."
+        return "Write $12.50 as 1250." if is_amount(name.rpartition(".")[2]) else "Send digits only, without quotes."
     if "boolean" in wanted:
         return "Send true or false, without quotes."
     if "string" in wanted and isinstance(value, int | float | Bare):
@@ -183,15 +186,12 @@ def _instead(name: str, wanted: frozenset[str], value: object) -> str:
     if "array" in wanted:
         return "Send a list, also for one."
     if "object" in wanted:
-        return (
-            'Send {"value": 1250, "currency": "usd"}.'
-            if is_amount(name)
-            else 'Send {"name": "value"}, without quotes around it.'
-        )
+        example = '{"value": 1250, "currency": "usd"}' if is_amount(name) else '{"name": "value"}'
+        return f"Send an object like {example}, without quotes around it."
     return "Send text."
 
 
-_OBJECT, _ARRAY, _UNSET = frozenset({"object"}), frozenset({"array"}), frozenset({"unset"})
+_OBJECT, _ARRAY, UNSET = frozenset({"object"}), frozenset({"array"}), frozenset({"unset"})
 _STRING, _BOOLEAN, _NOTHING = frozenset({"string"}), frozenset({"boolean"}), frozenset[str]()
 _NEGATIVE = frozenset({"integer", "signed"})
 _WHOLE = _NEGATIVE | {"unsigned"}
@@ -202,7 +202,7 @@ _NEGATIVE_TEXT, _WHOLE_TEXT, _BOOLEAN_TEXT = _NEGATIVE | _STRING, _WHOLE | _STRI
 def types_of(value: object) -> frozenset[str]:
     """The declared types that a JSON value is of; none for a float."""
     if isinstance(value, str):
-        return _STRING if value else _UNSET
+        return _STRING if value else UNSET
     if isinstance(value, bool):
         return _BOOLEAN
     if isinstance(value, int):
@@ -221,7 +221,7 @@ def types_in(text: object, *, typed: bool = False) -> frozenset[str]:
     if not isinstance(text, str):
         return _NOTHING
     if not text:
-        return _UNSET
+        return UNSET
     if typed and not isinstance(text, Bare):
         return _STRING
     if INTEGER.fullmatch(text):

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Final, TypeAlias, cast
 
-from runplane_mcp.core.parameters import TYPES, types_in, types_of
+from runplane_mcp.core.parameters import UNSET, types_in, types_of, wanted_in, wrong_type
 from runplane_mcp.core.wire import Text, Value
 from runplane_mcp.errors import ParameterError
 
@@ -88,17 +88,20 @@ class Shapes:
             return
         for name, value in given.items():
             what = shape.get(name)
-            path = f"{before}{name}"
             if what is None:
                 if before:
                     raise _unknown(before.rstrip("."), name, shape)
                 continue  # names of the operation itself, and of its path, are checked elsewhere
-            if before:
-                _check_type(path, _types(what), value, of)
+            if before and (found := of(value)).isdisjoint(wanted_in(_types(what))):
+                raise wrong_type(f"{before}{name}", _types(what), value, empty=found == UNSET)
             number = _number(what)
-            if number is not None:
-                for inner in _objects(path, value):
-                    self._check(f"{path}.", self.inner[number], inner, of)
+            if number is None:
+                continue
+            if type(value) is dict:
+                self._check(f"{before}{name}.", self.inner[number], value, of)
+            else:
+                for inner in _objects(f"{before}{name}", value):
+                    self._check(f"{before}{name}.", self.inner[number], inner, of)
 
 
 NO_SHAPES: Final = Shapes((), {})
@@ -129,15 +132,6 @@ def _objects(path: str, value: object) -> Iterator[Mapping[str, object]]:
                 yield item
             elif not isinstance(item, str | int):
                 raise ParameterError("parameter.type", f"`{path}` must be a list of objects.", param=path)
-
-
-def _check_type(path: str, declared: str, value: object, of: _TypesOf) -> None:
-    found = of(value)
-    wanted = declared.split("|")
-    if found.isdisjoint(wanted):
-        meant = " or ".join(TYPES[each] for each in wanted)
-        code = "parameter.empty" if found == {"unset"} else "parameter.type"
-        raise ParameterError(code, f"`{path}` must be {meant}.", param=path)
 
 
 def _unknown(where: str, name: str, shape: _Written) -> ParameterError:
