@@ -7,6 +7,7 @@ that a policy can name an operation before anybody has judged it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 #: First words of path segments that do something to what stands before them, as far as Stripe has them.
@@ -75,11 +76,13 @@ def _resource(steps: list[str]) -> str:
     return "_".join(words)
 
 
+@lru_cache(maxsize=2048)
 def is_verb(step: str) -> bool:
     """Whether a path segment says what to do: `capture`, `mark_uncollectible`; not `credit_notes`."""
     return step.split("_")[0] in _VERBS and step not in _THINGS
 
 
+@lru_cache(maxsize=2048)
 def singular(word: str) -> str:
     """One of a collection: `reversals` → `reversal`, `batches` → `batch`, `fee_entries` → `fee_entry`. What is no plural
     stays."""

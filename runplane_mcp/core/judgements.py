@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias, cast
 
 from runplane_mcp.core.actions import action_of
@@ -25,7 +26,7 @@ _UNJUDGED: Final[Mapping[bool, _Row]] = {
     reads: {
         "operation_id": "unjudged",
         "effect": EffectKind.UNJUDGED.value,
-        "facts": sorted(EFFECT_FACTS),
+        "facts": EFFECT_FACTS,
         "money_out": not reads,
         "secret_answer": True,
         "answers": "",
@@ -187,10 +188,18 @@ def _judgement(row: _Row, widest: _Row, kind: Kind) -> Judgement:
     groups = frozenset(of("groups"))
     facts = frozenset(of("facts"))
     effect = EffectKind(of("effect"))
-    if not groups <= _GROUPS or not facts <= EFFECT_FACTS:
+    all_facts = _with_common(facts, kind)
+    if not groups <= _GROUPS or all_facts is None:
         raise ValueError(
             f"{row.get('operation_id', widest.get('operation_id'))} names a group or a fact that there is not"
         )
     if (kind is Kind.READ) != (effect is EffectKind.READ) and effect is not EffectKind.UNJUDGED:
         raise ValueError(f"{row.get('operation_id', widest.get('operation_id'))} has the effect of another kind")
-    return Judgement(of("action"), groups, effect, facts | _COMMON[kind])
+    return Judgement(of("action"), groups, effect, all_facts)
+
+
+@lru_cache(maxsize=256)
+def _with_common(facts: frozenset[str], kind: Kind) -> frozenset[str] | None:
+    """The facts of a judgement and those that each request of its kind has; None where one is none of an effect's. Most
+    operations have the same."""
+    return facts | _COMMON[kind] if facts <= EFFECT_FACTS else None
