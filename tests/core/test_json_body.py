@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -16,6 +17,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.core import json_body
+from runplane_mcp.core.catalog import load
+from runplane_mcp.core.effect import Effect
+from runplane_mcp.core.effects import effective
 from runplane_mcp.core.wire import (
     FORM,
     JSON,
@@ -38,6 +42,7 @@ from runplane_mcp.errors import ParameterError
 
 from .test_wire import junk, names, parameters, values
 
+CATALOG = load()
 TEMPLATE = "/v2/core/things/{thing}/parts"
 PATH = "/v2/core/things/th_1/parts"
 empties: st.SearchStrategy[Value] = st.sampled_from(cast("list[Value]", [{}, [], [{}], {"a": []}]))
@@ -256,6 +261,50 @@ def test_an_outbound_payment_reads_as_it_is_written() -> None:
         ("to[payout_method]", "usba_1"),
         ("to[recipient]", "acct_2"),
     ]
+
+
+def test_what_runs_keeps_the_types_of_what_was_asked() -> None:
+    """Our mark and what was looked up are added; a number stays a number, and text that looks like one stays text."""
+    asked: Parameters = {
+        "from": {"financial_account": "fa_1", "currency": "usd"},
+        "to": {"recipient": "acct_2", "payout_method": "usba_1"},
+        "amount": {"value": 150000, "currency": "usd"},
+        "description": "2026",
+    }
+    operation = CATALOG.by_id("PostV2MoneyManagementOutboundPayments")
+    assert operation is not None
+    taken = {name: value for name, value in asked.items() if name in operation.params}
+    found = replace(
+        CATALOG.classify(encode("POST", operation.path, taken)), operation=replace(operation, takes_metadata=True)
+    )
+    wire = effective(found, Effect("Pay.", {}, "No.", fill={"statement_descriptor": "RENT"}), "rpr_1")
+
+    assert json.loads(wire.body) == {
+        **taken,
+        "statement_descriptor": "RENT",
+        "metadata": {"runplane_request": "rpr_1"},
+    }
+    assert CATALOG.classify(wire).parameters["amount"] == {"currency": "usd", "value": "150000"}
+
+
+def test_every_parameter_that_stripe_declares_can_be_named_and_is_not_too_deep() -> None:
+    for operation in CATALOG.operations:
+        if operation.alias_of is None:
+            for path in CATALOG.shapes.paths(operation.operation_id):
+                steps = path.split(".")
+                wire = encode("POST", "/v2/x", nested(steps))
+                assert parse("/v2/x", wire) == nested(steps)
+                assert parse("/v1/x", encode("POST", "/v1/x", nested(steps))) == nested(steps)
+    deepest = {"schedule_details": {"phases": [{"items": [{"price_data": {"recurring": {"interval": "month"}}}]}]}}
+
+    assert parse("/v1/x", encode("POST", "/v1/x", deepest)) == deepest
+
+
+def nested(steps: list[str]) -> dict[str, Text]:
+    value: Text = "x"
+    for step in reversed(steps):
+        value = {step: value}
+    return cast("dict[str, Text]", value)
 
 
 def test_a_post_without_parameters_is_an_empty_object() -> None:
