@@ -27,7 +27,7 @@ from runplane_mcp.core.policy import ActionInfo, PolicyTest, values
 from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy_tests import given_facts
 from runplane_mcp.core.request import Kind
-from runplane_mcp.core.wire import Text, Value, encode
+from runplane_mcp.core.wire import JSON, Text, Value, content_type_of, encode
 from runplane_mcp.errors import ParameterError
 
 #: Stands for ids that were not given; it is no id of Stripe's.
@@ -210,10 +210,9 @@ def _classify(catalog: Catalog, operation: Operation, parameters: Mapping[str, V
     amount = filled.get("amount")
     if isinstance(amount, str) and amount_of(amount) is None:
         raise _not_minor(amount)
-    classified = catalog.classify(encode(operation.method, operation.path, filled))
-    if classified is None:
-        raise ParameterError("parameter.path", f"{operation.path} with these ids is another operation's path.")
-    return classified
+    if content_type_of(operation.method, operation.path) == JSON:
+        filled = catalog.shapes.as_json(operation.target_id, operation.params, filled)
+    return catalog.classify(encode(operation.method, operation.path, filled))
 
 
 def _not_minor(text: str) -> ParameterError:

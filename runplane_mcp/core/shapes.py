@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Final, TypeAlias, cast
 
+from runplane_mcp.core.amounts import INTEGER
 from runplane_mcp.core.parameters import UNSET, types_in, types_of, wanted_in, wrong_type
 from runplane_mcp.core.wire import Text, Value
 from runplane_mcp.errors import ParameterError
@@ -59,6 +60,12 @@ class Shapes:
             shape = self.inner[number] if number is not None else {}
         return _types(shape[last])
 
+    def as_json(self, operation_id: str, params: Mapping[str, str], given: Mapping[str, Value]) -> dict[str, Value]:
+        """Parameters whose numbers and booleans came as text, from a command line, as JSON has them: wherever only a number
+        or a boolean can stand. `params` are the top-level types, for an operation that has no shape."""
+        shape = self.operations.get(operation_id, {})
+        return {name: self._json(value, shape.get(name, params.get(name))) for name, value in given.items()}
+
     def check_asked(self, operation_id: str, asked: Mapping[str, Value]) -> None:
         """ParameterError `parameter.unknown` or `parameter.type` for what the agent put inside of parameters wrongly: a
         name that cannot stand there, a value of another JSON type."""
@@ -67,6 +74,19 @@ class Shapes:
     def check_wire(self, operation_id: str, read: Mapping[str, Text], *, typed: bool = False) -> None:
         """The same for parameters as they read on the wire, where numbers are text; in JSON (`typed`), bare text."""
         self._check("", self.operations.get(operation_id), read, _types_in_json if typed else types_in)
+
+    def _json(self, value: Value, what: str | Sequence[str | int] | None) -> Value:
+        if isinstance(value, str):
+            known = wanted_in(_types(what)) if what is not None else _NO_NAMES
+            if value in {"true", "false"} and "boolean" in known:
+                return value == "true"
+            whole = "string" not in known and not known.isdisjoint({"integer", "signed", "unsigned"})
+            return int(value) if whole and INTEGER.fullmatch(value) else value
+        number = _number(what) if what is not None else None
+        if isinstance(value, Mapping):
+            inner = self.inner[number] if number is not None else {}
+            return {name: self._json(item, inner.get(name)) for name, item in value.items()}
+        return [self._json(item, what) for item in value] if isinstance(value, list | tuple) else value
 
     def _names(self, number: int, known: dict[int, frozenset[str]]) -> frozenset[str]:
         if number not in known:

@@ -168,6 +168,16 @@ def test_what_would_be_decided(arguments: list[str], outcome: str, action: str, 
     assert tried.json["looked_up"] is False
 
 
+def test_numbers_of_the_second_namespace_may_be_written_as_on_any_command_line(home: Path, run: Run) -> None:
+    """There, a number in quotes would be another thing than a number."""
+    payment = ["amount[value]=65000", "amount[currency]=usd", "to[recipient]=acct_1", "to[payout_method]=usba_1"]
+    tried = run("policy", "try", "PostV2MoneyManagementOutboundPayments", *payment, "--json")
+    refused = run("policy", "try", "PostV2MoneyManagementOutboundPayments", "amount[value]=1e5", *payment[1:], "--json")
+
+    assert tried.code == 0
+    assert (refused.code, refused.error) == (2, "parameter.type")
+
+
 def test_both_readings_of_an_amount_and_what_was_assumed_are_said(home: Path, run: Run) -> None:
     tried, as_json = (
         run("policy", "try", "create_refund", "amount=65000"),

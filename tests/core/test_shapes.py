@@ -70,6 +70,25 @@ def test_a_value_of_another_type_is_refused_where_it_stands() -> None:
     assert (error.code, error.param) == ("parameter.type", "items.quantity")
 
 
+def test_text_of_a_command_line_becomes_a_number_only_where_nothing_else_can_stand() -> None:
+    operation = CATALOG.by_id("PostV2MoneyManagementOutboundPayments")
+    assert operation is not None
+    given: dict[str, Value] = {
+        "amount": {"value": "65000", "currency": "840"},
+        "description": "2026",
+        "metadata": {"order": "7", "paid": "true"},
+        "to": {"payout_method_options": {"bank_account": {"preferred_networks": ["1"]}}},
+    }
+
+    assert CATALOG.shapes.as_json(operation.operation_id, operation.params, given) == {
+        **given,
+        "amount": {"value": 65000, "currency": "840"},
+    }
+    assert CATALOG.shapes.as_json("none", {"closed": "boolean", "limit": "integer", "x": "string"}, {
+        "closed": "true", "limit": "3", "x": "3", "y": "3",
+    }) == {"closed": True, "limit": 3, "x": "3", "y": "3"}  # fmt: skip
+
+
 def test_what_is_the_customers_own_is_taken_as_it_is() -> None:
     operation = CATALOG.by_id("PostRefunds")
     assert operation is not None
