@@ -118,6 +118,9 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _
             params.pop(name, None)
         else:
             params[name] = judged_type
+    if method == "GET" and "limit" in params and path.startswith("/v2/"):
+        # Stripe's SDKs follow `next_page_url` and declare no parameter; an agent copies its token.
+        params["page"] = "string"
     for name in in_path:
         params.pop(name, None)
     telling = read_telling(known, params, common, of_sdk.inside)

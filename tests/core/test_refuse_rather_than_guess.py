@@ -229,6 +229,12 @@ def test_what_an_sdk_would_drop_silently_is_refused_with_the_way_to_say_it(value
     assert asked("PostCustomersCustomer", customer="cus_1") is None
 
 
+def test_the_next_page_of_a_list_can_be_asked_for_in_both_namespaces() -> None:
+    assert asked("GetRefunds", starting_after="re_1") is None
+    assert asked("GetV2CoreAccounts", page="page_2", limit=10) is None
+    assert asked("GetV2CoreAccountsId", id="acct_1", page="page_2") is not None
+
+
 # ── over the whole catalog ───────────────────────────────────────────────────────────────────────────────────────────
 
 #: Values that no path takes: they climb, split, hide, or are no text at all.
