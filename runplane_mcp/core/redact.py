@@ -171,7 +171,8 @@ class _Walk:
         return _text(str(value))
 
     def _object(self, value: Mapping[object, object], name: str, depth: int) -> dict[str, Json]:
-        by_kind = _BY_KIND.get(str(value.get("object")), frozenset())
+        kind = value.get("object")
+        by_kind = _BY_KIND.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
         # `{"name": "Authorization", "value": …}`: the name of the secret is a value itself.
         named = value.get("name", value.get("key")) if "value" in value else None
         told = isinstance(named, str) and _names_secret(named)
@@ -183,7 +184,7 @@ class _Walk:
                 (holds == _SECRET and not (isinstance(item, Mapping) and _plain(field) in ALSO_OBJECTS))
                 or field in by_kind
                 or (told and field == "value")
-                or (self._opens and suspect and isinstance(item, str))
+                or (self._opens and suspect and isinstance(item, str | int))
             )
             if holds == _OWN:
                 kept[shown] = _emptied(item, REDACTED, depth + 1)

@@ -39,7 +39,11 @@ _SAID = re.compile(
     r"|(?:access|refresh|auth)[ _-]?token)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?!\[)(?P<said>[^\s\"'&,;<>]{4,})"
     r"|(?<![a-z])authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?!\[)(?P<header>(?:(?:bearer|basic)\s{1,3})?[^\s\"'\[]{4,})"
     r"|(?<![a-z])bearer\s{1,3}(?P<bearer>(?=[a-z._~+/=-]{0,100}[0-9])[a-z0-9._~+/=-]{16,})"
-    r"|(?<![a-z0-9])(?:cv[cv]2?|csc|pin)[ :=#]{1,3}(?:is[ :]{1,2})?(?P<code>[0-9]{3,6})(?![0-9a-z])",
+    r"|(?<![a-z0-9])(?:cv[cv]2?|csc|pin)[ :=#]{1,3}(?:is[ :]{1,2})?(?P<code>[0-9]{3,6})(?![0-9a-z])"
+    r"|(?<![a-z])(?:account|card)[ _-]?(?:number|no|nr)\.?[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
+    r"(?P<number>[0-9][0-9 -]{4,32}[0-9])(?![0-9a-z])"
+    r"|(?<![a-z])(?:id[ _]number|ssn(?:[ _]last[ _]?4)?|social security number)[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
+    r"(?P<identity>[0-9][0-9-]{2,14})(?![0-9a-z])",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
@@ -133,7 +137,22 @@ _KEY_LETTERS: Final = (
     "xox",
     "AIza",
 )
-_SAID_LETTERS: Final = ("pass", "key", "secret", "token", "auth", "bearer", "cv", "csc", "pin")
+_SAID_LETTERS: Final = (
+    "pass",
+    "key",
+    "secret",
+    "token",
+    "auth",
+    "bearer",
+    "cv",
+    "csc",
+    "pin",
+    "ssn",
+    "number",
+    "account",
+    "card",
+)
+_SAID_KINDS: Final = {"code": "card", "number": "bank", "identity": "identity"}
 
 
 def _keys(text: str) -> Iterator[Found]:
@@ -149,7 +168,8 @@ def _said(text: str) -> Iterator[Found]:
     small = text.lower()
     if any(letters in small for letters in _SAID_LETTERS):
         for found in _SAID.finditer(text):
-            yield *found.span(found.lastgroup or 0), "card" if found.lastgroup == "code" else "password"
+            group = found.lastgroup or ""
+            yield *found.span(group), _SAID_KINDS.get(group, "password")
 
 
 def _addresses(text: str) -> Iterator[Found]:

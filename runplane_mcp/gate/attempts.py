@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 
+from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.operation import Classified, Operation
+from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import (
     ActionRequest,
     Kind,
@@ -18,6 +21,22 @@ from runplane_mcp.core.request import (
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.view import Submission
+
+#: What an agent calls an operation or tool that there is not: a name of theirs, or anything at all.
+_NAME = re.compile(r"(?:tool:)?[A-Za-z][A-Za-z0-9_.-]{0,79}")
+
+
+def name_of(asked_for: str) -> str:
+    """What may stand in the log of an operation that there is not: its name. Free text goes to where it can be erased."""
+    if _NAME.fullmatch(asked_for) and redact_text(asked_for) == asked_for:
+        return asked_for
+    return "tool:unnamed" if asked_for.startswith("tool:") else "unnamed"
+
+
+def unnamed(submission: Submission) -> Json:
+    """The raw arguments for the record, with the operation's name where that is no name for the log."""
+    named = submission.operation_id
+    return submission.asked if name_of(named) == named else {"operation": named[:120], "arguments": submission.asked}
 
 
 def received_from(
@@ -47,7 +66,7 @@ def received_from(
         agent=submission.agent,
         via=submission.via,
         client=submission.client,
-        operation_id=operation.operation_id if operation else submission.operation_id[:120],
+        operation_id=operation.operation_id if operation else name_of(submission.operation_id),
         action=classified.action if classified else operation.action if operation else "unknown",
         kind=operation.kind if operation else Kind.WRITE,
         identity=identity,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from runplane_mcp.core.carried import refuse_secrets
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.closed import Closed
 from runplane_mcp.core.decision import Outcome
@@ -34,7 +35,7 @@ from runplane_mcp.core.request import (
 )
 from runplane_mcp.core.wire import encode
 from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StoreError, StripeError
-from runplane_mcp.gate.attempts import received_from
+from runplane_mcp.gate.attempts import received_from, unnamed
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
 from runplane_mcp.gate.execution import Executor, failure_event
@@ -184,6 +185,7 @@ class Gate:
             wire = encode(operation.method, operation.path, submission.parameters)
             # The bytes alone say which operation it is: a value in the path can make it another one than was named.
             classified = self.catalog.classify(wire)
+            refuse_secrets(classified.operation.path, {**classified.parameters, **_own_words(submission)})
             identity = await self._identity()
         except RunplaneError as error:
             return await self._refuse(submission, error)
@@ -380,11 +382,13 @@ class Gate:
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         identity, operation = await self._identity_or_none(error), self.catalog.by_id(submission.operation_id)
         request = received_from(submission, identity, self.clock, operation)
+        # What it was meant for nobody knows, so names are read widely.
+        asked = redact(unnamed(submission), opens=True)
         # What is said of a name or a value repeats it.
         failure = Failure(error.code, redact_text(error.message), error.param and redact_text(error.param))
 
         def work(tx: Transaction) -> ActionRequest:
-            received = tx.insert_request(request, asked=redact(submission.asked), event=received_event(request))
+            received = tx.insert_request(request, asked=asked, event=received_event(request))
             return tx.move(
                 received,
                 State.BLOCKED if blocked else State.FAILED,
@@ -491,6 +495,12 @@ class Gate:
 _OPEN = frozenset(
     {State.RECEIVED, State.WAITING, State.SCHEDULED, State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN}
 )
+
+
+def _own_words(submission: Submission) -> dict[str, str]:
+    """Those of the agent's own arguments that are compared with earlier ones, so that nothing can be taken out of them."""
+    key = submission.own.idempotency_key
+    return {} if key is None else {"idempotency_key": key}
 
 
 def _drop(task: asyncio.Task[Effect] | None) -> None:

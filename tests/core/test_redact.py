@@ -217,7 +217,7 @@ def test_a_card_number_is_one_as_a_number_too() -> None:
 def test_what_nests_without_end_is_left_out_at_some_depth() -> None:
     """Stripe's answer could be anybody's. A success must be recorded whatever hangs on it."""
     for kind in (redact, delivered):
-        for holds in ("deep", "secret"):
+        for holds in ("deep", "secret", "object", "name", "value"):
             deep: object = 1
             for _ in range(5_000):
                 deep = [deep]
