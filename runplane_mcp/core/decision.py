@@ -60,7 +60,8 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze, lowered. `id` names it."""
+    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze, lowered, secret.
+    `id` names it."""
 
     source: str
     id: str

@@ -19,7 +19,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.operation import Operation
-from runplane_mcp.core.redact import redact
+from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.clock import Clock
@@ -267,8 +267,8 @@ class Executor:
         self, request: ActionRequest, body: Mapping[str, object], stripe_request_id: str | None
     ) -> ActionRequest:
         raw = body.get("id")
-        object_id = raw if isinstance(raw, str) else None
-        kept = redact(body)
+        object_id = raw if isinstance(raw, str) and redact_text(raw) == raw else None
+        kept = redact(body, opens=self._operation(request).secret_answer)
 
         def record(tx: Transaction) -> ActionRequest:
             if request.kind is Kind.WRITE:

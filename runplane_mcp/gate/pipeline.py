@@ -35,6 +35,7 @@ from runplane_mcp.core.request import (
 )
 from runplane_mcp.core.wire import encode
 from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StoreError, StripeError
+from runplane_mcp.gate.answer_secrets import HANDED_OVER, never_held, secret_of, with_secret
 from runplane_mcp.gate.attempts import received_from, unnamed
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
@@ -43,7 +44,7 @@ from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
 from runplane_mcp.gate.repeats import Taken, asked_before, same_before, tell, with_forms
-from runplane_mcp.gate.view import RequestView, Submission, view_of
+from runplane_mcp.gate.view import AnswerSecret, RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
 from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -97,7 +98,7 @@ class Gate:
         task = self._detached(self._submit(submission.without_secrets(), started))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if done or not started:
-            return await asyncio.shield(task)
+            return await self._handing_over(await asyncio.shield(task))
         # It goes on without the agent, which learns where to ask.
         return await self.get(submission.principal, started[0])
 
@@ -257,9 +258,27 @@ class Gate:
             return await self._answered(decided)
 
         # 7 execute and 8 record the outcome.
+        body = None
         if decided.request.state is State.EXECUTING:
-            await self.execute(decided.request, fresh=True)
-        return await self.get(request.principal, decided.request.id)
+            _, body = await self.execute(decided.request, fresh=True)
+        view = await self.get(request.principal, decided.request.id)
+        return with_secret(view, classified.operation, body, opens=classified.operation.secret_answer)
+
+    async def _handing_over(self, view: RequestView) -> RequestView:
+        """`view`, and where it holds a secret only once it is durable that the secret was handed over."""
+        if view.secret is not AnswerSecret.HERE:
+            return view
+        try:
+            await self.store.write(
+                lambda tx: tx.append(HANDED_OVER, {}, at=self.clock.wall(), request_id=view.request_id)
+            )
+        except StoreError as error:
+            logger.error(
+                "the secret of %s is withheld, since that could not be written down: %s", view.reference, error
+            )
+            result = redact(view.result, opens=True)
+            return replace(view, result=result if isinstance(result, Mapping) else None, secret=AnswerSecret.MISSED)
+        return view
 
     async def _look_up(self, request: ActionRequest, classified: Classified) -> Effect:
         """The effect, within the agent's budget of look-ups."""
@@ -307,7 +326,8 @@ class Gate:
         policy = self.policies.enforced(tx)
         run_as = effective(classified, effect, request.id) if effect.refusal is None else None
         judged = judge(tx, policy, request, classified, effect, self.clock)
-        judged = self.executor.freezes.over(tx, request, classified, as_lowered(tx, request, effect, judged))
+        judged = never_held(as_lowered(tx, request, effect, judged), classified.operation)
+        judged = self.executor.freezes.over(tx, request, classified, judged)
         decision = judged.decision
         held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
         record = record_decision(
@@ -367,17 +387,22 @@ class Gate:
     async def _read(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:
         """A read: decided and durable before Stripe is asked, its outcome recorded behind the answer."""
 
+        effect, operation = effect_of(classified, {}), classified.operation
+
         def work(tx: Transaction) -> ActionRequest:
             received = tx.insert_request(replace(request, same_asked=None), event=received_event(request))
-            return self._conclude(tx, received, classified, effect_of(classified, {}))
+            return self._conclude(tx, received, classified, effect)
 
         decided = await self._written(work)
         started[:] = [decided.id]
         if decided.state is not State.EXECUTING:
             return view_of(decided)
         finished, body = await self.execute(decided, fresh=True)
-        result = redact(body)
-        return view_of(finished, result if isinstance(result, Mapping) else None)
+        opens = operation.judged and (operation.secret_answer or effect.facts.get("gives_access") is True)
+        result = redact(body, opens=operation.secret_answer)
+        view = view_of(finished, result if isinstance(result, Mapping) else None)
+        # What the policy let be read may be read; all other secrets that happen to stand in answers may not.
+        return with_secret(view, operation, body, opens=True) if opens else view
 
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         identity, operation = await self._identity_or_none(error), self.catalog.by_id(submission.operation_id)
@@ -489,7 +514,8 @@ class Gate:
             )
         frozen = request.state in HELD and bool(self.executor.freezes.on(reader, request))
         result = reader.result(request.id) if request.state is State.SUCCEEDED else None
-        return request, view_of(request, result, frozen=frozen)
+        secret = secret_of(reader, request, self.catalog.by_id(request.operation_id), result)
+        return request, view_of(request, result, frozen=frozen, secret=secret)
 
 
 _OPEN = frozenset(

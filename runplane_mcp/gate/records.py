@@ -150,6 +150,10 @@ def block_failure(decision: Decision) -> Failure:
     sources = [reason.source for reason in decision.decisive]
     if "freeze" in sources:
         return Failure("frozen", "Such actions are paused.")
+    if "secret" in sources:
+        return Failure(
+            "policy.secret", "Its answer is a secret, so it cannot wait for people, who have to do it themselves."
+        )
     kind = next((source for source in sources if source in {"error", "limit"}), "blocked")
     return Failure(f"policy.{kind}", "The company's policy does not allow this.")
 

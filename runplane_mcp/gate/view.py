@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.redact import redact_text
@@ -36,8 +37,18 @@ class Submission:
             self.own,
             justification=redact_text(self.own.justification) if self.own.justification else self.own.justification,
             ticket=redact_text(self.own.ticket) if self.own.ticket else self.own.ticket,
+            repeat_of=redact_text(self.own.repeat_of) if self.own.repeat_of else self.own.repeat_of,
         )
         return replace(self, own=own)
+
+
+class AnswerSecret(StrEnum):
+    """Where the secret is that a request's answer held: in this very view, handed over before, or never handed over, since
+    nobody waited for the answer when it came."""
+
+    HERE = "here"
+    GONE = "gone"
+    MISSED = "missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +57,8 @@ class RequestView:
 
     `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
     not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
-    the Stripe object of a success, redacted. `repeat` says how this request came to answer a call that asked for the
-    same again.
+    the Stripe object of a success, redacted but for a `secret` that is here. `repeat` says how this request came to
+    answer a call that asked for the same again.
     Times are milliseconds since 1970, `expires_at` in policy time.
     """
 
@@ -67,6 +78,7 @@ class RequestView:
     frozen: bool = False
     replaced_by: str | None = None
     repeat: How | None = None
+    secret: AnswerSecret | None = None
 
     @property
     def settled(self) -> bool:
@@ -74,7 +86,13 @@ class RequestView:
         return self.frozen or self.status not in {State.RECEIVED, State.APPROVED, State.EXECUTING}
 
 
-def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None, *, frozen: bool = False) -> RequestView:
+def view_of(
+    request: ActionRequest,
+    result: Mapping[str, Json] | None = None,
+    *,
+    frozen: bool = False,
+    secret: AnswerSecret | None = None,
+) -> RequestView:
     return RequestView(
         request_id=request.id,
         reference=request.reference,
@@ -91,4 +109,5 @@ def view_of(request: ActionRequest, result: Mapping[str, Json] | None = None, *,
         tell_agent=request.message_to_agent,
         frozen=frozen,
         replaced_by=request.replaced_by,
+        secret=secret,
     )

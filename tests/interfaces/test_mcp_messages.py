@@ -18,7 +18,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import Failure, Kind, State
 from runplane_mcp.errors import InternalError, ParameterError, RequestError, StoreError
-from runplane_mcp.gate.view import RequestView
+from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.interfaces.mcp.envelope import FINE, SCHEMA, Answer, about_request, about_requests, about_trouble
 from tests.interfaces.billed import BILLED
 
@@ -156,6 +156,48 @@ SUCCESSES: dict[str, Answer] = {
         tool="create_transfer_reversal",
     ),
 }
+
+
+def endpoint(secret: AnswerSecret, shown: str, **changes: object) -> Answer:
+    """A webhook endpoint that was made, whose secret is where `secret` says."""
+    result: dict[str, Json] = {"id": "we_1", "object": "webhook_endpoint", "secret": shown, "status": "enabled"}
+    view = replace(BASE, status=State.SUCCEEDED, action="webhook_endpoint.create", result=result, secret=secret)
+    return about_request(replace(view, **changes), now=NOW, tool="stripe_api_write")  # type: ignore[arg-type]
+
+
+SECRETS: dict[str, Answer] = {
+    "succeeded_with_a_secret": endpoint(AnswerSecret.HERE, "whsec_" + "1a2b3c4d"),
+    "succeeded_with_a_secret_handed_over_before": endpoint(AnswerSecret.GONE, "[secret, not kept]"),
+    "succeeded_with_a_secret_that_nobody_got": endpoint(AnswerSecret.MISSED, "[secret, not kept]", simulator=True),
+    "blocked_since_its_answer_is_a_secret": about_request(
+        replace(
+            BASE,
+            status=State.BLOCKED,
+            action="webhook_endpoint.create",
+            failure=Failure(
+                "policy.secret", "Its answer is a secret, so it cannot wait for people, who have to do it themselves."
+            ),
+        ),
+        now=NOW,
+        tool="stripe_api_write",
+    ),
+    "failed_since_it_carried_a_secret": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            action="external_account.create",
+            failure=Failure(
+                "parameter.secret",
+                "`external_account[account_number]` holds a bank account's number. Runplane carries none: what it sends, "
+                "it stores and shows to people.",
+                "external_account[account_number]",
+            ),
+            tell_agent="Let its owner enter the account on a page of Stripe's, then use the btok_…, ba_… or pm_… id.",
+        ),
+        now=NOW,
+        tool="stripe_api_write",
+    ),
+}
 #: Every status as an operation tool answers it, and every other kind of answer.
 ANSWERS: dict[str, Answer] = {
     **{
@@ -238,6 +280,7 @@ ANSWERS: dict[str, Answer] = {
         replace(BASE, status=State.SUCCEEDED, result={**REFUND, "status": "failed"}), now=NOW, tool="create_refund"
     ),
     **SUCCESSES,
+    **SECRETS,
     **{name: done(action, tool, **result) for name, (action, tool, result) in BILLED.items()},
     "waiting_asked_before": about_request(waiting(repeat=How.OPEN), now=NOW, tool="create_refund"),
     "waiting_since_the_same_was_done": about_request(

@@ -1,8 +1,8 @@
 """The one envelope of every tool, and its two halves: `structuredContent` and the text.
 
 Clients differ in what reaches the model, so each half stands alone: `message` is first in the envelope and is the first
-text block. What a read, a listing or a new payment link answered follows in a second text block. Absent keys are absent,
-never null.
+text block. What a read, a listing or a new payment link answered follows in a second text block, and so does an answer
+whose secret is told once. Absent keys are absent, never null.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runplane_mcp.core.request import Kind, State
 from runplane_mcp.core.text import escaped, unquoted, visible
 from runplane_mcp.errors import ParameterError, RequestError, RunplaneError
 from runplane_mcp.gate.clock import iso
-from runplane_mcp.gate.view import RequestView
+from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.interfaces.mcp.messages import Next, Words, words_for
 
 #: Statuses that are no failure of an operation tool: it was done, or it may still be.
@@ -97,7 +97,8 @@ def about_request(view: RequestView, *, now: int, tool: str, control: bool = Fal
         error=_error_of(view),
         expires_at=iso(view.expires_at) if view.expires_at is not None else None,
     )
-    attachment = result if view.kind is Kind.READ or view.action in _TO_HAND_ON else None
+    needed = view.kind is Kind.READ or view.action in _TO_HAND_ON or view.secret is AnswerSecret.HERE
+    attachment = result if needed else None
     return Answer(envelope, is_error=not control and view.status not in FINE, attachment=attachment)
 
 

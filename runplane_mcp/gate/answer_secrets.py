@@ -1,0 +1,71 @@
+"""The secret in an answer: handed over once, to the call that waits for that very answer, and kept nowhere.
+
+What is stored is redacted before the outcome is written down, so there is nothing to hand out later, in this process or
+another. That a secret left is an event of the audit log, written before it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from runplane_mcp.core.decision import Outcome, Reason
+from runplane_mcp.core.operation import Operation
+from runplane_mcp.core.redact import delivered, redact, withheld
+from runplane_mcp.core.request import ActionRequest, Kind, State
+from runplane_mcp.gate.deciding import Judged
+from runplane_mcp.gate.view import AnswerSecret, RequestView
+from runplane_mcp.store.base import Reader
+
+#: The event that says that an answer's secret was handed to whoever asked.
+HANDED_OVER: Final = "secret.handed_over"
+_MOST_EVENTS: Final = 500
+
+
+def with_secret(
+    view: RequestView, operation: Operation, body: Mapping[str, object] | None, *, opens: bool
+) -> RequestView:
+    """`view` with the secret of the answer `body` in its result, for the caller that is waiting for it. `opens`: the
+    catalog says that this answer carries one."""
+    if view.status is not State.SUCCEEDED or body is None or not (opens or answers_its_own(operation)):
+        return view
+    whole = delivered(body, opens=opens)
+    if not isinstance(whole, Mapping) or whole == redact(body, opens=opens):
+        return view
+    return replace(view, result=whole, secret=AnswerSecret.HERE)
+
+
+def answers_its_own(operation: Operation) -> bool:
+    """Whether a secret in its answer belongs to what it has just made. A payment that is captured or canceled answers with
+    the secret that it has had from its creation, which is no news and goes to nobody."""
+    made = operation.kind is Kind.WRITE and operation.method == "POST" and not operation.path_parameters
+    return operation.secret_answer or made
+
+
+def secret_of(
+    reader: Reader, request: ActionRequest, operation: Operation | None, result: object
+) -> AnswerSecret | None:
+    """What became of the secret of a write that succeeded a while ago."""
+    if request.state is not State.SUCCEEDED or request.kind is Kind.READ:
+        return None
+    if operation is None or not answers_its_own(operation):
+        return None
+    if not withheld(result) and not (operation.judged and operation.secret_answer):
+        return None
+    events = reader.events(0, _MOST_EVENTS, request_id=request.id)
+    return AnswerSecret.GONE if any(event.type == HANDED_OVER for event in events) else AnswerSecret.MISSED
+
+
+def never_held(judged: Judged, operation: Operation) -> Judged:
+    """A request whose answer carries a secret waits for no people: when it ran, nobody would be there to take the secret.
+    It is blocked unless the policy allows it outright."""
+    decision = judged.decision
+    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not (operation.judged and operation.secret_answer):
+        return judged
+    why = "Its answer carries a secret, which would reach nobody after people have decided."
+    reason = Reason("secret", operation.operation_id, Outcome.BLOCK, why)
+    return replace(
+        judged,
+        decision=replace(decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=()),
+    )

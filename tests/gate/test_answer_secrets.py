@@ -1,0 +1,188 @@
+"""A secret in an answer is handed to the call that waits for it, once, and kept nowhere. THREATS 23.
+
+Which operations answer with a secret the catalog says; here canceling a payment does, whose answer holds its client secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
+
+import pytest
+
+from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.operation import Operation
+from runplane_mcp.core.redact import WITHHELD, withheld
+from runplane_mcp.core.request import State
+from runplane_mcp.gate import pipeline
+from runplane_mcp.gate.answer_secrets import HANDED_OVER
+from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.gate.view import AnswerSecret, RequestView
+from runplane_mcp.simulator import SEED, Fault, FaultKind
+from tests.gate.conftest import House, submission, until
+
+CANCEL = "PostPaymentIntentsIntentCancel"
+READ = "GetPaymentIntentsIntent"
+PAYMENT = SEED.payment_intent_unpaid
+SECRET = f"{PAYMENT}_secret_simulator"
+CANCELING = submission(CANCEL, {"intent": PAYMENT})
+ALLOWED = """
+version: 1
+currency: usd
+timezone: America/New_York
+business_hours: {days: mon-fri, open: 09:00, close: 17:00}
+approval: {from: finance, expires_in: 24h}
+rules:
+  - id: cancelations
+    when: {action: payment_intent.cancel}
+    then: allow
+"""
+
+
+@asynccontextmanager
+async def gate_where(house: House, *, allowed: bool = True, **changes: object) -> AsyncIterator[Gate]:
+    """A gate by whose catalog canceling and reading a payment are as `changes` say, and whose policy lets it be done
+    where it is `allowed`."""
+    if allowed:
+        await allow(house)
+    async with house.gate() as gate:
+
+        def judged(operation: Operation) -> Operation:
+            wanted = operation.operation_id in {CANCEL, READ}
+            return replace(operation, **changes) if wanted else operation  # type: ignore[arg-type]
+
+        gate.catalog = Catalog(map(judged, gate.catalog.operations))
+        gate.executor = replace(gate.executor, catalog=gate.catalog)
+        yield gate
+
+
+async def allow(house: House) -> None:
+    house.settings.policy_file.write_text(ALLOWED)
+    async with house.desk() as desk:
+        await desk.activate_policy(ALLOWED, file="policies.yaml")
+
+
+def answers_a_secret(house: House) -> AbstractAsyncContextManager[Gate]:
+    return gate_where(house, secret_answer=True)
+
+
+def kept(house: House) -> bytes:
+    """Every byte of the house but for the simulated Stripe's own."""
+    files = [path for path in house.home.rglob("*") if path.is_file() and "simulator" not in path.name]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def events(house: House, view: RequestView) -> list[str]:
+    with closing(sqlite3.connect(house.settings.database)) as store:
+        rows = store.execute("SELECT type FROM event WHERE request_id = ? ORDER BY seq", (view.request_id,))
+        return [type for (type,) in rows]
+
+
+def shown(view: RequestView) -> object:
+    assert view.result is not None
+    return view.result["client_secret"]
+
+
+async def test_the_call_that_waits_gets_the_secret_and_nobody_gets_it_again(house: House) -> None:
+    async with answers_a_secret(house) as gate, house.gate() as other:
+        first = await gate.submit(CANCELING)
+        again = await gate.get("stdio", first.request_id)
+        elsewhere = await other.get("stdio", first.request_id)
+        asked_again = await gate.submit(CANCELING)
+
+    assert (first.status, first.secret, shown(first)) == (State.SUCCEEDED, AnswerSecret.HERE, SECRET)
+    for later in (again, elsewhere):
+        assert shown(later) == WITHHELD
+    assert again.secret is AnswerSecret.GONE
+    assert "_secret_" not in str(asked_again)
+    assert events(house, first).count(HANDED_OVER) == 1
+    assert SECRET.encode() not in kept(house)
+
+
+async def test_a_secret_whose_caller_did_not_wait_goes_to_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call took longer than an agent should wait: what comes after it is nobody's answer."""
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.2)
+    house.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/payment_intents", seconds=1.0))
+    async with answers_a_secret(house) as gate:
+        first = await gate.submit(CANCELING)
+        done = await until(gate, first, State.SUCCEEDED)
+
+    assert (first.status, first.secret) == (State.EXECUTING, None)
+    assert (done.secret, shown(done)) == (AnswerSecret.MISSED, WITHHELD)
+    assert HANDED_OVER not in events(house, first)
+    assert SECRET.encode() not in kept(house)
+
+
+async def test_a_secret_whose_caller_has_gone_goes_to_nobody(house: House) -> None:
+    house.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/payment_intents", seconds=0.5))
+    async with answers_a_secret(house) as gate:
+        call = asyncio.create_task(gate.submit(CANCELING))
+        async with asyncio.timeout(20):
+            while not (begun := await gate.recent("stdio")):
+                await gate.change(0.1)
+        call.cancel()
+        done = await until(gate, begun[0], State.SUCCEEDED)
+
+    assert (done.secret, shown(done)) == (AnswerSecret.MISSED, WITHHELD)
+    assert SECRET.encode() not in kept(house)
+
+
+async def test_a_secret_is_not_handed_over_unless_that_can_be_written_down(house: House) -> None:
+    async with answers_a_secret(house) as gate:
+
+        def full(point: str) -> None:
+            if point == "execute.recorded":
+                with closing(sqlite3.connect(house.settings.database)) as store, store:
+                    store.execute(
+                        f"CREATE TRIGGER no_more BEFORE INSERT ON event WHEN NEW.type = '{HANDED_OVER}'"
+                        " BEGIN SELECT RAISE(FAIL, 'no'); END"
+                    )
+
+        gate.executor = replace(gate.executor, probe=full)
+        view = await gate.submit(CANCELING)
+
+    assert (view.status, view.secret, shown(view)) == (State.SUCCEEDED, AnswerSecret.MISSED, WITHHELD)
+
+
+async def test_what_answers_with_a_secret_never_waits_for_people(house: House) -> None:
+    """REQUESTS: by the time they have decided nobody would be there to take it."""
+    async with house.gate() as gate:
+        held = await gate.submit(CANCELING)
+        await gate.cancel("stdio", held.request_id)
+    async with gate_where(house, allowed=False, secret_answer=True) as gate:
+        blocked = await gate.submit(CANCELING)
+
+    assert held.status is State.WAITING
+    assert blocked.status is State.BLOCKED
+    assert blocked.failure is not None
+    assert blocked.failure.code == "policy.secret"
+    assert house.world.summary()["writes"]["received"] == 0
+
+
+async def test_the_secret_that_a_payment_had_all_along_is_no_news(house: House) -> None:
+    """Capturing or canceling answers with the payment's client secret, as every read of it does: it goes to nobody."""
+    await allow(house)
+    async with house.gate() as gate:
+        view = await gate.submit(CANCELING)
+
+    assert (view.status, view.secret, shown(view)) == (State.SUCCEEDED, None, WITHHELD)
+    assert SECRET.encode() not in kept(house)
+
+
+async def test_a_read_shows_no_secret_unless_it_is_one_that_the_policy_let_be_read(house: House) -> None:
+    asked = submission(READ, {"intent": PAYMENT})
+    async with house.gate() as gate:
+        plain = await gate.submit(asked)
+    async with gate_where(house, secret_answer=True) as gate:
+        allowed = await gate.submit(asked)
+    async with gate_where(house, secret_answer=True, judged=False) as gate:
+        unjudged = await gate.submit(asked)
+
+    assert (plain.secret, shown(plain)) == (None, WITHHELD)
+    assert (allowed.secret, shown(allowed)) == (AnswerSecret.HERE, SECRET)
+    assert HANDED_OVER in events(house, allowed)
+    assert withheld(unjudged.result) or unjudged.result is None
+    assert SECRET.encode() not in kept(house)
