@@ -30,7 +30,7 @@ from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.interfaces.mcp.toolset import Toolset
-from runplane_mcp.settings import Settings, ensure_home
+from runplane_mcp.settings import Settings, ensure_home, write_private
 from runplane_mcp.store.backup import MARK as BACKUP_MARK
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.sqlite import SqliteStore, open_store
@@ -79,7 +79,8 @@ async def create_home(settings: Settings) -> AsyncIterator[Desk]:
     """A home as `init` makes it: folder, store and the first policy. Keeps what is there."""
     ensure_home(settings)
     if settings.policy is None and not settings.policy_file.exists():
-        settings.policy_file.write_text(default_policy_text(), encoding="utf-8")
+        # Who can write this file could propose a looser policy.
+        write_private(settings.policy_file, default_policy_text())
     policies = Policies(load_catalog())
     async with _store(settings.database) as store:
         text = read_policy_file(settings.policy_file)

@@ -24,6 +24,7 @@ from runplane_mcp.errors import SettingsError
 
 #: Nobody but the owner may read what lies in the home: it holds the store, the key and, with the simulator, its world.
 HOME_MODE = 0o700
+PRIVATE = 0o600
 
 
 class Settings(BaseSettings):
@@ -80,6 +81,17 @@ def load_settings() -> Settings:
             "There is no telling where this user's folder is.",
             next_step="Set RUNPLANE_HOME to a folder that you may write to.",
         ) from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Makes a file of a home, which only the owner may read or write whatever the umask. FileExistsError where there is
+    one."""
+    with open(path, "x", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, PRIVATE)
 
 
 def ensure_home(settings: Settings) -> Path:

@@ -27,6 +27,13 @@ from runplane_mcp.simulator.summary import summarize
 from runplane_mcp.simulator.transaction import Transaction
 
 
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read, made so before anything stands in it."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 class Simulator:
     """A world in the file `path`, created with the seeded company where there is none.
 
@@ -47,7 +54,10 @@ class Simulator:
         with ExitStack() as opened:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._lock = opened.enter_context(path.with_name(f"{path.name}.lock").open("w"))
+                self._lock = opened.enter_context(open(path.with_name(f"{path.name}.lock"), "w", opener=_private))
+                if not path.exists():
+                    # SQLite would make it as readable as the umask lets it be, and its log takes over the mode.
+                    open(path, "ab", opener=_private).close()
                 self._db = opened.enter_context(
                     closing(sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False))
                 )

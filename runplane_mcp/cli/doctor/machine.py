@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -117,8 +118,13 @@ def mounts() -> list[tuple[Path, str]]:
     table = Path("/proc/self/mountinfo")
     if table.exists():
         return linux_mounts(table.read_text(encoding="utf-8", errors="replace"))
-    listed = subprocess.run(["mount"], capture_output=True, text=True, timeout=5, check=True)
-    return other_mounts(listed.stdout)
+    return other_mounts(_listed())
+
+
+def _listed() -> str:
+    """What `mount` says. It gets a path to be found by and nothing else of ours, the key in particular."""
+    path = {"PATH": os.environ.get("PATH", os.defpath)}
+    return subprocess.run(["mount"], capture_output=True, text=True, timeout=5, check=True, env=path).stdout
 
 
 def linux_mounts(text: str) -> list[tuple[Path, str]]:
