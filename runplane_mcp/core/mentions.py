@@ -21,9 +21,13 @@ MOST: Final = 50
 _ID = re.compile(r"[a-z][a-z0-9]{0,20}_(?=[a-z_]*[0-9A-Z])[A-Za-z0-9_]{1,230}")
 #: Prefixes of what people ask about, for ids that have small letters alone (`cus_ada`).
 _KNOWN = re.compile(r"(?:acct|ba|ch|cn|cus|dp|du|pi|po|price|prod|py|re|sub|tr|txn)_[A-Za-z0-9_]{1,250}")
+#: Whatever has the form of an id: small letters, an underscore, the rest.
+_LIKE_AN_ID = re.compile(r"[a-z][a-z0-9]{0,20}_[A-Za-z0-9_]{1,230}")
 #: What companies name themselves, coupons and products for example. Told from a path's fixed words by a digit or capital.
 _OWN_NAME = re.compile(r"(?=[a-z_-]*[0-9A-Z])[A-Za-z0-9_-]{1,255}")
 _NAMED_BY_COMPANIES: Final = frozenset({"coupon", "plan", "price", "product", "promotion_code"})
+#: Where such a name may stand in a path. Anywhere else it would be what an agent took for an id: somebody's name, perhaps.
+_NOUNS_NAMED_BY_COMPANIES: Final = frozenset(f"{noun}s" for noun in _NAMED_BY_COMPANIES)
 _FIELD = re.compile(r"(?:^|&)([^=&]+)=([A-Za-z0-9_-]{2,255})(?=&|$)")
 _LAST_NAME = re.compile(r"([a-z_]+)\]?$")
 #: The empty text before the first slash, the version and the noun of a path: `/v1/refunds`.
@@ -33,6 +37,13 @@ _FIXED_SEGMENTS: Final = 3
 def is_id(text: str) -> bool:
     """Whether a text has the shape of an id that Stripe made."""
     return _ID.fullmatch(text) is not None or _KNOWN.fullmatch(text) is not None
+
+
+def findable(text: str, noun: str) -> bool:
+    """Whether a text names an object of Stripe's, of the kind `noun`, as far as its form can tell. An agent may have
+    written anything in an id's place, an e-mail address for one; that stands in no index."""
+    own = noun in _NAMED_BY_COMPANIES and _OWN_NAME.fullmatch(text) is not None
+    return (own or _LIKE_AN_ID.fullmatch(text) is not None or is_id(text)) and redact_text(text) == text
 
 
 def in_wire(wire: WireRequest) -> tuple[str, ...]:
@@ -63,8 +74,9 @@ def _some(found: Iterable[str]) -> tuple[str, ...]:
 
 
 def _of_wire(wire: WireRequest) -> Iterator[str]:
-    for segment in wire.path.split("/")[_FIXED_SEGMENTS:]:
-        if is_id(segment) or _OWN_NAME.fullmatch(segment):
+    steps = wire.path.split("/")
+    for before, segment in zip(steps[_FIXED_SEGMENTS - 1 :], steps[_FIXED_SEGMENTS:], strict=False):
+        if is_id(segment) or (before in _NOUNS_NAMED_BY_COMPANIES and _OWN_NAME.fullmatch(segment)):
             yield segment
     for name, value in _FIELD.findall(wire.query or wire.body.decode("ascii", "replace")):
         if name.startswith("metadata["):

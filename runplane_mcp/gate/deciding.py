@@ -14,7 +14,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import clock_facts
-from runplane_mcp.core.mentions import in_values
+from runplane_mcp.core.mentions import findable, in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
@@ -115,7 +115,7 @@ def judge(
 
 
 def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:
-    customer, object_id = _text(facts.get("customer")), _text(_subject(facts))
+    customer, object_id = _named(facts.get("customer"), "customer"), _named(_subject(facts), _noun(request))
     past = reader.past(
         principal=request.principal, customer=customer, object_id=object_id, now=now, excluding=request.id
     )
@@ -196,8 +196,8 @@ def record_decision(
     amount = facts.get("amount")
     tx.note_subject(
         request.id,
-        customer=_text(facts.get("customer")),
-        object_id=_text(_subject(facts)),
+        customer=_named(facts.get("customer"), "customer"),
+        object_id=_named(_subject(facts), _noun(request)),
         amount=amount.amount if isinstance(amount, Money) else None,
         currency=amount.currency if isinstance(amount, Money) else None,
     )
@@ -215,5 +215,10 @@ def at_least(judged: Judged, earlier: DecisionRecord | None) -> Judged:
     return replace(judged, decision=replace(decision, outcome=Outcome.REQUIRE_APPROVAL, requirement=needs))
 
 
-def _text(value: FactValue | None) -> str | None:
-    return value if isinstance(value, str) else None
+def _noun(request: ActionRequest) -> str:
+    return request.action.partition(".")[0]
+
+
+def _named(value: FactValue | None, noun: str) -> str | None:
+    """An id, for finding what went before about it. What an agent wrote in an id's place and is none is not kept there."""
+    return value if isinstance(value, str) and findable(value, noun) else None

@@ -230,7 +230,7 @@ class Desk:
         ApprovalError `approval.changed` when the request is no longer what was seen, `approval.not_waiting`,
         `approval.expired`, `approval.not_eligible`, `approval.voted`; PersonError `person.unknown`, `person.secret`.
         """
-        check_note(note)
+        note = check_note(note)
         voter = await self.keys.person(person)
         key = await self.keys.unlock(voter, secret)
         at = self.clock.wall()

@@ -52,7 +52,7 @@ async def start_freeze(desk: Desk, scope: Scope, *, said_by: str | None = None, 
     _check(desk, scope, reason)
     at = desk.clock.wall()
     reason = redact_text(reason) if reason is not None else None
-    new = Freeze(freeze_id(os.urandom(16)), scope, at, said_by[:LONGEST_NAME] if said_by else None, reason)
+    new = Freeze(freeze_id(os.urandom(16)), scope, at, redact_text(said_by)[:LONGEST_NAME] if said_by else None, reason)
 
     def work(tx: Transaction) -> tuple[Freeze, bool]:
         standing = desk.freezes.standing(tx)

@@ -46,7 +46,7 @@ async def lower(
     ApprovalError as for a vote, and `approval.not_lowerable`, `approval.not_lower`, `approval.currency`,
     `approval.duplicate`; PersonError `person.unknown`, `person.secret`.
     """
-    check_note(note)
+    note = check_note(note)
     voter = await desk.keys.person(person)
     key = await desk.keys.unlock(voter, secret)
     at = desk.clock.wall()

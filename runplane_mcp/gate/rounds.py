@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runplane_mcp.core.approval import Person, Tally, tally
 from runplane_mcp.core.decision import Need
+from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, State, same_digest
 from runplane_mcp.errors import ApprovalError, RequestError, RunplaneError
 from runplane_mcp.gate.clock import Clock
@@ -100,7 +101,9 @@ def found(reader: Reader, reference_or_id: str) -> ActionRequest:
     return request
 
 
-def check_note(note: str | None) -> None:
-    """ApprovalError `approval.note` for words that are too many to reach an agent."""
+def check_note(note: str | None) -> str | None:
+    """A person's words as they are kept and reach an agent: people paste keys, too. ApprovalError `approval.note` for words
+    that are too many."""
     if note is not None and len(note) > LONGEST_NOTE:
         raise ApprovalError("approval.note", f"A note has at most {LONGEST_NOTE} characters.")
+    return note if note is None else redact_text(note)

@@ -1,22 +1,46 @@
-"""Log lines go to stderr, and no secret goes with them: one handler, redacting whole formatted lines, tracebacks too."""
+"""Log lines go to stderr, and neither secrets nor names go with them: one handler, redacting whole formatted lines. Of an
+exception its type and where it came from are told, not its words: those may quote what it choked on.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
 import os
+import re
 import select
 import sys
-from typing import TextIO
+import traceback
+from types import TracebackType
+from typing import Final, TextIO, TypeAlias
 
-from runplane_mcp.core.redact import redact_text
+from runplane_mcp.core.redact import REDACTED, redact_text
+from runplane_mcp.errors import RunplaneError
+
+_ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]"
+
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+#: Causes of causes that are told.
+_MOST_CAUSES: Final = 4
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, then takes out everything that has the shape of a secret, wherever in the text it stands."""
+    """Formats a record, then takes out everything that has the shape of a secret or of an e-mail address, wherever in the
+    text it stands."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact_text(super().format(record))
+        return _EMAIL.sub(REDACTED, redact_text(super().format(record)))
+
+    def formatException(self, ei: _ExcInfo) -> str:
+        """Where the exception and its causes came from. The words only of our own, which are made to be shown."""
+        told: list[str] = []
+        error = ei[1]
+        while error is not None and len(told) < _MOST_CAUSES:
+            frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+            words = f": {error.message}" if isinstance(error, RunplaneError) else ""
+            told.append(f"Traceback (most recent call last):\n{frames}\n{type(error).__name__}{words}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n\nThat came of:\n\n".join(told)
 
 
 class NeverWaiting(logging.Handler):

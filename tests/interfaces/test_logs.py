@@ -1,4 +1,4 @@
-"""What goes to stderr holds no secret, in messages and in tracebacks."""
+"""What goes to stderr holds no secret and no name, in messages and in tracebacks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from runplane_mcp.errors import StoreError
 from runplane_mcp.interfaces.logs import NeverWaiting, RedactingFormatter, log_to_stderr
 
 SECRET = "sk_live_" + "a1b2c3d4e5f6"
@@ -25,19 +26,41 @@ def root() -> Iterator[logging.Logger]:
 
 
 def test_secrets_are_taken_out_of_messages_arguments_and_tracebacks() -> None:
-    formatter = RedactingFormatter("%(message)s")
+    formatter, quoted = RedactingFormatter("%(message)s"), f"{SECRET} of Ada Lovelace"
     try:
-        raise ValueError(f"the key {SECRET} was refused")
+        try:
+            raise KeyError(quoted)
+        except KeyError as cause:
+            raise ValueError(f"the key {SECRET} was refused") from cause
     except ValueError as error:
         record = logging.LogRecord(
-            "x", logging.ERROR, __file__, 1, "using %s", (SECRET,), (ValueError, error, error.__traceback__)
+            "x",
+            logging.ERROR,
+            __file__,
+            1,
+            "using %s of %s",
+            (SECRET, "ada@example.com"),
+            (ValueError, error, error.__traceback__),
         )
 
     written = formatter.format(record)
 
     assert SECRET not in written
-    assert written.count("[redacted]") == 2
-    assert "Traceback" in written
+    assert written.startswith("using [redacted] of [redacted]\n")
+    assert written.count("Traceback") == 2
+    assert "ValueError" in written
+    assert "KeyError" in written
+    assert "in test_secrets_are_taken_out" in written, "where it came from is told"
+    assert "Lovelace" not in written, "an exception may quote what it choked on"
+
+
+def test_our_own_errors_are_logged_with_their_words() -> None:
+    try:
+        raise StoreError("store.full", "The disk is full.", next_step="Make room.")
+    except StoreError as error:
+        record = logging.LogRecord("x", 40, __file__, 1, "no", (), (StoreError, error, error.__traceback__))
+
+    assert "StoreError: The disk is full." in RedactingFormatter("%(message)s").format(record)
 
 
 def test_one_handler_and_libraries_only_when_they_warn(

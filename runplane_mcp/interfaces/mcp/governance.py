@@ -51,6 +51,11 @@ class _Call:
     def row(self) -> ToolRow | None:
         return BY_NAME.get(self.name)
 
+    @property
+    def known_name(self) -> str:
+        """The tool's name for the log. What is none may be anything that an agent wrote."""
+        return self.name if self.row is not None else "an unknown tool"
+
 
 class Governance(Extension):
     """Hands every call of one connection to the gate. `agent` is a label, `principal` who is accountable."""
@@ -76,11 +81,11 @@ class Governance(Extension):
         except (ParameterError, RequestError) as error:
             trouble = error
         except RunplaneError as error:
-            log.error("%s: %s", shown(call.name), error)
+            log.error("%s: %s", call.known_name, error)
             trouble = error
         except Exception:
             # The outermost handler: on some wires the text of an exception would go to the client.
-            log.exception("%s ended in an unexpected way", shown(call.name))
+            log.exception("%s ended in an unexpected way", call.known_name)
             trouble = InternalError("internal.error", "Runplane could not complete this call.")
         control = call.row is not None and call.row.operation is None
         may_have_run = call.submitted and _writes(call.row) and not trouble.nothing_ran
