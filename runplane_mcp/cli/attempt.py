@@ -29,6 +29,7 @@ from runplane_mcp.core.policy_tests import given_facts
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.wire import JSON, Text, Value, content_type_of, encode
 from runplane_mcp.errors import ParameterError
+from runplane_mcp.gate.answer_secrets import never_held
 
 #: Stands for ids that were not given; it is no id of Stripe's.
 PLACEHOLDER: Final = "not-given"
@@ -83,7 +84,7 @@ def attempt(
         facts=facts,
         assumed=tuple(sorted((action.facts & EFFECT_FACTS & facts.keys()) - known.keys())),
         amounts=amounts,
-        decision=decision,
+        decision=never_held(decision, operation) if operation is not None else decision,
         traces=evaluate(policy, facts, decision.risk),
     )
 

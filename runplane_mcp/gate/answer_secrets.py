@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from runplane_mcp.core.decision import Outcome, Reason
+from runplane_mcp.core.decision import Decision, Outcome, Reason
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import delivered, redact, withheld
 from runplane_mcp.core.request import ActionRequest, Kind, State
-from runplane_mcp.gate.deciding import Judged
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.store.base import Reader
 
@@ -57,15 +56,11 @@ def secret_of(
     return AnswerSecret.GONE if any(event.type == HANDED_OVER for event in events) else AnswerSecret.MISSED
 
 
-def never_held(judged: Judged, operation: Operation) -> Judged:
+def never_held(decision: Decision, operation: Operation) -> Decision:
     """A request whose answer carries a secret waits for no people: when it ran, nobody would be there to take the secret.
     It is blocked unless the policy allows it outright."""
-    decision = judged.decision
     if decision.outcome is not Outcome.REQUIRE_APPROVAL or not (operation.judged and operation.secret_answer):
-        return judged
+        return decision
     why = "Its answer carries a secret, which would reach nobody after people have decided."
     reason = Reason("secret", operation.operation_id, Outcome.BLOCK, why)
-    return replace(
-        judged,
-        decision=replace(decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=()),
-    )
+    return replace(decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=())

@@ -326,7 +326,8 @@ class Gate:
         policy = self.policies.enforced(tx)
         run_as = effective(classified, effect, request.id) if effect.refusal is None else None
         judged = judge(tx, policy, request, classified, effect, self.clock)
-        judged = never_held(as_lowered(tx, request, effect, judged), classified.operation)
+        judged = as_lowered(tx, request, effect, judged)
+        judged = replace(judged, decision=never_held(judged.decision, classified.operation))
         judged = self.executor.freezes.over(tx, request, classified, judged)
         decision = judged.decision
         held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None

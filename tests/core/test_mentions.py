@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runplane_mcp.core.mentions import MOST, in_object, in_values, in_wire, is_id
+from runplane_mcp.core.mentions import MOST, findable, in_object, in_values, in_wire, is_id
 from runplane_mcp.core.wire import Parameters, encode
 
 
@@ -69,6 +69,24 @@ def test_the_words_of_a_path_are_no_ids_and_what_companies_name_is() -> None:
     assert in_wire(encode("POST", path, {"intent": "pi_1"})) == ("pi_1",)
     assert in_wire(encode("DELETE", "/v1/coupons/{coupon}", {"coupon": "VIP-2"})) == ("VIP-2",)
     assert in_wire(encode("GET", "/v1/balance", {})) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "noun", "found"),
+    [
+        ("cus_ada", "customer", True),
+        ("plink_club", "payment_link", True),
+        ("VIP-2", "coupon", True),
+        ("VIP-2", "customer", False),
+        ("ada@example.com", "customer", False),
+        ("Adä", "coupon", False),
+        ("sk_live_" + "a1b2c3d4", "customer", False),
+    ],
+)
+def test_what_an_agent_wrote_in_an_ids_place_is_kept_where_it_is_one(text: str, noun: str, found: bool) -> None:
+    """THREATS 23: names and addresses stand in nothing but payloads."""
+    assert findable(text, noun) is found
+    assert (text in in_wire(encode("GET", f"/v1/{noun}s/{{id}}", {"id": text}))) is (found and text != "plink_club")
 
 
 def test_an_answer_names_its_own_object_and_those_it_belongs_to() -> None:

@@ -13,16 +13,21 @@ from dataclasses import replace
 
 import pytest
 
+from runplane_mcp.app import default_policy_text
+from runplane_mcp.cli.attempt import attempt
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.catalog import load as load_catalog
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import WITHHELD, withheld
 from runplane_mcp.core.request import State
 from runplane_mcp.gate import pipeline
 from runplane_mcp.gate.answer_secrets import HANDED_OVER
 from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
-from tests.gate.conftest import House, submission, until
+from tests.gate.conftest import AFTERNOON, House, submission, until
 
 CANCEL = "PostPaymentIntentsIntentCancel"
 READ = "GetPaymentIntentsIntent"
@@ -160,6 +165,15 @@ async def test_what_answers_with_a_secret_never_waits_for_people(house: House) -
     assert blocked.failure is not None
     assert blocked.failure.code == "policy.secret"
     assert house.world.summary()["writes"]["received"] == 0
+
+
+def test_trying_a_policy_says_the_same() -> None:
+    catalog = Catalog(replace(each, secret_answer=True) for each in load_catalog().operations)
+    policy = Policies(catalog).compile(default_policy_text(), file="policies.yaml")
+    tried = attempt(policy, catalog, "PostPayouts", {"amount": "500000", "currency": "usd"}, agent="bot", at=AFTERNOON)
+
+    assert tried.decision.outcome is Outcome.BLOCK
+    assert tried.decision.decisive[0].source == "secret"
 
 
 async def test_the_secret_that_a_payment_had_all_along_is_no_news(house: House) -> None:
