@@ -140,9 +140,14 @@ def secret_name(name: str, parent: str = "") -> str | None:
     return "password" if plain.endswith(_ENDINGS) and plain not in _NOT_SECRET else None
 
 
+@lru_cache(maxsize=1024)
+def _short_plain(name: str) -> str:
+    return _WORD.sub("_", name).lower().replace("-", "_").replace(" ", "_").strip("_")
+
+
 def _plain(name: str) -> str:
     """A name as Stripe would write it."""
-    return _WORD.sub("_", name).lower().replace("-", "_").replace(" ", "_").strip("_")
+    return _short_plain(name) if len(name) < _LONG else _short_plain.__wrapped__(name)
 
 
 class _Walk:
