@@ -237,6 +237,17 @@ async def test_secrets_end_up_nowhere_and_names_only_in_payloads(company: Compan
     assert verify(database).ok
 
 
+async def test_a_tool_that_there_is_not_is_not_named_in_the_log(company: Company, logged: io.StringIO) -> None:
+    """Where even the refusal cannot be written down, the log says that; the name may be anything that an agent wrote."""
+    async with company.connected() as connected:
+        await connected.gate.store.close()
+        answer = await connected.call(f"pay {NAME}")
+
+    assert answer.result.is_error
+    assert "an unknown tool" in logged.getvalue()
+    assert "Zephyrine" not in logged.getvalue()
+
+
 async def test_what_is_erased_is_gone_from_the_file(company: Company) -> None:
     """Payloads are overwritten where they stood; nothing else of the database says a name."""
     plant(company)
