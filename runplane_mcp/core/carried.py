@@ -46,8 +46,9 @@ _INSTEAD: Final[Mapping[str, tuple[str, str]]] = {
         "Give the address without it. Who receives from Stripe checks the signature instead.",
     ),
 }
-#: Parameters that are a secret under one path only: what an app hides, which is all that this operation is for.
-_UNDER: Final = {"/v1/apps/secrets": ("payload", "password")}
+#: Parameters that are a secret under one path only: what an app hides, which is all that this operation is for, and what
+#: a gift card is worth to whoever knows it.
+_UNDER: Final = {"/v1/apps/secrets": ("payload", "password"), "/v1/gift_cards": ("number", "card")}
 
 
 def refuse_secrets(path: str, parameters: Mapping[str, Text]) -> None:

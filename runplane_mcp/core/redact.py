@@ -55,8 +55,8 @@ _FIELDS: Final[Mapping[str, str]] = {
 #: Fields that are somebody's own, and no secret that anybody uses: out of what is shown, but Stripe may be told them.
 _PERSONAL: Final = frozenset("dob date_of_birth birth_date dob_day dob_month dob_year unparsed_place_of_birth".split())
 _ENDINGS: Final = ("_secret", "_password", "_passcode", "_api_key", "_private_key", "_secret_key", "_account_number")
-#: What only ends like one: an object that holds a secret under its own name, and the tax office's number of an employer.
-_NOT_SECRET: Final = frozenset({"confirmation_secret", "tax_deduction_account_number"})
+#: What only ends like one: the tax office's number of an employer.
+_NOT_SECRET: Final = frozenset({"tax_deduction_account_number"})
 #: Names that are harmless elsewhere, by the `object` of what they stand in.
 _BY_KIND: Final[Mapping[str, frozenset[str]]] = {
     kind: frozenset(names.split())
@@ -77,15 +77,20 @@ _INSIDE: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     parent: (frozenset(names.split()), kind)
     for parent, (names, kind) in {
         "card": ("number", "card"),
+        "card_present": ("number", "card"),
         "document": ("number", "identity"),
+        "download_url": ("url", "address"),
+        "external_account": ("number", "card"),
         "headers": ("value", "key"),
         "id_number": ("value", "identity"),
         "id_numbers": ("value", "identity"),
+        "interac_present": ("number", "card"),
         "pin": ("code encrypted_number number value", "card"),
+        "upload_url": ("url", "address"),
     }.items()
 }
 #: What holds more than a secret where it is an object: `pin: {status}`.
-ALSO_OBJECTS: Final = frozenset({"id_number", "pin"})
+ALSO_OBJECTS: Final = frozenset({"confirmation_secret", "id_number", "pin"})
 #: Where the catalog says that an answer carries a secret, a field of such a name is held to be it, known or not.
 _SUSPECT = re.compile(r"secret|token|passw|passcode|credential|plaintext|payload|(?:^|_)key$")
 _NO_SUSPECT: Final = frozenset({"idempotency_key", "lookup_key", "confirmation_secret", "event_payload_key"})

@@ -157,6 +157,13 @@ ANSWERS: Final[dict[str, tuple[dict[str, object], tuple[str, ...]]]] = {
         {"object": "payment_method", "link": {"email": "a@example.com", "persistent_token": "plt_7x"}},
         ("plt_7x",),
     ),
+    "v2.commerce.product_catalog_import": (
+        {
+            "object": "v2.commerce.product_catalog_import",
+            "status_details": {"awaiting_upload": {"upload_url": {"url": "https://example.com/signed-u"}}},
+        },
+        ("signed-u",),
+    ),
     "event": (
         {"object": "event", "data": {"object": {"object": "webhook_endpoint", "secret": "inner"}}, "type": "x"},
         ("inner",),

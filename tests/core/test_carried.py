@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runplane_mcp.core.carried import refuse_secrets
+from runplane_mcp.core.catalog import load
 from runplane_mcp.core.redact import redact
 from runplane_mcp.core.wire import Text
 from runplane_mcp.errors import ParameterError
@@ -107,3 +109,46 @@ def test_what_is_let_through_holds_nothing_that_the_record_would_leave_out(param
     except ParameterError:
         return
     assert redact(parameters) == parameters
+
+
+#: Declared parameters that sound like secrets and are none: Stripe's own tokens, which open nothing without the company's
+#: key; yes or no; what a check found; names that companies give; ids of files and credentials.
+NO_SECRETS = """
+account_token bank_account_token confirmation_token cvc_token customer_session person_token
+shared_payment_issued_token token
+cvc_check cvc_failure disable_stripe_user_authentication require_cvc_recollection require_id_number
+invalid_account_number_decline_rate_past_hour invalid_credentials_decline_rate_past_hour
+setup_credential_usage stored_credential_usage token_currency token_details
+event_payload event_payload_key key lookup_key transfer_lookup_key private_key_file credential public_key
+""".split()
+#: What holds others, and is looked into; a meter's numbers; how many instalments, and which invoice.
+LOOKED_INTO = ["cvc_update", "id_numbers"]
+HARMLESS = ["billing/meter_event", "future_usage.installment.number", "/v1/invoices"]
+_SOUNDS = re.compile(
+    r"secret|token|passw|passcode|(?:^|_)pin$|cvc|account_number|(?:^|_)iban|id_number|ssn|key$|cryptogram|credential"
+)
+_ALSO = re.compile(r"payload$|^number$|plaintext|private")
+
+
+def test_every_parameter_of_stripes_that_sounds_like_a_secret_is_refused_or_known_to_be_none() -> None:
+    """When Stripe adds one, somebody has to say which it is."""
+    catalog = load()
+    undecided = set()
+    for operation in catalog.operations:
+        paths = {*catalog.shapes.paths(operation.target_id), *operation.params}
+        for steps in (re.sub(r"\[\]|\[[0-9]+\]", "", path).split(".") for path in paths):
+            name = steps[-1]
+            if not (_SOUNDS.search(name) or _ALSO.search(name)) or name in NO_SECRETS or name in LOOKED_INTO:
+                continue
+            value: Text = "1"
+            for step in reversed(steps):
+                value = {step: value}
+            try:
+                refuse_secrets(operation.path, cast("dict[str, Text]", value))
+            except ParameterError:
+                continue
+            what = f"{operation.path} {'.'.join(steps)}"
+            if not any(each in what for each in HARMLESS):
+                undecided.add(what)
+
+    assert undecided == set()
