@@ -42,10 +42,10 @@ _SAID = re.compile(
     r"|(?:access|refresh|auth)[ _-]?token)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?!\[)(?P<said>[^\s\"'&,;<>]{4,})"
     r"|(?<![a-z])authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?!\[)(?P<header>(?:(?:bearer|basic)\s{1,3})?[^\s\"'\[]{4,})"
     r"|(?<![a-z])bearer\s{1,3}(?P<bearer>(?=[a-z._~+/=-]{0,100}[0-9])[a-z0-9._~+/=-]{16,})"
-    r"|(?<![a-z0-9])(?:cv[cv]2?|csc|pin)[ :=#]{1,3}(?:is[ :]{1,2})?(?P<code>[0-9]{3,6})(?![0-9a-z])"
-    r"|(?<![a-z])(?:account|card)[ _-]?(?:number|no|nr)\.?[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
+    r"|(?<![a-z0-9])(?:cv[cv]2?|csc|pin)[ :=#]{1,3}(?:is[ :]{1,2})?(?P<code>[0-9]{3,4})(?![0-9a-z])"
+    r"|(?<![a-z])(?:(?:bank[ _-]account|card)[ _-]?(?:number|no|nr)|account_number)\.?[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
     r"(?P<number>[0-9][0-9 -]{4,32}[0-9])(?![0-9a-z])"
-    r"|(?<![a-z])(?:id[ _]number|ssn(?:[ _]last[ _]?4)?|social security number)[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
+    r"|(?<![a-z])(?:id_number|ssn(?:[ _]last[ _]?4)?|social security number)[\"']?\s{0,3}[:=#]?\s{0,3}[\"']?"
     r"(?P<identity>[0-9][0-9-]{2,14})(?![0-9a-z])",
     re.IGNORECASE,
 )

@@ -93,6 +93,9 @@ def test_a_secret_is_taken_out_wherever_it_stands(secret: str) -> None:
         ("Bearer abcd1234efgh5678", "abcd1234efgh5678"),
         ("cvc 371, expires 12/31", "371"),
         ("PIN: 9071", "9071"),
+        ('{"account_number": "000123456"}', "000123456"),
+        ("bank account no. 0001 234567", "0001 234567"),
+        ("her SSN is no good, SSN: 536228791", "536228791"),
     ],
 )
 def test_what_is_called_a_secret_is_taken_out_of_a_text(text: str, gone: str) -> None:
@@ -127,6 +130,10 @@ HARMLESS = [
     "DE89 is a road",
     "a bearer of good news",
     "pin 12 to the wall",
+    "Bengaluru, PIN 560001",
+    "account number 12345678",  # a customer's, more often than a bank's
+    "ID number 4471",
+    "card no show",
     "000-12-3456",
     "sk_live",
     "110000000",

@@ -27,6 +27,7 @@ from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
+from runplane_mcp.store.verify import verify, verify_requests
 from tests.gate.conftest import AFTERNOON, House, submission, until
 
 CANCEL = "PostPaymentIntentsIntentCancel"
@@ -97,6 +98,8 @@ async def test_the_call_that_waits_gets_the_secret_and_nobody_gets_it_again(hous
         again = await gate.get("stdio", first.request_id)
         elsewhere = await other.get("stdio", first.request_id)
         asked_again = await gate.submit(CANCELING)
+    async with house.desk() as desk:
+        life = await desk.life(first.request_id)
 
     assert (first.status, first.secret, shown(first)) == (State.SUCCEEDED, AnswerSecret.HERE, SECRET)
     for later in (again, elsewhere):
@@ -104,6 +107,10 @@ async def test_the_call_that_waits_gets_the_secret_and_nobody_gets_it_again(hous
     assert again.secret is AnswerSecret.GONE
     assert "_secret_" not in str(asked_again)
     assert events(house, first).count(HANDED_OVER) == 1
+    assert [event.type for event in life.events][-1] == HANDED_OVER
+    assert verify(house.settings.database).ok
+    assert verify_requests(house.settings.database, [first.request_id])[first.request_id].ok
+    assert SECRET not in repr(life)
     assert SECRET.encode() not in kept(house)
 
 
