@@ -23,10 +23,11 @@ from runplane_mcp.core.request import Kind
 @dataclass(frozen=True, slots=True)
 class Closed:
     """`names` are groups, and actions that no closed group holds; `operations` are the ids of operations of which no
-    parameters can make anything but a blocked request."""
+    parameters can make anything but a blocked request. `kinds`: every operation of that kind is one of those."""
 
     names: tuple[str, ...] = ()
     operations: frozenset[str] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
 
 
 def closed_to(policy: CompiledPolicy, catalog: Catalog, who: Facts, *, reachable: Iterable[str]) -> Closed:
@@ -66,6 +67,7 @@ def closed_to(policy: CompiledPolicy, catalog: Catalog, who: Facts, *, reachable
         operations=frozenset(
             each.operation_id for each in operations if all_closed([(each, n) for n in range(len(each.judgements))])
         ),
+        kinds=frozenset(kind for kind in Kind if _all_blocked(policy, who, kind)),
     )
 
 
@@ -94,6 +96,12 @@ def _facts(operation: Operation, judged: Judgement) -> dict[str, FactValue]:
         "known": True,
         "judged": operation.judged,
     }
+
+
+def _all_blocked(policy: CompiledPolicy, who: Facts, kind: Kind) -> bool:
+    """Whether every operation of a kind is closed, whatever it does and whether or not somebody has judged it."""
+    any_of: dict[str, FactValue] = {**dict.fromkeys(REGISTRY, UNKNOWN), "kind": kind.value, "known": True}
+    return all(_always_blocked(policy, who, {**any_of, "judged": judged}, kind) for judged in (True, False))
 
 
 def _rule_closes(policy: CompiledPolicy, who: Facts, group: str) -> bool:

@@ -19,6 +19,7 @@ from runplane_mcp.core.facts import GROUPS, NONE, REGISTRY, UNKNOWN, FactType, F
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Judgement
 from runplane_mcp.core.policy import load as load_policy
+from runplane_mcp.core.request import Kind
 from runplane_mcp.errors import PolicyError
 from tests.core.policies import HEAD
 
@@ -139,6 +140,25 @@ def test_reads_can_be_closed_too() -> None:
     assert "GetCustomers" not in found.operations
     assert "PostRefunds" not in found.operations
     assert "balance.retrieve" in found.names
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        ("rules: [{when: {kind: write}, then: block}]", {Kind.WRITE}),
+        ("otherwise: {writes: block, unjudged: block}", {Kind.WRITE}),
+        ("otherwise: {reads: block}", {Kind.READ}),
+        ("rules: [{when: {kind: write, agent: support-bot}, then: block}]", {Kind.WRITE}),
+        ("rules: [{when: {kind: write, agent: other-bot}, then: block}]", set()),
+        ("rules: [{when: {kind: write, business_hours: false}, then: block}]", set()),
+        ("rules: [{when: {kind: write}, unless: {action: refunds}, then: block}]", set()),
+        ("otherwise: {unjudged: require_approval}\nrules: [{when: {kind: write, judged: true}, then: block}]", set()),
+        ("otherwise: {writes: block}\nrules: [{when: {action: refunds, amount: {under: 50}}, then: allow}]", set()),
+        ("", set()),
+    ],
+)
+def test_a_kind_is_closed_where_nothing_of_it_can_pass(body: str, kinds: set[Kind]) -> None:
+    assert closed(body).kinds == kinds
 
 
 def test_only_what_the_agent_can_reach_or_a_rule_names_is_told() -> None:
