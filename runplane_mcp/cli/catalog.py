@@ -17,6 +17,7 @@ catalog = typer.Typer(help="What Stripe can do, and how each of it is judged.", 
 LIST_EXAMPLES = examples(
     ("runplane catalog list --group refunds", "every way to give money back"),
     ("runplane catalog list credit note --kind write", "writes that hold both words"),
+    ("runplane catalog list stop a subscription", "what everyday words probably mean"),
     ("runplane catalog list --unjudged --json", "what nobody has judged, for programs"),
 )
 SHOW_EXAMPLES = examples(
@@ -33,7 +34,10 @@ GROUPS_EXAMPLES = examples(
 @catalog.command("list", epilog=LIST_EXAMPLES)
 def list_(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD]...", help="Only what holds all of these words.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]...", help="Only what holds all of these words; if nothing does, what they probably mean."
+        ),
     ] = None,
     group: Annotated[str | None, typer.Option("--group", help="Only what can be in this group.")] = None,
     action: Annotated[str | None, typer.Option("--action", help="Only this action, such as refund.create.")] = None,

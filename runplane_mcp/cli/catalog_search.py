@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,17 +10,20 @@ from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.facts import GROUPS
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.search import Search
 from runplane_mcp.core.text import visible
 from runplane_mcp.errors import UsageError
 
 #: How like a name must be to be offered for another; the library's own 0.6 offers what nobody meant.
 _LIKE = 0.7
+#: Operations that are listed for words which none holds.
+_MEANT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What an operation must be to be listed; None and no words: anything. `action` and `group` hold where any of its
-    parameters can make it so."""
+    parameters can make it so. `words` are for the search."""
 
     words: tuple[str, ...] = ()
     group: str | None = None
@@ -34,23 +37,29 @@ class Wanted:
             and (self.judged is None or operation.judged is self.judged)
             and (self.group is None or self.group in groups_of(operation))
             and (self.action is None or self.action in actions_of(operation))
-            and (not self.words or _holds(operation, self.words))
         )
 
 
 def matching(catalog: Catalog, wanted: Wanted) -> list[Operation]:
-    """The operations that fit, in the catalog's order. UsageError for a group or an action that there is not."""
+    """The operations that fit, in the catalog's order: those that hold all words, or where none does, those that the words
+    probably mean, the likeliest first. UsageError for a group or an action that there is not."""
     if wanted.group is not None and wanted.group not in GROUPS:
         raise _unknown("usage.group", "group", wanted.group, GROUPS)
     if wanted.action is not None and wanted.action not in catalog.actions:
         raise _unknown("usage.action", "action", wanted.action, catalog.actions)
-    return [operation for operation in catalog.operations if wanted.fits(operation)]
+    if not wanted.words:
+        return [operation for operation in catalog.operations if wanted.fits(operation)]
+    # Late: the tools' table needs the MCP types, which a plain listing does not.
+    from runplane_mcp.interfaces.mcp.tools import callers_of
+
+    search = Search(catalog, callers_of)
+    held = [operation for operation in search.holding(wanted.words) if wanted.fits(operation)]
+    return held or [each.operation for each in search.meant(" ".join(wanted.words), most=_MEANT, fits=wanted.fits)]
 
 
 def named(catalog: Catalog, name: str) -> list[Operation]:
     """What a name means: an operation id, METHOD PATH with or without values in the path, an action, or a tool. Of an
     action all operations but aliases. UsageError `usage.operation` with the nearest name for any other."""
-    # Late: the tools' table needs the MCP types, which a plain listing does not.
     from runplane_mcp.interfaces.mcp.tools import BY_NAME
 
     method, _, path = name.partition(" ")
@@ -87,25 +96,6 @@ def actions_of(operation: Operation) -> frozenset[str]:
 def groups_of(operation: Operation) -> frozenset[str]:
     """Every group that its parameters can put it in."""
     return frozenset().union(*(judged.groups for judged in operation.judgements))
-
-
-def _holds(operation: Operation, words: Sequence[str]) -> bool:
-    from runplane_mcp.interfaces.mcp.tools import callers_of
-
-    text = " ".join(
-        (
-            operation.operation_id,
-            operation.method,
-            operation.path,
-            operation.availability,
-            operation.reason,
-            *actions_of(operation),
-            *groups_of(operation),
-            *operation.params,
-            *callers_of(operation.operation_id),
-        )
-    ).lower()
-    return all(word.lower() in text for word in words)
 
 
 def _unknown(code: str, what: str, name: str, known: Iterable[str]) -> UsageError:

@@ -139,6 +139,15 @@ def test_a_terminal_gets_a_table_and_where_to_go_from_there() -> None:
     assert terminal.exitstatus == 0
 
 
+def test_everyday_words_that_nothing_holds_list_what_they_probably_mean(run: Run) -> None:
+    rows = run("catalog", "list", "stop", "a", "subscription", "--json").json
+    writes = run("catalog", "list", "give", "my", "money", "back", "--kind", "read", "--json").json
+
+    assert rows[0]["operation_id"] == "DeleteSubscriptionsSubscriptionExposedId"
+    assert len(rows) <= 10
+    assert {row["kind"] for row in writes} == {"read"}
+
+
 def test_nothing_found_is_said(run: Run) -> None:
     assert run("catalog", "list", "no-such-thing").out == "There is no such operation.\n"
     assert run("catalog", "list", "no-such-thing", "--json").json == []
