@@ -49,6 +49,7 @@ from runplane_mcp.core.effects import (
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Precondition
+from runplane_mcp.core.sending import unsendable
 from runplane_mcp.core.wire import Value, WireRequest, encode
 from runplane_mcp.errors import InternalError
 
@@ -113,7 +114,8 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     not tell is UNKNOWN, and nothing is ever left out because of a look-up."""
     effect = _KINDS[classified.effect][1](classified, looked)
     facts = {name: effect.facts.get(name, UNKNOWN) for name in sorted(classified.facts & EFFECT_FACTS)}
-    return replace(effect, facts=facts, incomplete=objects.told_nothing(looked))
+    refusal = unsendable(classified.operation) or effect.refusal
+    return replace(effect, facts=facts, refusal=refusal, incomplete=objects.told_nothing(looked))
 
 
 def unknown_effect(classified: Classified) -> Effect:
@@ -122,6 +124,7 @@ def unknown_effect(classified: Classified) -> Effect:
         sentence=f"Run {classified.operation.operation_id}; what it would do could not be found out.",
         facts=dict.fromkeys(sorted(classified.facts & EFFECT_FACTS), UNKNOWN),
         undo="Nobody can say whether it can be undone.",
+        refusal=unsendable(classified.operation),
         incomplete=True,
     )
 

@@ -1,0 +1,25 @@
+"""Which operations can be sent from here at all, whatever a policy says of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runplane_mcp.core.operation import Operation
+from runplane_mcp.core.request import Failure
+
+#: What Stripe serves at other addresses than its API's, and why none of it is sent: sign-in for platforms, files that go
+#: up or come down as such and not as JSON, and streams with keys of their own.
+_ELSEWHERE: Final = {
+    "connect": "Stripe's OAuth address",
+    "files": "Stripe's address for files",
+    "meter_events": "Stripe's address for streams of meter events",
+}
+
+
+def unsendable(operation: Operation) -> Failure | None:
+    """`operation.host` where an operation lives at an address that Runplane does not talk to. To be asked after the policy:
+    what it blocks is blocked."""
+    if operation.host == "api":
+        return None
+    where = _ELSEWHERE.get(operation.host, "another address of Stripe's")
+    return Failure("operation.host", f"It needs {where}, which Runplane does not talk to; nothing was sent.")
