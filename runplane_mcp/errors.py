@@ -2,6 +2,7 @@
 
 RunplaneError
 ├── ParameterError   parameter.*   what an agent sent cannot be a Stripe request; nothing was sent
+├── OperationError   operation.*   an operation or a tool that there is not, or that cannot be sent from here
 ├── RequestError     request.*     a request that is not there, is final, or belongs to somebody else
 ├── ApprovalError    approval.*    a vote that cannot count: changed, expired, not eligible
 ├── FreezeError      freeze.*      a freeze that cannot be started or lifted like this
@@ -53,6 +54,11 @@ class RunplaneError(Exception):
 class ParameterError(RunplaneError):
     prefix = "parameter."
     exit_code = EXIT_USAGE
+
+
+class OperationError(RunplaneError):
+    prefix = "operation."
+    http_status = 404
 
 
 class RequestError(RunplaneError):

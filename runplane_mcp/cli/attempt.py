@@ -113,8 +113,15 @@ def _of_tool(
     # The tools' table needs the MCP types, which no other command of the terminal does.
     from runplane_mcp.interfaces.mcp.tools import TOOLS
 
-    rows = {row.name: row for row in TOOLS if row.operation is not None}
+    # A generic tool is every operation at once: which one it is has to be said.
+    rows = {row.name: row for row in TOOLS if row.operation is not None and row.generic is None}
     row = rows.get(tool)
+    if row is None and any(each.name == tool and each.generic is not None for each in TOOLS):
+        raise ParameterError(
+            "parameter.operation",
+            f"{tool} is a tool for any operation.",
+            next_step="Name the operation itself, such as PostRefunds.",
+        )
     if row is None:
         near = get_close_matches(tool, [*rows, *(each.operation_id for each in catalog.operations)], n=1)
         raise ParameterError(

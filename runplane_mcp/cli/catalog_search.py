@@ -72,9 +72,14 @@ def named(catalog: Catalog, name: str) -> list[Operation]:
     if row is not None and row.operations:
         return [each for each in map(catalog.by_id, row.operations) if each is not None]
     if row is not None:
+        about = (
+            "for any operation"
+            if row.generic is not None or name.startswith("stripe_api")
+            else "for an agent's own requests"
+        )
         raise UsageError(
             "usage.operation",
-            f"{name} is no operation of Stripe's: it is a tool for an agent's own requests.",
+            f"{name} is no operation of Stripe's: it is a tool {about}.",
             next_step="See `runplane catalog list`.",
         )
     if name in GROUPS:

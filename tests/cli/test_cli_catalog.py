@@ -163,7 +163,9 @@ def test_nothing_found_is_said(run: Run) -> None:
         (["show", "refund.creat"], "usage.operation", "Did you mean refund.create?"),
         (["show", "POST", "/v1/refund"], "usage.operation", "Did you mean POST /v1/refunds?"),
         (["show", "refunds"], "usage.operation", "runplane catalog list --group refunds"),
-        (["show", "list_requests"], "usage.operation", "runplane catalog list"),
+        (["show", "list_requests"], "usage.operation", "a tool for an agent's own requests"),
+        (["show", "stripe_api_write"], "usage.operation", "a tool for any operation"),
+        (["show", "stripe_api_search"], "usage.operation", "a tool for any operation"),
         (["show", "\x1b[2J\u202e" + "x" * 100_000], "usage.operation", "runplane catalog list"),
     ],
 )

@@ -197,6 +197,7 @@ def test_both_readings_of_an_amount_and_what_was_assumed_are_said(home: Path, ru
     ("arguments", "code", "hint"),
     [
         (["create_refnud", "amount=4000"], "parameter.operation", "Did you mean create_refund?"),
+        (["stripe_api_write", "amount=4000"], "parameter.operation", "Name the operation itself"),
         (["create_refund", "amount=$40"], "parameter.amount", "Write amount=4000 for $40.00 USD."),
         (["create_refund", "amount=40.00"], "parameter.amount", "amount=65000 for $650.00"),
         (["create_refund", "amuont=4000"], "parameter.unknown", "Did you mean amount"),

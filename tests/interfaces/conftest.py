@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class Company:
         principal: str = "stdio",
         toolset: Toolset = Toolset.DEFAULT,
     ) -> AsyncIterator[Connected]:
-        governance = Governance(gate, agent=agent, principal=principal)
+        governance = Governance(gate, agent=agent, principal=principal, toolset=toolset)
         server = build_server(governance, Listing(gate, agent=agent, principal=principal), toolset)
         info = Implementation(name="test-client", version="1")
         async with Client(server, mode=mode, client_info=info) as client:
@@ -164,13 +164,20 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.home
 
 
-@pytest.fixture
-async def company(founded: Path, tmp_path: Path) -> AsyncIterator[Company]:
-    settings = Settings(home=tmp_path / "home")
+@contextmanager
+def copied(founded: Path, home: Path) -> Iterator[Company]:
+    """A company of its own in the same world: nothing that happens in one is seen in another."""
+    settings = Settings(home=home)
     shutil.copytree(founded, settings.home)
     clock = SystemClock(simulated_offset(AFTERNOON, ZONE))
     with closing(Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000)) as world:
         yield Company(settings, world)
+
+
+@pytest.fixture
+def company(founded: Path, tmp_path: Path) -> Iterator[Company]:
+    with copied(founded, tmp_path / "home") as company:
+        yield company
 
 
 @pytest.fixture(params=ERAS)

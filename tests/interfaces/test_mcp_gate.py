@@ -177,7 +177,18 @@ async def test_a_tool_that_somebody_adds_is_governed_and_never_runs(company: Com
 
 
 @pytest.mark.parametrize(
-    "name", ["stripe_api_write", "PostRefunds", "create_refund ", "Create_Refund", "", "\u202etool", "x" * 500]
+    "name",
+    [
+        "stripe_api_execute",
+        "stripe_api_write ",
+        "Stripe_Api_Write",
+        "PostRefunds",
+        "create_refund ",
+        "Create_Refund",
+        "",
+        "\u202etool",
+        "x" * 500,
+    ],
 )
 async def test_an_unknown_tool_is_blocked_and_recorded(company: Company, name: str) -> None:
     async with company.connected() as connected:

@@ -25,6 +25,7 @@ from .conftest import Company, Connected
 PATIENCE = 30
 SHOWN = [row.name for row in tools_of(Toolset.DEFAULT)]
 NO_PAYOUTS = "  - {id: no-payouts, when: {action: [payouts, transfers]}, then: block}\n"
+PAYOUT = {"amount": 5000, "currency": "usd"}
 NOT_FOR_BOT = "  - {id: not-for-bot, when: {action: payouts, agent: bot}, then: block}\n"
 
 
@@ -54,7 +55,7 @@ async def test_a_tool_that_could_only_be_blocked_is_hidden_and_still_governed(co
         shown = await listed(connected)
         answer = await connected.call("create_payout", amount=5000, currency="usd")
 
-        assert shown == [name for name in SHOWN if name not in {"create_payout", "create_transfer"}]
+        assert shown == [name for name in SHOWN if name != "create_payout"]
         assert "Not available to you: payouts, transfers, bank details, access." in (
             connected.client.instructions or ""
         )
@@ -65,6 +66,18 @@ async def test_a_tool_that_could_only_be_blocked_is_hidden_and_still_governed(co
 async def test_a_payout_that_is_only_blocked_at_night_is_shown(company: Company, era: str) -> None:
     async with company.connected(mode=era, now="2026-03-03T02:00") as connected:
         assert await listed(connected) == SHOWN
+
+
+async def test_the_generic_tool_for_what_is_closed_altogether_is_hidden_too(company: Company, era: str) -> None:
+    start_with(company, "  - {id: no-writes, when: {kind: write}, then: block}\n")
+    async with company.connected(mode=era) as connected:
+        shown = await listed(connected)
+        answer = await connected.call("stripe_api_write", stripe_api_operation_id="PostPayouts", parameters=PAYOUT)
+
+    assert "stripe_api_read" in shown
+    assert "stripe_api_write" not in shown
+    assert "create_refund" not in shown
+    assert (answer.status, answer.code) == ("blocked", "policy.blocked")
 
 
 async def test_what_is_hidden_from_one_agent_is_shown_to_another(company: Company) -> None:

@@ -17,10 +17,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import Failure, Kind, State
-from runplane_mcp.errors import InternalError, ParameterError, RequestError, StoreError
+from runplane_mcp.errors import InternalError, OperationError, ParameterError, RequestError, StoreError
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.interfaces.mcp.envelope import FINE, SCHEMA, Answer, about_request, about_requests, about_trouble
 from tests.interfaces.billed import BILLED
+from tests.interfaces.catalog_answers import CATALOG_ANSWERS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -281,6 +282,7 @@ ANSWERS: dict[str, Answer] = {
     ),
     **SUCCESSES,
     **SECRETS,
+    **CATALOG_ANSWERS,
     **{name: done(action, tool, **result) for name, (action, tool, result) in BILLED.items()},
     "waiting_asked_before": about_request(waiting(repeat=How.OPEN), now=NOW, tool="create_refund"),
     "waiting_since_the_same_was_done": about_request(
@@ -364,6 +366,45 @@ ANSWERS: dict[str, Answer] = {
         now=NOW,
         tool="create_refunds",
     ),
+    "blocked_unknown_operation": about_request(
+        replace(
+            BASE,
+            status=State.BLOCKED,
+            action="unknown",
+            failure=Failure(
+                "operation.unknown", "Stripe has no operation PostRefund. Nearest: PostRefunds, PostPayouts."
+            ),
+        ),
+        now=NOW,
+        tool="stripe_api_write",
+    ),
+    "failed_of_the_other_kind": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            failure=Failure(
+                "parameter.kind",
+                "PostRefunds changes something, and stripe_api_read is for what only reads.",
+                param="stripe_api_operation_id",
+            ),
+            tell_agent="It is called with stripe_api_write.",
+        ),
+        now=NOW,
+        tool="stripe_api_read",
+    ),
+    "failed_at_another_address": about_request(
+        replace(
+            BASE,
+            status=State.FAILED,
+            action="file.create",
+            failure=Failure(
+                "operation.host",
+                "It needs Stripe's address for files, which Runplane does not talk to; nothing was sent.",
+            ),
+        ),
+        now=NOW,
+        tool="stripe_api_write",
+    ),
     "failed_parameter": about_request(
         replace(
             BASE,
@@ -394,6 +435,17 @@ ANSWERS: dict[str, Answer] = {
             "request.not_found", "There is no such request of yours.", next_step="Use list_requests to see yours."
         ),
         tool="get_request",
+        operation=False,
+        may_have_run=False,
+    ),
+    "trouble_unknown_operation": about_trouble(
+        OperationError(
+            "operation.unknown",
+            "Stripe has no operation PostRefund. Nearest: PostRefunds.",
+            next_step="Find it with stripe_api_search.",
+            param="stripe_api_operation_id",
+        ),
+        tool="stripe_api_details",
         operation=False,
         may_have_run=False,
     ),
@@ -515,7 +567,7 @@ def test_a_message_is_short_and_says_nothing_that_leads_astray(name: str) -> Non
     assert re.match(r"[A-Z0-9 ,]{4,}", message)
 
 
-@pytest.mark.parametrize("name", [name for name in ANSWERS if not name.startswith(("requests", "trouble"))])
+@pytest.mark.parametrize("name", [name for name in ANSWERS if not name.startswith(("requests", "trouble", "catalog"))])
 def test_the_first_words_say_whether_money_moved_and_the_ids_are_in_the_message(name: str) -> None:
     message = str(ANSWERS[name].envelope["message"])
 

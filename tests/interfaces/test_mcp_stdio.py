@@ -147,6 +147,36 @@ async def test_the_sdk_s_client_lists_and_calls_over_a_real_pipe(company: Compan
     assert "Traceback" not in logged
 
 
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_sdk_s_client_finds_an_operation_and_calls_it_over_a_real_pipe(
+    company: Company, tmp_path: Path, mode: str
+) -> None:
+    server = StdioServerParameters(
+        command=sys.executable, args=ARGUMENTS, env=environment(company.settings.home), cwd=tmp_path
+    )
+    with (tmp_path / "log").open("w") as log:
+        async with Client(stdio_client(server, errlog=log), mode=mode, read_timeout_seconds=PATIENCE) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            found = await client.call_tool("stripe_api_search", {"query": "give money back to a customer"})
+            details = await client.call_tool("stripe_api_details", {"stripe_api_operation_id": "PostRefunds"})
+            refund = {"stripe_api_operation_id": "PostRefunds", "parameters": {**SMALL, "amount": 500}}
+            done = await client.call_tool("stripe_api_write", {**refund, "justification": "broken"})
+            wrong = await client.call_tool("stripe_api_read", refund)
+            unknown = await client.call_tool("stripe_api_read", {"stripe_api_operation_id": "GetRefundz"})
+            read = await client.call_tool("stripe_api_read", {"stripe_api_operation_id": "GetRefunds"})
+            instructions = client.instructions or ""
+
+    answers = [each.structured_content for each in (found, details, done, wrong, unknown, read)]
+    assert all(isinstance(each, dict) for each in answers)
+    codes = [(each or {}).get("error", {}).get("code") for each in answers]
+    assert codes == [None, None, None, "parameter.kind", "operation.unknown", None]
+    assert [(each or {}).get("status") for each in answers[2:]] == ["succeeded", "failed", "blocked", "succeeded"]
+    assert tools["stripe_api_write"].annotations is not None
+    assert tools["stripe_api_write"].annotations.destructive_hint
+    assert "stripe_api_search" in instructions
+    assert company.refunds() == {"count": 1, "total": {"usd": 500}}
+
+
 async def test_stdout_carries_protocol_only_and_a_broken_frame_costs_only_itself(
     company: Company, tmp_path: Path
 ) -> None:

@@ -72,6 +72,8 @@ class Shape:
             known = list(self._field(path[:-1]).get("properties", {}))
             near = nearest(str(path[-1]), known)
             offer = f"Did you mean `{near}`?" if near else f"It takes: {', '.join(known) or 'nothing'}."
+            if not near and "parameters" in known:
+                offer = "Stripe's own parameters go into `parameters`."
             message = f"{self._tool} has no parameter `{name}`."
             return ParameterError("parameter.unknown", message, next_step=offer, param=name)
         if kind == "missing":
@@ -185,6 +187,8 @@ def _called(value: object) -> str:
 
 
 def _instead(value: object, kind: str, example: object) -> str:
+    if kind == "dict_type" and isinstance(value, str) and value.lstrip().startswith("{"):
+        return "Send the object itself, not its JSON text."
     if kind == "int_type":
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
             return f"Send {int(value)} without quotes."

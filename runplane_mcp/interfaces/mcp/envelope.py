@@ -17,7 +17,7 @@ from mcp_types import CallToolResult, ContentBlock, TextContent
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import Kind, State
 from runplane_mcp.core.text import escaped, unquoted, visible
-from runplane_mcp.errors import ParameterError, RequestError, RunplaneError
+from runplane_mcp.errors import OperationError, ParameterError, RequestError, RunplaneError
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.interfaces.mcp.messages import Next, Words, words_for
@@ -51,7 +51,10 @@ SCHEMA: Final[dict[str, Any]] = {
         "reference": {**_TEXT, "description": "RP-…, the short code for people."},
         "action": {**_TEXT, "description": "What it does, as resource.verb."},
         "simulator": {"type": "boolean", "description": "true: a simulated Stripe, no real money."},
-        "result": {"type": "object", "description": "Stripe's object or list; for list_requests the requests."},
+        "result": {
+            "type": "object",
+            "description": "Stripe's object or list; or the requests or operations that you asked for.",
+        },
         "error": {
             "type": "object",
             "properties": {"code": _TEXT, "message": _TEXT, "param": _TEXT, "stripe_request_id": _TEXT},
@@ -134,13 +137,18 @@ def about_requests(views: Sequence[RequestView]) -> Answer:
     return Answer(envelope, is_error=False, attachment={"requests": listed})
 
 
+def about_catalog(words: Words, found: Mapping[str, Json] | None) -> Answer:
+    """What was found in the catalog: of nobody's request and nothing that was done."""
+    return Answer(_envelope(words, result=found), is_error=False, attachment=found)
+
+
 def about_trouble(error: RunplaneError, *, tool: str, operation: bool, may_have_run: bool) -> Answer:
     """A call that has no request to show, of an `operation` tool or of a control tool.
 
     Only what an agent can act on is told in the error's own words; others name files, addresses or keys. `may_have_run`:
     a write was on its way, so that what could not be written down may be its outcome.
     """
-    actionable = isinstance(error, ParameterError | RequestError)
+    actionable = isinstance(error, OperationError | ParameterError | RequestError)
     status = State.FAILED if operation else None
     told = unquoted(visible(f"{error.message} {error.next_step}".strip(), 400)) if actionable else ""
     if actionable:
@@ -174,6 +182,8 @@ def about_trouble(error: RunplaneError, *, tool: str, operation: bool, may_have_
 def _after(error: RunplaneError, message: str, tool: str) -> Words:
     if isinstance(error, ParameterError):
         return Words(f"{message} Correct it and call {tool} once more.", Next("call", tool))
+    if isinstance(error, OperationError):
+        return Words(message, Next("call", "stripe_api_search"))
     if error.code == "request.closing":
         return Words(f"{message} Tell the user: “Runplane is stopping; nothing was done.”", Next("tell_user"))
     if error.code == "request.not_found":

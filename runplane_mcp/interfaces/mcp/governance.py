@@ -21,14 +21,17 @@ from mcp_types import CallToolRequestParams
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import OwnArguments
 from runplane_mcp.core.wire import Parameters
-from runplane_mcp.errors import InternalError, ParameterError, RequestError, RunplaneError
+from runplane_mcp.errors import InternalError, OperationError, ParameterError, RequestError, RunplaneError
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.interfaces.mcp.arguments import check_size, nearest, shown
-from runplane_mcp.interfaces.mcp.control import HANDLERS, Report
+from runplane_mcp.interfaces.mcp.caller import Caller, Report
+from runplane_mcp.interfaces.mcp.control import HANDLERS
 from runplane_mcp.interfaces.mcp.envelope import Answer, about_request, about_trouble
+from runplane_mcp.interfaces.mcp.generic import check_generic, meant_by
 from runplane_mcp.interfaces.mcp.row import ToolRow
 from runplane_mcp.interfaces.mcp.tools import BY_NAME
+from runplane_mcp.interfaces.mcp.toolset import Toolset
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +61,16 @@ class _Call:
 
 
 class Governance(Extension):
-    """Hands every call of one connection to the gate. `agent` is a label, `principal` who is accountable."""
+    """Hands every call of one connection to the gate. `agent` is a label, `principal` who is accountable, `toolset` what
+    the client is shown."""
 
     identifier = "io.runplane/governance"
 
-    def __init__(self, gate: Gate, *, agent: str, principal: str = STDIO) -> None:
+    def __init__(self, gate: Gate, *, agent: str, principal: str = STDIO, toolset: Toolset = Toolset.DEFAULT) -> None:
         self._gate = gate
         self._agent = agent
         self._principal = principal
+        self._caller = Caller(principal, agent, toolset)
         self._stopping = False
         self._active = 0
         self._quiet = anyio.Event()
@@ -78,7 +83,7 @@ class Governance(Extension):
         trouble: RunplaneError
         try:
             return (await self._answer(call)).as_result()
-        except (ParameterError, RequestError) as error:
+        except (OperationError, ParameterError, RequestError) as error:
             trouble = error
         except RunplaneError as error:
             log.error("%s: %s", call.known_name, error)
@@ -108,7 +113,7 @@ class Governance(Extension):
             raise RequestError("request.closing", "Runplane is stopping and takes no more requests.")
         row = call.row
         if row is not None and row.operation is None:
-            return await HANDLERS[row.name](self._gate, self._principal, row.shape.read(call.arguments), call.report)
+            return await HANDLERS[row.name](self._gate, self._caller, row.shape.read(call.arguments), call.report)
         with self._counted():
             view = await self._governed(row, call)
         return about_request(view, now=self._gate.clock.wall(), tool=shown(call.name))
@@ -120,8 +125,14 @@ class Governance(Extension):
             return await self._gate.refuse(attempt, _no_such_tool(call.name), blocked=True)
         try:
             operation_id, parameters, own = row.split(row.shape.read(call.arguments))
+            await check_generic(self._gate.catalog, row, operation_id, parameters)
+        except OperationError as error:
+            # Nobody can judge what there is not.
+            attempt = self._submission(call, meant_by(self._gate.catalog, row, call.arguments))
+            return await self._gate.refuse(attempt, error, blocked=True)
         except ParameterError as error:
-            return await self._gate.refuse(self._submission(call, row.usually), error)
+            attempt = self._submission(call, meant_by(self._gate.catalog, row, call.arguments))
+            return await self._gate.refuse(attempt, error)
         attempt = self._submission(call, operation_id, parameters, own)
         call.submitted = True
         return await self._gate.submit(attempt)
@@ -155,10 +166,10 @@ def _writes(row: ToolRow | None) -> bool:
     return row is not None and not row.annotations.read_only_hint
 
 
-def _no_such_tool(name: str) -> RunplaneError:
+def _no_such_tool(name: str) -> OperationError:
     near = nearest(name, list(BY_NAME))
     offer = f" The nearest is {near}." if near else ""
-    return RunplaneError("operation.unknown", f"Runplane has no tool {shown(name)}.{offer}")
+    return OperationError("operation.unknown", f"Runplane has no tool {shown(name)}.{offer}")
 
 
 def _client_of(ctx: ServerRequestContext[Any, Any]) -> str | None:

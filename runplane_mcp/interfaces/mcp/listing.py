@@ -28,7 +28,8 @@ INSTRUCTIONS: Final = (
     "person, or is blocked. Read `message` first and follow `next`; `status` says how it stands. A request that waits is "
     "held safely: call wait_for_request once, at most twice, then tell the user and end your turn. Never send a request "
     "again to get around a wait, a denial or a block, and look for no other way to Stripe. Amounts are whole numbers in "
-    "the currency's smallest unit. Give every write a justification: the person who decides reads it."
+    "the currency's smallest unit. Give every write a justification: the person who decides reads it. What has no tool of "
+    "its own is found with stripe_api_search and called with stripe_api_read or stripe_api_write; it is judged the same."
 )
 #: How often a change of the policy is looked for at most, and at least (seconds). Not every change wakes whoever waits:
 #: a policy file that this process itself has taken over does not.
@@ -79,9 +80,10 @@ class Listing:
 
     async def _hidden(self) -> frozenset[str] | None:
         try:
-            return (await self._closed()).operations
+            closed = await self._closed()
         except RunplaneError:
             return None
+        return closed.operations | {kind.value for kind in closed.kinds}
 
     async def _closed(self) -> Closed:
         return await self._gate.closed(principal=self._principal, agent=self._agent, via="mcp", reachable=REACHABLE)
@@ -90,6 +92,8 @@ class Listing:
 def is_closed(tool: str, closed: Closed) -> bool:
     """Whether every call of a tool would be blocked. A tool that is not in the table is nobody's to hide."""
     row = BY_NAME.get(tool)
+    if row is not None and row.generic is not None:
+        return row.generic in closed.kinds
     return row is not None and bool(row.operations) and closed.operations >= {*row.operations}
 
 

@@ -24,6 +24,10 @@ LOOK_AGAIN_MS = 60_000
 #: What others wrote is cut at this many characters and words.
 MOST_QUOTED, MOST_QUOTED_WORDS = 180, 20
 
+#: The generic tools, each with the one that takes the other kind of operations.
+_OTHER: Final = {"stripe_api_read": "stripe_api_write", "stripe_api_write": "stripe_api_read"}
+_GENERIC: Final = frozenset(_OTHER)
+
 SIMULATOR: Final = "Simulator: no real money."
 
 
@@ -199,6 +203,14 @@ def _succeeded(say: _Saying) -> Words:
 def _blocked(say: _Saying) -> Words:
     view = say.view
     failure = view.failure
+    if failure is not None and failure.code == "operation.unknown" and say.tool in _GENERIC:
+        return say.words(
+            "BLOCKED. Not done; no money moved.",
+            _plainly(failure),
+            "Call stripe_api_search to find the right id; do not guess one.",
+            next=Next("call", "stripe_api_search"),
+            user=f"Stripe has no such operation. The reference is {view.reference}.",
+        )
     if failure is not None and failure.code == "frozen":
         user = f"Somebody has paused such actions. The reference is {view.reference}."
     elif failure is not None and failure.code == "operation.unknown":
@@ -262,12 +274,13 @@ def _failed(say: _Saying) -> Words:
     failure = view.failure
     code = failure.code if failure is not None else ""
     if code.startswith("parameter."):
+        again = _OTHER.get(say.tool, say.tool) if code == "parameter.kind" else say.tool
         return say.words(
             "NOT DONE. No money moved.",
             _plainly(failure),
             unquoted(visible(view.tell_agent or "", MOST_QUOTED)),
-            f"Correct it and call {say.tool} once more." if not say.waited else "",
-            next=Next("tell_user") if say.waited else Next("call", say.tool),
+            f"Correct it and call {again} once more." if not say.waited else "",
+            next=Next("tell_user") if say.waited else Next("call", again),
             user=f"This could not be requested as it was. The reference is {view.reference}.",
         )
     if code == SAME:

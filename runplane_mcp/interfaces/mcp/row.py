@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from mcp_types import ToolAnnotations
 
-from runplane_mcp.core.request import OwnArguments
+from runplane_mcp.core.request import Kind, OwnArguments
 from runplane_mcp.core.wire import Value
 from runplane_mcp.interfaces.mcp.arguments import Shape
 from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
@@ -36,6 +36,8 @@ class ToolRow:
     otherwise: str = ""
     #: Other operations that `operation` can choose.
     also: tuple[str, ...] = ()
+    #: Of a tool that takes every operation of one kind by its id: that kind. It is recorded under what it was asked for.
+    generic: Kind | None = None
 
     @property
     def usually(self) -> str:
@@ -43,8 +45,8 @@ class ToolRow:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """Every Stripe operation that a call of it can become; none for a control tool."""
-        return (self.usually, *self.also) if self.operation is not None else ()
+        """Every Stripe operation that a call of it can become; none for a control tool, or for one that takes any."""
+        return (self.usually, *self.also) if self.operation is not None and self.generic is None else ()
 
     @cached_property
     def shape(self) -> Shape:

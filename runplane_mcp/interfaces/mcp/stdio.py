@@ -73,7 +73,7 @@ async def serve_stdio(
 
 
 async def _serve(gate: Gate, agent: str, toolset: Toolset, source: Source, sink: Sink, stopping: _Stopping) -> None:
-    governance = Governance(gate, agent=agent)
+    governance = Governance(gate, agent=agent, toolset=toolset)
     listing, bus = Listing(gate, agent=agent, principal=STDIO), InMemorySubscriptionBus()
     # The SDK has no public way to serve given streams on the server that it lets tools be added to.
     wire = build_server(governance, listing, toolset, bus)._lowlevel_server

@@ -20,6 +20,7 @@ from runplane_mcp.interfaces.mcp.tools import (
     products,
     refunds,
     requests,
+    stripe_api,
     subscriptions,
     transfers,
 )
@@ -41,11 +42,15 @@ TOOLS: Final[tuple[ToolRow, ...]] = (
     *credit_notes.TOOLS,
     *products.TOOLS,
     *coupons.TOOLS,
+    *stripe_api.TOOLS,
     *requests.TOOLS,
 )
 BY_NAME: Final[Mapping[str, ToolRow]] = {row.name: row for row in TOOLS}
-#: Every Stripe operation that a call of some tool can become.
+#: Every Stripe operation that has a tool of its own.
 REACHABLE: Final = frozenset(operation_id for row in TOOLS for operation_id in row.operations)
+_CALLERS: Final[Mapping[str, tuple[str, ...]]] = {
+    operation_id: tuple(row.name for row in TOOLS if operation_id in row.operations) for operation_id in REACHABLE
+}
 
 
 def tools_of(toolset: Toolset) -> tuple[ToolRow, ...]:
@@ -54,5 +59,5 @@ def tools_of(toolset: Toolset) -> tuple[ToolRow, ...]:
 
 
 def callers_of(operation_id: str) -> tuple[str, ...]:
-    """The tools of which a call can become this operation."""
-    return tuple(row.name for row in TOOLS if operation_id in row.operations)
+    """The tools of its own that an operation has: those of which a call can become it."""
+    return _CALLERS.get(operation_id, ())

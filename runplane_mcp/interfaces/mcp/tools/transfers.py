@@ -11,7 +11,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.wire import Value
 from runplane_mcp.errors import ParameterError
 from runplane_mcp.interfaces.mcp.fields import STRICT, Currency, Metadata, OwnWords, Paging, id_of, text_of
-from runplane_mcp.interfaces.mcp.row import BILLING, DEFAULT, GOVERNED, MONEY_OUT, READ, Operation, ToolRow, renamed
+from runplane_mcp.interfaces.mcp.row import BILLING, GOVERNED, MONEY_OUT, READ, Operation, ToolRow, renamed
 
 
 @with_config(STRICT)
@@ -84,7 +84,7 @@ TOOLS: Final = (
         f"Sends money from the Stripe balance to a connected account. {GOVERNED}",
         CreateTransfer,
         MONEY_OUT,
-        DEFAULT | BILLING,
+        BILLING,
         _transfer,
         "PostTransfers",
     ),
