@@ -35,7 +35,7 @@ Callers: TypeAlias = Callable[[str], Sequence[str]]
 _EXACT, _TOOL, _ACTION, _OTHER_ACTION, _RESOURCE, _VERB = 12.0, 6.0, 5.0, 3.2, 3.0, 2.0
 _GROUP, _REASON, _PARAMETER, _SENTENCE = 0.9, 0.7, 0.4, 0.3
 #: What is meant where no verb says it.
-_USUAL: Final = {"create": 0.3, "list": 0.25, "retrieve": 0.15, "update": 0.15, "search": 0.05}
+_USUAL: Final = {"create": 0.15, "list": 0.12, "retrieve": 0.08, "update": 0.08, "search": 0.02}
 #: What is not for everybody comes after what is: an operation, and the same of it by another path.
 _STANDING: Final = {
     "ga": 1.0,
@@ -60,12 +60,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """What an operation is in an index. `resource` is how many words its resource has, `usual` what speaks for it where
-    nothing else does, `standing` how far it is for everybody."""
+    """What an operation is in an index. `resource` is how many words its resource has, `usual` what speaks for its
+    verb where none was said, `known` for itself, `standing` how far it is for everybody."""
 
     operation: Operation
     resource: int
     usual: float
+    known: float
     standing: float
 
 
@@ -98,6 +99,7 @@ class Search:
         before previews and other paths. Empty where no word says anything."""
         index = self._index
         concepts = list(index.concepts(question[:MOST_QUESTION]))
+        unsaid = not any(index.says_what_to_do(concept) for concept in concepts)
         reached: dict[int, _Reached] = defaultdict(_Reached)
         for concept in concepts:
             for number, (score, covers) in index.reach(concept).items():
@@ -109,7 +111,7 @@ class Search:
         for number, here in sorted(reached.items()):
             document = index.documents[number]
             if fits is None or fits(document.operation):
-                found.append(Found(document.operation, _score(document, here, len(concepts))))
+                found.append(Found(document.operation, _score(document, here, len(concepts), unsaid=unsaid)))
         found.sort(key=lambda each: -each.score)
         least = found[0].score * _WORTH if found else 0.0
         return [each for each in found[:most] if each.score >= least]
@@ -160,15 +162,25 @@ class _Index:
     def __init__(self, catalog: Catalog, callers: Callers) -> None:
         self.documents: list[_Document] = []
         self._places: dict[str, list[_Place]] = defaultdict(list)
+        self._verbs: set[str] = set()
+        self._things: set[str] = set()
         for operation in catalog.operations:
             self._add(operation, callers(operation.operation_id))
         self._ids = frozenset(operation.operation_id.lower() for operation in catalog.operations)
         most = math.log(1 + len(self.documents))
-        self._rare = {term: math.log(1 + len(self.documents) / len(at)) / most for term, at in self._places.items()}
+        self._rare = {
+            term: math.log(1 + len(self.documents) / (_named(at) or len(at))) / most
+            for term, at in self._places.items()
+        }
         self._spelt: dict[str, list[str]] = defaultdict(list)
         for term in self._places:
             if "_" not in term and "." not in term and len(term) > _SHORTEST_GUESSED:
                 self._spelt[term[0]].append(term)
+
+    def says_what_to_do(self, concept: Mapping[str, float]) -> bool:
+        """Whether its likeliest meaning is a verb and no thing."""
+        first = next(iter(concept), "")
+        return first in self._verbs and first not in self._things
 
     def reach(self, concept: Mapping[str, float]) -> dict[int, tuple[float, int]]:
         """What one thing that was said reaches: how well, and which words of the resource it covers."""
@@ -219,8 +231,16 @@ class _Index:
         steps = [stem(word) for word in resource.split("_")]
         for term, (weight, covers) in _terms(operation, steps, verb, tools).items():
             self._places[term].append(_Place(number, weight, covers))
-        usual = _USUAL.get(verb, 0.0) + (0.4 if tools else 0.0) + (0.1 if operation.judged else 0.0)
-        self.documents.append(_Document(operation, len(steps), usual, _STANDING.get(operation.availability, 0.4)))
+        self._verbs.add(name_of(verb))
+        self._things.update(steps)
+        known = (0.2 if tools else 0.0) + (0.05 if operation.judged else 0.0)
+        standing = _STANDING.get(operation.availability, 0.4)
+        self.documents.append(_Document(operation, len(steps), _USUAL.get(verb, 0.0), known, standing))
+
+
+def _named(places: list[_Place]) -> int:
+    """In how many operations a term is part of a name: what is only written about makes no word common."""
+    return sum(place.weight >= _GROUP for place in places)
 
 
 def _terms(operation: Operation, steps: list[str], verb: str, tools: Sequence[str]) -> dict[str, tuple[float, int]]:
@@ -256,10 +276,11 @@ def _terms(operation: Operation, steps: list[str], verb: str, tools: Sequence[st
     return terms
 
 
-def _score(document: _Document, here: _Reached, concepts: int) -> float:
+def _score(document: _Document, here: _Reached, concepts: int, *, unsaid: bool) -> float:
     left = document.resource - here.covers.bit_count()
     said = 0.4 + 0.6 * here.said / concepts
-    return (here.score * said / (1 + 0.22 * left) + 0.5 * document.usual) * document.standing
+    usual = document.usual if unsaid else 0.0
+    return (here.score * said / (1 + 0.22 * left) + usual + document.known) * document.standing
 
 
 def _groups_of(operation: Operation) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Final
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _IGNORED: Final = frozenset(
-    "a an and any are as at be by can could do does for from has he her him his i in into is it its me my of on or our "
+    "a an and any are as at be by can could do does for from has he her him his i in into is it its me my of on one or our "
     "please she should so some stripe that the their them then there these they this to us want was we will with would "
     "you your need using via api v1 v2".split()
 )
