@@ -38,6 +38,19 @@ class Shapes:
         """The top-level parameters of an operation with all their types; empty where it has no shape."""
         return {name: _types(what) for name, what in self.operations.get(operation_id, {}).items()}
 
+    def inside(self, operation_id: str, name: str) -> int | None:
+        """The shape of what stands inside of a top-level parameter, None where nobody declares it."""
+        what = self.operations.get(operation_id, {}).get(name)
+        return None if what is None else _number(what)
+
+    def fields(self, shape: int) -> Iterator[tuple[str, str]]:
+        """What can stand in a shape: each name with all its types."""
+        return ((name, _types(what)) for name, what in self.inner[shape].items())
+
+    def within(self, shape: int, name: str) -> int | None:
+        """The shape of what stands inside of a field of a shape."""
+        return _number(self.inner[shape][name])
+
     def names_inside(self, operation_id: str, known: dict[int, frozenset[str]]) -> frozenset[str]:
         """Every name that can stand inside of a parameter, at whatever depth. `known` keeps what was found, by shape."""
         found = _NO_NAMES

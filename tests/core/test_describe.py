@@ -23,7 +23,7 @@ def operation(id: str) -> Operation:
 
 def test_the_example_of_every_operation_is_taken_and_is_that_operation() -> None:
     for each in CATALOG.operations:
-        example = example_of(each)
+        example = example_of(CATALOG, each)
         CATALOG.check(each, example)
         classified = CATALOG.classify(encode(each.method, each.path, example))
 
@@ -32,7 +32,7 @@ def test_the_example_of_every_operation_is_taken_and_is_that_operation() -> None
 
 def test_every_parameter_is_told_with_its_type_and_whether_it_must_be_given() -> None:
     for each in CATALOG.operations:
-        parameters = list(parameters_of(each))
+        parameters = list(parameters_of(CATALOG, each))
         names = [parameter.name for parameter in parameters]
 
         assert sorted(names) == sorted({*each.params, *each.path_parameters})
@@ -43,23 +43,37 @@ def test_every_parameter_is_told_with_its_type_and_whether_it_must_be_given() ->
 
 def test_what_is_told_of_an_operation_is_small() -> None:
     sizes = {
-        each.operation_id: len(json.dumps([[p.name, p.means, p.brings] for p in parameters_of(each)]))
+        each.operation_id: len(
+            json.dumps([[p.name, p.means, p.inside, p.brings] for p in parameters_of(CATALOG, each)])
+        )
         for each in CATALOG.operations
     }
 
-    assert max(sizes.values()) < 8_000, max(sizes, key=lambda id: sizes[id])
+    assert max(sizes.values()) < 12_000, max(sizes, key=lambda id: sizes[id])
     assert max(len(sentence_of(each)) for each in CATALOG.operations) <= max(LONGEST_SENTENCE, 140)
 
 
 def test_what_a_parameter_can_make_of_an_operation_is_told() -> None:
-    brings = {each.name: each.brings for each in parameters_of(operation("PostCustomers"))}
+    brings = {each.name: each.brings for each in parameters_of(CATALOG, operation("PostCustomers"))}
 
     assert "credits" in brings["balance"]
     assert brings["name"] == brings["metadata"] == ()
-    changes = {each.name: each.brings for each in parameters_of(operation("PostSubscriptionsSubscriptionExposedId"))}
+    changes = {
+        each.name: each.brings for each in parameters_of(CATALOG, operation("PostSubscriptionsSubscriptionExposedId"))
+    }
     assert "cancellations" in changes["cancel_at_period_end"]
     assert "transfers" in changes["transfer_data"]
     assert changes["description"] == ()
+
+
+def test_what_stands_inside_of_a_parameter_is_told_as_far_as_stripes_sdk_declares_it() -> None:
+    inside = {
+        each.name: each.inside for each in parameters_of(CATALOG, operation("PostSubscriptionsSubscriptionExposedId"))
+    }
+
+    assert inside["items"]["quantity"] == "a whole number"
+    assert inside["transfer_data"].keys() >= {"destination"}
+    assert inside["metadata"] == {}
 
 
 @pytest.mark.parametrize(
@@ -79,11 +93,11 @@ def test_an_operation_that_nobody_has_judged_says_so() -> None:
         if not each.judged:
             assert "Nobody has judged yet" in sentence_of(each)
             assert each.kind is Kind.READ or undo_of(each) == "Nobody has said whether it can be undone."
-            assert not any(parameter.brings for parameter in parameters_of(each))
+            assert not any(parameter.brings for parameter in parameters_of(CATALOG, each))
 
 
 def test_amounts_are_said_to_be_in_the_smallest_unit() -> None:
-    amount = next(each for each in parameters_of(operation("PostRefunds")) if each.name == "amount")
+    amount = next(each for each in parameters_of(CATALOG, operation("PostRefunds")) if each.name == "amount")
 
     assert amount.means == "a whole number, in the currency's smallest unit"
 

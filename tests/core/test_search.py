@@ -274,7 +274,10 @@ def test_a_name_of_an_action_offers_the_operation_itself_before_its_other_paths(
 
 
 def test_words_are_held_as_they_are_written() -> None:
-    assert [each.operation_id for each in SEARCH.holding(["REFUND", "gives", "back"])] == ["PostRefunds"]
+    held = {each.operation_id for each in SEARCH.holding(["REFUND", "gives", "back"])}
+
+    assert "PostRefunds" in held
+    assert "GetRefunds" not in held
     assert SEARCH.holding(["no-such-thing"]) == []
 
 

@@ -24,7 +24,7 @@ def test_what_is_at_the_api_s_own_address_can_be_sent() -> None:
 
 @pytest.mark.parametrize("operation", ELSEWHERE, ids=lambda each: each.operation_id)
 def test_an_effect_at_another_address_is_a_refusal(operation: Operation) -> None:
-    classified = CATALOG.classify(encode(operation.method, operation.path, example_of(operation)))
+    classified = CATALOG.classify(encode(operation.method, operation.path, example_of(CATALOG, operation)))
 
     for effect in (effect_of(classified, {}), unknown_effect(classified)):
         assert effect.refusal is not None

@@ -290,7 +290,7 @@ async def test_what_lives_at_another_address_is_never_sent(company: Company, ope
     )
     tool = "stripe_api_read" if operation.kind.value == "read" else "stripe_api_write"
     async with company.connected() as connected:
-        answer = await connected.call(tool, **write(example_of(operation), operation.operation_id))
+        answer = await connected.call(tool, **write(example_of(CATALOG, operation), operation.operation_id))
 
     assert (answer.status, answer.code) == ("failed", "operation.host"), answer.text
     assert "Runplane does not talk to" in answer.text

@@ -56,7 +56,7 @@ async def describe_api(gate: Gate, caller: Caller, given: Mapping[str, Value], _
     if operation is None:
         raise await unknown_operation(gate.catalog, name)
     closed = await closed_operations(gate, caller)
-    return about_details(details_json(operation, caller.toolset, closed))
+    return about_details(details_json(gate.catalog, operation, caller.toolset, closed))
 
 
 async def unknown_operation(catalog: Catalog, name: str) -> OperationError:
@@ -125,14 +125,15 @@ def about_details(details: dict[str, Json]) -> Answer:
         return about_catalog(words, details)
     message = (
         f"WHAT IT TAKES: {name}. Nothing was done by looking. It is in result and in the text after this. Call {tools}; "
-        "`call` shows the form, with made-up ids. What stands inside of objects and lists is as Stripe's own API has it."
+        "`call` shows the form, with made-up ids; `inside` says what stands in objects and lists."
     )
     return about_catalog(Words(message, None), details)
 
 
-def details_json(operation: Operation, toolset: Toolset, closed: frozenset[str]) -> dict[str, Json]:
-    """All that a model needs to call an operation, a few thousand characters at most."""
-    parameters = list(parameters_of(operation))
+def details_json(catalog: Catalog, operation: Operation, toolset: Toolset, closed: frozenset[str]) -> dict[str, Json]:
+    """All that a model needs to call an operation: some hundred characters mostly, some thousand at most."""
+    parameters = list(parameters_of(catalog, operation))
+    inside: dict[str, Json] = {each.name: dict(each.inside) for each in parameters if each.inside}
     brings: dict[str, Json] = {each.name: list(each.brings) for each in parameters if each.brings}
     generic = BY_KIND[operation.kind]
     details: dict[str, Json] = {
@@ -143,12 +144,13 @@ def details_json(operation: Operation, toolset: Toolset, closed: frozenset[str])
         "effects": list(operation.effects),
         "required": [each.name for each in parameters if each.required],
         "parameters": {each.name: each.means for each in parameters},
+        "inside": inside,
         "parameters_that_bring": brings,
         "call": {
             "tool": generic,
             "arguments": {
                 "stripe_api_operation_id": operation.operation_id,
-                "parameters": cast("Json", example_of(operation)),
+                "parameters": cast("Json", example_of(catalog, operation)),
             },
         },
     }
