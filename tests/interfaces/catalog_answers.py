@@ -4,6 +4,8 @@ for. What they tell of is made up, so that a new judgement changes no golden fil
 from __future__ import annotations
 
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.errors import OperationError
+from runplane_mcp.interfaces.mcp.envelope import about_trouble
 from runplane_mcp.interfaces.mcp.finding import about_details, about_found
 
 REFUND: dict[str, Json] = {
@@ -41,4 +43,15 @@ CATALOG_ANSWERS = {
     "catalog_nothing_found": about_found([]),
     "catalog_details": about_details(DETAILS),
     "catalog_details_of_what_is_closed": about_details({**DETAILS, "available": False, "note": "not available to you"}),
+    "trouble_unknown_operation": about_trouble(
+        OperationError(
+            "operation.unknown",
+            "Stripe has no operation PostRefund. Nearest: PostRefunds.",
+            next_step="Find it with stripe_api_search.",
+            param="stripe_api_operation_id",
+        ),
+        tool="stripe_api_details",
+        operation=False,
+        may_have_run=False,
+    ),
 }

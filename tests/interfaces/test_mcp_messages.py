@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import Failure, Kind, State
-from runplane_mcp.errors import InternalError, OperationError, ParameterError, RequestError, StoreError
+from runplane_mcp.errors import InternalError, ParameterError, RequestError, StoreError
 from runplane_mcp.gate.view import AnswerSecret, RequestView
 from runplane_mcp.interfaces.mcp.envelope import FINE, SCHEMA, Answer, about_request, about_requests, about_trouble
 from tests.interfaces.billed import BILLED
@@ -282,7 +282,6 @@ ANSWERS: dict[str, Answer] = {
     ),
     **SUCCESSES,
     **SECRETS,
-    **CATALOG_ANSWERS,
     **{name: done(action, tool, **result) for name, (action, tool, result) in BILLED.items()},
     "waiting_asked_before": about_request(waiting(repeat=How.OPEN), now=NOW, tool="create_refund"),
     "waiting_since_the_same_was_done": about_request(
@@ -366,6 +365,7 @@ ANSWERS: dict[str, Answer] = {
         now=NOW,
         tool="create_refunds",
     ),
+    **CATALOG_ANSWERS,
     "blocked_unknown_operation": about_request(
         replace(
             BASE,
@@ -435,17 +435,6 @@ ANSWERS: dict[str, Answer] = {
             "request.not_found", "There is no such request of yours.", next_step="Use list_requests to see yours."
         ),
         tool="get_request",
-        operation=False,
-        may_have_run=False,
-    ),
-    "trouble_unknown_operation": about_trouble(
-        OperationError(
-            "operation.unknown",
-            "Stripe has no operation PostRefund. Nearest: PostRefunds.",
-            next_step="Find it with stripe_api_search.",
-            param="stripe_api_operation_id",
-        ),
-        tool="stripe_api_details",
         operation=False,
         may_have_run=False,
     ),
