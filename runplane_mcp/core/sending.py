@@ -1,4 +1,4 @@
-"""Which operations can be sent from here at all, whatever a policy says of them."""
+"""Which operations can be sent from here at all, whatever a policy says of them, and under which version of the API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ _ELSEWHERE: Final = {
     "files": "Stripe's address for files",
     "meter_events": "Stripe's address for streams of meter events",
 }
+
+#: The version of Stripe's API that the catalog was judged by. Sent with every request but those of previews.
+API_VERSION: Final = "2026-10-28.endive"
+#: The same release with what is in preview; under the version above Stripe does not know of it.
+PREVIEW_VERSION: Final = "2026-10-28.preview"
+_PREVIEWS: Final = frozenset({"public_preview", "private_preview"})
+
+
+def version_of(operation: Operation) -> str:
+    """The version that an operation is sent under. It is in the digest that people sign."""
+    return PREVIEW_VERSION if operation.availability in _PREVIEWS else API_VERSION
 
 
 def unsendable(operation: Operation) -> Failure | None:

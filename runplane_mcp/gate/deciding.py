@@ -18,12 +18,12 @@ from runplane_mcp.core.mentions import findable, in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
+from runplane_mcp.core.sending import API_VERSION, version_of
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
 from runplane_mcp.gate.repeats import beside, duplicate_of
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
-from runplane_mcp.stripe_api.client import API_VERSION
 
 #: How this process and the agents share the machine: as one user. Said in every decision record and on every card.
 TRIAL = "trial"
@@ -32,12 +32,13 @@ TRIAL = "trial"
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A decision together with everything it was made from. `same_as` is what it would do a second time, or
-    a create like it that is open."""
+    a create like it that is open. `api_version` is what it would be sent under."""
 
     decision: Decision
     facts: Facts
     policy: CompiledPolicy
     same_as: ActionRequest | None = None
+    api_version: str = API_VERSION
 
 
 def standing_facts(
@@ -111,7 +112,8 @@ def judge(
         facts["possible_duplicate"] = same_as is not None
         same_as = same_as or beside(reader, request, classified, effect)
     usages = [reader.usage(bucket, now, excluding=request.id) for bucket in policy.buckets(facts)]
-    return Judged(decide(policy, facts, usages, without_risk=without_risk), facts, policy, same_as)
+    decision = decide(policy, facts, usages, without_risk=without_risk)
+    return Judged(decision, facts, policy, same_as, version_of(classified.operation))
 
 
 def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:
@@ -167,7 +169,7 @@ def record_decision(
             request_id=request.id,
             nonce=nonce,
             identity=request.identity,
-            api_version=API_VERSION,
+            api_version=judged.api_version,
             wire=wire,
             principal=request.principal,
             preconditions=preconditions,

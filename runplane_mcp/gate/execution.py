@@ -21,6 +21,7 @@ from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
+from runplane_mcp.core.sending import version_of
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.freezes import Freezes
@@ -28,7 +29,7 @@ from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from
 from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
-from runplane_mcp.stripe_api.client import API_VERSION, Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
+from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
 
 logger = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class Executor:
             request_id=request.id,
             nonce=record.nonce,
             identity=request.identity,
-            api_version=API_VERSION,
+            api_version=version_of(self._operation(request)),
             wire=request.effective,
             principal=request.principal,
             preconditions=preconditions_from(record.detail),
@@ -234,7 +235,8 @@ class Executor:
         if request.effective is None:
             raise InternalError("internal.bytes", "The request has no bytes: it does not run.")
         key = request.stripe_key if request.effective.keyed else None
-        return await self.connection.send(request.effective, idempotency_key=key)
+        version = version_of(self._operation(request))
+        return await self.connection.send(request.effective, idempotency_key=key, version=version)
 
     async def _evidence(self, request: ActionRequest, operation: Operation) -> object:
         if request.effective is None or request.stripe_key is None:

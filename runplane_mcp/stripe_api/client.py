@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio.to_thread
 
 from runplane_mcp.core.request import StripeIdentity
+from runplane_mcp.core.sending import API_VERSION
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.errors import InternalError, StripeError
 from runplane_mcp.stripe_api.answers import Answer, Busy, Done, Lost, NotSent, Refused
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["API_VERSION", "Answer", "Busy", "Done", "Lost", "NotSent", "Refused", "StripeConnection"]
 
-#: The version of Stripe's API that the catalog was judged by. Sent with every request.
-API_VERSION: Final = "2026-10-28.endive"
 TIMEOUT: Final = 30.0
 
 
@@ -55,8 +54,10 @@ class StripeConnection:
         """Imports Stripe's SDK and makes the TLS context, in a worker thread; later sends need not wait for it."""
         await self._ready()
 
-    async def send(self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None) -> Answer:
-        """Sends exactly these bytes, once. `account` is the connected account to act on.
+    async def send(
+        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None, version: str = API_VERSION
+    ) -> Answer:
+        """Sends exactly these bytes, once, under this version of the API. `account` is the connected account to act on.
 
         InternalError when that cannot be guaranteed, and for a POST, or a DELETE in /v2, without a key: the SDK would
         invent one, and a repeat would be a second effect. Then nothing was sent.
@@ -64,7 +65,7 @@ class StripeConnection:
         if wire.keyed and not idempotency_key:
             raise InternalError("internal.key", f"A {wire.method} without an idempotency key is never sent.")
         transport = await self._ready()
-        return await transport.send(wire, idempotency_key=idempotency_key, account=account)
+        return await transport.send(wire, idempotency_key=idempotency_key, account=account, version=version)
 
     async def identity(self, *, account: str | None = None) -> StripeIdentity:
         """Whose key it is: account and mode, asked of Stripe. StripeError `stripe.*` with what to do about it."""
@@ -106,7 +107,7 @@ class StripeConnection:
     def _load(self) -> Transport:
         from runplane_mcp.stripe_api.transport import Transport
 
-        return Transport(self._key, self._base, API_VERSION, self._timeout)
+        return Transport(self._key, self._base, self._timeout)
 
     async def _asked(self, path: str, account: str | None) -> dict[str, object]:
         answer = await self.send(encode("GET", path, {}), idempotency_key=None, account=account)

@@ -17,6 +17,7 @@ import anyio
 import httpx2
 import stripe
 
+from runplane_mcp.core.sending import API_VERSION
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.errors import InternalError
 from runplane_mcp.stripe_api.answers import Answer, Lost, NotSent, read_answer
@@ -53,9 +54,9 @@ _SENDING: ContextVar[_Sending] = ContextVar("runplane_sending")
 class Transport:
     """One shared HTTP client, and the SDK's client on top of it. `timeout` is for a whole exchange, in seconds."""
 
-    def __init__(self, key: StripeKey, base: str, api_version: str, timeout: float) -> None:
+    def __init__(self, key: StripeKey, base: str, timeout: float) -> None:
         _silence()
-        self._key, self._base, self._version = key, base, api_version
+        self._key, self._base = key, base
         # No proxies or certificates from the environment: an agent's wrapper script could set those.
         self._http = httpx2.AsyncClient(
             timeout=timeout, trust_env=False, follow_redirects=False, verify=base.startswith("https:")
@@ -63,16 +64,18 @@ class Transport:
         self._exact = _ExactClient(self._http, timeout)
         self._sdk = stripe.StripeClient(
             key.reveal(),
-            stripe_version=api_version,
+            stripe_version=API_VERSION,
             base_addresses={"api": base, "connect": base, "files": base, "meter_events": base},
             max_network_retries=0,
             http_client=self._exact,
         )
 
-    async def send(self, wire: WireRequest, *, idempotency_key: str | None, account: str | None) -> Answer:
+    async def send(
+        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None, version: str
+    ) -> Answer:
         """Sends `wire` once. InternalError when the SDK would have sent anything else: then nothing left."""
-        ours = {"authorization": f"Bearer {self._key.reveal()}", "stripe-version": self._version}
-        options = {"max_network_retries": 0, "stripe_version": self._version}
+        ours = {"authorization": f"Bearer {self._key.reveal()}", "stripe-version": version}
+        options = {"max_network_retries": 0, "stripe_version": version}
         if idempotency_key is not None:
             ours["idempotency-key"] = options["idempotency_key"] = idempotency_key
         if account is not None:

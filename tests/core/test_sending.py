@@ -8,7 +8,7 @@ from runplane_mcp.core.catalog import load
 from runplane_mcp.core.describe import example_of
 from runplane_mcp.core.effects import effect_of, unknown_effect
 from runplane_mcp.core.operation import Operation
-from runplane_mcp.core.sending import unsendable
+from runplane_mcp.core.sending import API_VERSION, PREVIEW_VERSION, unsendable, version_of
 from runplane_mcp.core.wire import encode
 
 CATALOG = load()
@@ -20,6 +20,12 @@ def test_what_is_at_the_api_s_own_address_can_be_sent() -> None:
 
     assert refused == {each.operation_id for each in ELSEWHERE}
     assert {each.host for each in ELSEWHERE} == {"connect", "files", "meter_events"}
+
+
+def test_previews_are_sent_under_their_own_version() -> None:
+    for each in CATALOG.operations:
+        assert (version_of(each) == PREVIEW_VERSION) == each.availability.endswith("_preview")
+        assert version_of(each) in {API_VERSION, PREVIEW_VERSION}
 
 
 @pytest.mark.parametrize("operation", ELSEWHERE, ids=lambda each: each.operation_id)

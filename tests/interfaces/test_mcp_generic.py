@@ -10,6 +10,7 @@ import pytest
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.describe import example_of
+from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.request import State
 from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
 from runplane_mcp.simulator import SEED
@@ -249,29 +250,43 @@ async def test_another_path_to_the_same_is_judged_as_the_same(company: Company, 
     assert company.writes() == 0
 
 
-def unjudged(availability: str, kind: str) -> str:
-    found = [
+def unjudged(availability: str, kind: str) -> Operation:
+    """One of the first namespace that nobody has judged."""
+    return next(
         each
         for each in CATALOG.operations
         if not each.judged
-        and each.availability == availability
-        and each.kind.value == kind
-        and not each.required
-        and not each.path_parameters
-        and each.host == "api"
-    ]
-    return found[0].operation_id
+        and (each.availability, each.kind.value, each.host, each.api_version) == (availability, kind, "api", "v1")
+    )
 
 
 async def test_what_nobody_has_judged_is_blocked_by_the_shipped_policy(company: Company, era: str) -> None:
     async with company.connected(mode=era) as connected:
         for availability in ("public_preview", "private_preview"):
             for tool, kind in (("stripe_api_write", "write"), ("stripe_api_read", "read")):
-                answer = await connected.call(tool, **write({}, unjudged(availability, kind)))
+                operation = unjudged(availability, kind)
+                sent = write(example_of(CATALOG, operation), operation.operation_id)
+                answer = await connected.call(tool, **sent)
 
                 assert (answer.status, answer.code) == ("blocked", "policy.blocked")
                 assert "Do not retry, split, lower or reroute it." in answer.text
     assert company.writes() == 0
+
+
+async def test_a_preview_that_the_policy_lets_people_decide_is_asked_about_and_sent(company: Company, era: str) -> None:
+    start_with(company)
+    text = company.settings.policy_file.read_text()
+    company.settings.policy_file.write_text(text.replace("unjudged: block", "unjudged: require_approval"))
+    preview = unjudged("public_preview", "write")
+    async with company.connected(mode=era) as connected:
+        asked = await connected.call("stripe_api_write", **write(example_of(CATALOG, preview), preview.operation_id))
+        before = company.writes()
+        await company.vote(asked.request_id, Answer.YES)
+        done = await connected.call("wait_for_request", request_id=asked.request_id, seconds=20)
+
+    assert (asked.status, asked.envelope["action"], before) == ("waiting", preview.action, 0)
+    # The simulated Stripe has no previews, and says so.
+    assert (done.status, company.writes()) == ("failed", 1)
 
 
 ELSEWHERE = [each for each in CATALOG.operations if each.host != "api"]
