@@ -17,6 +17,7 @@ from pathlib import Path
 from runplane_mcp.app import default_policy_text
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.request import State, StripeIdentity
+from runplane_mcp.core.sending import API_VERSION
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import SystemClock, simulated_offset
 from runplane_mcp.gate.execution import Executor
@@ -89,11 +90,13 @@ class Remembered(StripeConnection):
         super().__init__(key, base=base, target=target)
         self._answers: dict[str, Answer] = {}
 
-    async def send(self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None) -> Answer:
+    async def send(
+        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None, version: str = API_VERSION
+    ) -> Answer:
         asked = f"{wire.method} {wire.url}"
         known = self._answers.get(asked)
         if known is None:
-            known = await super().send(wire, idempotency_key=idempotency_key, account=account)
+            known = await super().send(wire, idempotency_key=idempotency_key, account=account, version=version)
             self._answers[asked] = known
         return known
 

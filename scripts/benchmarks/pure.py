@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import cycle
 
 from runplane_mcp.app import default_policy_text
+from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Outcome, Usage
 from runplane_mcp.core.facts import FactValue
 from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.search import Search
 from runplane_mcp.core.wire import encode
 from runplane_mcp.gate.clock import SystemClock
 from runplane_mcp.gate.deciding import standing_facts
 from runplane_mcp.gate.policies import Policies
+from runplane_mcp.interfaces.mcp.tools import callers_of
 from runplane_mcp.stripe_api.resolve import resolve
 
 from . import house
@@ -29,6 +33,14 @@ HISTORY: dict[str, FactValue] = {
     "denied_24h_object": 0,
     "possible_duplicate": False,
 }
+SEARCH = "search over all operations"
+QUESTIONS = (
+    "give money back to a customer",
+    "the customer was charged twice, return the second payment",
+    "add a bank account to a connected account",
+    "cancle subscribtion",
+    "which subscriptions end this month",
+)
 
 
 async def measure(results: Results, base: str, *, n: int) -> None:
@@ -72,6 +84,16 @@ async def measure(results: Results, base: str, *, n: int) -> None:
     results.took(GROUP, "parse and classify", _times(parse, n), unit="µs")
     results.took(GROUP, "facts and decide", _times(judge, n), unit="µs")
     results.took(GROUP, "parse, classify and decide", _times(both, n), unit="µs")
+    _searches(results, catalog, n=n)
+
+
+def _searches(results: Results, catalog: Catalog, *, n: int) -> None:
+    """Finding an operation by everyday words, and making the index that the first question makes."""
+    search = Search(catalog, callers_of)
+    questions = cycle(QUESTIONS)
+
+    results.took(SEARCH, "the index", _times(lambda: Search(catalog, callers_of).meant("refund"), max(3, n // 100)))
+    results.took(SEARCH, "a question", _times(lambda: search.meant(next(questions)), n), unit="µs")
 
 
 def _times(work: Callable[[], object], n: int) -> list[float]:
