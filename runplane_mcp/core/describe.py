@@ -145,7 +145,9 @@ def _example(shapes: Shapes, name: str, declared: str, shape: int | None) -> Val
             return True
         case "object" | "array":
             inner: Value = "value" if kind == "array" else {"name": "value"}
-            if shape is not None:
+            if shape is not None and {"value", "currency"} <= {each for each, _ in shapes.fields(shape)}:
+                inner = {"value": 1000, "currency": "usd"}
+            elif shape is not None:
                 # The simplest thing that can stand there.
                 first, what = min(shapes.fields(shape), key=lambda each: (each[1] not in _SIMPLE, each[0]))
                 inner = {first: _example(shapes, first, what, shapes.within(shape, first))}

@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from runplane_mcp.core.request import StripeIdentity
-from runplane_mcp.core.sending import API_VERSION, PREVIEW_VERSION
 from runplane_mcp.core.wire import FORM, JSON, WireRequest, encode
 from runplane_mcp.errors import InternalError, StripeError
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
-from runplane_mcp.stripe_api.client import Busy, Done, Lost, NotSent, Refused, StripeConnection
+from runplane_mcp.stripe_api.client import API_VERSION, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from tests.stripe_api.conftest import Recorder, never_answering
 
 KEY = "sk_test_51AbCdEfGhIjKl"
@@ -76,14 +75,6 @@ async def test_only_our_headers_leave(recorder: Recorder) -> None:
         *("host", "accept", "accept-encoding", "connection", "user-agent", "x-stripe-client-user-agent"),
     }
     assert "telemetry" not in headers["x-stripe-client-user-agent"]
-
-
-async def test_a_preview_leaves_under_the_version_of_the_previews(recorder: Recorder) -> None:
-    async with connected(recorder) as connection:
-        await connection.send(REFUND, idempotency_key="rp_1", version=PREVIEW_VERSION)
-    _, headers, _ = recorder.sent()
-
-    assert headers["stripe-version"] == PREVIEW_VERSION == "2026-10-28.preview"
 
 
 async def test_a_read_has_no_key_and_acts_on_our_own_account(recorder: Recorder) -> None:
