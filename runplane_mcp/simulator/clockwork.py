@@ -11,6 +11,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 from runplane_mcp.simulator.objects import Obj
+from runplane_mcp.simulator.refusal import Refusal
 from runplane_mcp.simulator.transaction import Transaction
 
 #: A clock set years ahead must not make one request do all of it.
@@ -30,7 +31,18 @@ def catch_up(tx: Transaction) -> None:
         then = tx.at(at, account)
         found = then.find(id)
         if found is not None and not found.get("deleted"):
-            _STEPS[found["object"]](then, found)
+            _step(then, found)
+
+
+def _step(tx: Transaction, found: Obj) -> None:
+    """Where it turns out that something cannot be (its customer is gone), nothing of it happens: nobody asked."""
+    tx.db.execute("SAVEPOINT step")
+    try:
+        _STEPS[found["object"]](tx, found)
+    except Refusal:
+        tx.db.execute("ROLLBACK TO step")
+    finally:
+        tx.db.execute("RELEASE step")
 
 
 def on_time(kind: str, step: Callable[[Transaction, Obj], None]) -> None:
@@ -65,26 +77,6 @@ def _close(tx: Transaction, dispute: Obj) -> None:
     tx.emit("charge.dispute.closed", dispute, before=before)
 
 
-def _end_period(tx: Transaction, subscription: Obj) -> None:
-    if subscription["status"] not in ("active", "trialing"):
-        return
-    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= tx.now:
-        end_subscription(tx, subscription, canceled_at=subscription["canceled_at"])
-        return
-    ended = [item for item in subscription["items"]["data"] if item["current_period_end"] <= tx.now]
-    if not ended:
-        # The period was moved since: another trial, another price.
-        return
-    before = deepcopy(subscription)
-    subscription["status"] = "active"
-    for item in ended:
-        item["current_period_start"] = tx.now
-        item["current_period_end"] = next_period(tx.now, item["price"]["recurring"])
-    tx.save(subscription)
-    tx.emit("customer.subscription.updated", subscription, before=before)
-    tx.schedule(period_end(subscription), subscription["id"])
-
-
 def _expire(tx: Transaction, intent: Obj) -> None:
     if intent["status"] == "requires_capture":
         release(tx, intent, reason="automatic")
@@ -105,7 +97,12 @@ def release(tx: Transaction, intent: Obj, *, reason: str | None) -> None:
 
 
 def end_subscription(tx: Transaction, subscription: Obj, *, canceled_at: int) -> None:
-    """The subscription is over now, and says so in an event."""
+    """The subscription is over now, and says so in an event. A schedule that it follows is over with it."""
+    schedule = tx.find(subscription["schedule"]) if subscription["schedule"] else None
+    if schedule is not None and schedule["status"] == "active":
+        schedule.update(status="canceled", canceled_at=tx.now, current_phase=None)
+        tx.save(schedule)
+        tx.emit("subscription_schedule.canceled", schedule)
     subscription.update(status="canceled", canceled_at=canceled_at, ended_at=tx.now)
     tx.save(subscription)
     tx.emit("customer.subscription.deleted", subscription)
@@ -139,5 +136,4 @@ _STEPS: dict[str, Callable[[Transaction, Obj], None]] = {
     "dispute": _close,
     "payment_intent": _expire,
     "payout": _arrive,
-    "subscription": _end_period,
 }

@@ -91,7 +91,7 @@ def answer(db: sqlite3.Connection, asked: Asked, *, now: int, wall: float) -> An
         result = replace(_refused(fault.error(), request_id), outcome=Outcome.DROPPED)
     else:
         result = _run(db, asked, request_id, fault, now=now, wall=wall)
-    if asked.method != "GET":
+    if asked.method != "GET" and not _only_reads(asked):
         _log(db, asked, request_id, result, now)
     return _spoiled(Answer(result.status, result.body.encode(), _headers(asked, request_id, result)), fault)
 
@@ -181,6 +181,11 @@ def _execute(tx: Transaction, asked: Asked, given: dict[str, Raw], fault: Fault 
 def _refused(refusal: Refusal, request_id: str) -> _Result:
     outcome = Outcome.REFUSED if refusal.left is None else Outcome.DECLINED
     return _Result(refusal.status, json.dumps(refusal.body(request_id)), outcome, refusal.remembered)
+
+
+def _only_reads(asked: Asked) -> bool:
+    matched = TABLE.find(asked.method, asked.path)
+    return matched is not None and matched[0].reads
 
 
 def _log(db: sqlite3.Connection, asked: Asked, request_id: str, result: _Result, now: int) -> None:

@@ -13,7 +13,7 @@ from runplane_mcp.simulator.transaction import Transaction
 
 _DEEPEST = 4
 
-#: The fields of each kind that hold the id of another object of the same partition.
+#: The fields of each kind that hold the id of another object of the same partition; with a dot what lies deeper in it.
 EXPANDABLE: Mapping[str, frozenset[str]] = {
     kind: frozenset(fields.split())
     for kind, fields in {
@@ -21,18 +21,21 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
         "charge": "balance_transaction customer failure_balance_transaction payment_intent transfer",
         "credit_note": "customer customer_balance_transaction invoice",
         "customer_balance_transaction": "credit_note customer invoice",
-        "discount": "customer",
+        "discount": "customer promotion_code source.coupon",
         "dispute": "charge payment_intent",
-        "invoice": "customer discounts",
-        "invoice_payment": "invoice",
-        "invoiceitem": "customer invoice",
+        "invoice": "customer discounts parent.subscription_details.subscription",
+        "invoice_payment": "invoice payment.payment_intent",
+        "invoiceitem": "customer discounts invoice",
+        "line_item": "discounts",
         "payment_intent": "customer latest_charge",
         "payout": "balance_transaction destination failure_balance_transaction original_payout reversed_by",
         "price": "product",
         "product": "default_price",
+        "promotion_code": "customer promotion.coupon",
         "refund": "balance_transaction charge customer failure_balance_transaction payment_intent"
         " source_transfer_reversal transfer_reversal",
-        "subscription": "customer discounts latest_invoice",
+        "subscription": "customer discounts latest_invoice schedule",
+        "subscription_item": "discounts",
         "transfer": "balance_transaction destination source_transaction",
         "transfer_reversal": "balance_transaction source_refund transfer",
     }.items()
@@ -70,7 +73,12 @@ def _payments(tx: Transaction, invoice: Obj) -> Obj:
     return list_object(f"/v1/invoice_payments?invoice={invoice['id']}", found[:10], has_more=len(found) > 10)
 
 
-_Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj]]
+def _tiers(tx: Transaction, price: Obj) -> list[Obj] | None:
+    held = tx.find(f"{price['id']}/tiers")
+    return None if held is None else list(held["tiers"])
+
+
+_Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj | list[Obj] | None]]
 #: Lists that an object always carries, and those it carries only when asked to.
 _CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
 _ON_REQUEST: _Lists = {
@@ -78,6 +86,7 @@ _ON_REQUEST: _Lists = {
     ("customer", "subscriptions"): _subscriptions,
     ("payment_link", "line_items"): _line_items,
     ("invoice", "payments"): _payments,
+    ("price", "tiers"): _tiers,
 }
 
 
@@ -102,9 +111,11 @@ def expand(tx: Transaction, obj: Obj, paths: list[str]) -> Obj:
     return obj
 
 
-def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str) -> None:
+def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str, kind: str = "", above: str = "") -> None:
+    """`kind` and `above`: the object that `obj` is a part of, and the way from there."""
     field, rest = steps[0], steps[1:]
-    kind = obj.get("object", "")
+    if "object" in obj:
+        kind, above = obj["object"], ""
     if kind == "list" and field == "data":
         for inner in obj["data"]:
             if rest:
@@ -113,7 +124,7 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str) -> None:
     if (kind, field) in _ON_REQUEST and field not in obj:
         obj[field] = _ON_REQUEST[kind, field](tx, obj)
     value = obj.get(field)
-    if field in EXPANDABLE.get(kind, ()):
+    if above + field in EXPANDABLE.get(kind, ()):
         if isinstance(value, str):
             value = obj[field] = _loaded(tx, value)
         elif isinstance(value, list):
@@ -121,10 +132,12 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str) -> None:
             for inner in obj[field]:
                 if rest and isinstance(inner, dict):
                     _follow(tx, inner, rest, path)
-    elif not isinstance(value, dict) or (not rest and (kind, field) not in {**_CARRIED, **_ON_REQUEST}):
+    elif not rest and (kind, field) in {**_CARRIED, **_ON_REQUEST}:
+        return
+    elif not isinstance(value, dict) or not rest:
         raise invalid(f"'{path}' cannot be expanded.", "expand")
     if rest and isinstance(value, dict):
-        _follow(tx, value, rest, path)
+        _follow(tx, value, rest, path, kind, f"{above}{field}.")
 
 
 def _loaded(tx: Transaction, id: str) -> Obj | str:

@@ -17,9 +17,11 @@ from runplane_mcp.simulator.resources.payments import (
     payment_intent_object,
 )
 from runplane_mcp.simulator.resources.payouts import payout_object
-from runplane_mcp.simulator.resources.products import price_object, product_object
+from runplane_mcp.simulator.resources.prices import price_object
+from runplane_mcp.simulator.resources.products import product_object
 from runplane_mcp.simulator.resources.refunds import give_back, refund_object
-from runplane_mcp.simulator.resources.subscriptions import start, subscription_object
+from runplane_mcp.simulator.resources.subscription_objects import subscription_object
+from runplane_mcp.simulator.resources.subscription_starts import start
 from runplane_mcp.simulator.resources.transfers import pay_out_transfer, transfer_object
 from runplane_mcp.simulator.seed import (
     CUSTOMERS_OF_ORDERS,

@@ -6,8 +6,9 @@ from typing import Final
 
 from runplane_mcp.simulator.objects import Obj
 from runplane_mcp.simulator.resources import invoice_states as states
-from runplane_mcp.simulator.resources.coupons import coupon_object, redeem
+from runplane_mcp.simulator.resources.coupons import coupon_object
 from runplane_mcp.simulator.resources.credit_notes import issue
+from runplane_mcp.simulator.resources.discounts import redeem
 from runplane_mcp.simulator.resources.invoice_items import item_object
 from runplane_mcp.simulator.resources.invoice_payments import payment_object
 from runplane_mcp.simulator.resources.payments import Card, charge_object, collect, payment_intent_object

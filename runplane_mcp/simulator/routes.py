@@ -20,6 +20,7 @@ class Route:
     """`handler` gets the parameters that were given, and the path's values under their names in braces.
 
     `leaves_failed`: told to decline, the handler leaves a failed object behind instead of moving money.
+    `reads`: a POST that changes nothing, and so is counted as no write.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Route:
     readers: Mapping[str, Reader] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     leaves_failed: bool = False
+    reads: bool = False
 
     def parameters(self) -> Mapping[str, Reader]:
         """All parameters, `expand` with them: every endpoint has it."""

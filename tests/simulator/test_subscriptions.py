@@ -86,9 +86,9 @@ def test_subscriptions_are_listed_without_canceled_ones_unless_asked(sdk: stripe
 
 def test_what_the_simulator_cannot_do_is_refused_and_not_ignored(world: World) -> None:
     path = f"/v1/subscriptions/{SEED.subscription_office}"
-    status, error = world.refused("POST", path, billing_cycle_anchor="now")
+    status, error = world.refused("POST", path, **{"billing_thresholds[amount_gte]": 5})
 
-    assert (status, error["code"], error["param"]) == (400, "parameter_unknown", "billing_cycle_anchor")
+    assert (status, error["code"], error["param"]) == (400, "parameter_unknown", "billing_thresholds")
     assert world.get(path)["status"] == "active"
 
 

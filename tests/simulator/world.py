@@ -147,9 +147,18 @@ def audit(path: Path) -> None:
                 " WHERE kind = 'transfer_reversal' GROUP BY 1"
             ).fetchall()
         )
-        charges = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'charge'")]
-        invoices = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'invoice'")]
-        transfers = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'transfer'")]
+        charges, invoices, transfers, customers, subscriptions, balances, payments = (
+            _all(db, kind)
+            for kind in (
+                "charge",
+                "invoice",
+                "transfer",
+                "customer",
+                "subscription",
+                "customer_balance_transaction",
+                "invoice_payment",
+            )
+        )
     finally:
         db.close()
 
@@ -164,12 +173,40 @@ def audit(path: Path) -> None:
     for transfer in transfers:
         assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
         assert 0 <= transfer["amount_reversed"] <= transfer["amount"]
+    for customer in customers:
+        mine = [each["amount"] for each in balances if each["customer"] == customer["id"]]
+        assert customer["balance"] == sum(mine)
     for invoice in invoices:
-        credited = invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"]
-        assert invoice["subtotal"] == sum(line["amount"] for line in invoice["lines"]["data"])
-        assert invoice["total"] == invoice["subtotal"] - sum(
-            each["amount"] for each in invoice["total_discount_amounts"]
-        )
-        assert invoice["amount_remaining"] == invoice["amount_due"] - invoice["amount_paid"] >= 0
-        assert credited <= max(invoice["total"], 0)
-        assert (invoice["status"] == "paid") <= (invoice["amount_remaining"] == 0)
+        _audit_invoice(invoice, [each for each in payments if each["invoice"] == invoice["id"]])
+    for subscription in subscriptions:
+        items = subscription["items"]["data"]
+        assert items
+        assert {item["price"]["currency"] for item in items} == {subscription["currency"]}
+        assert len({item["price"]["id"] for item in items}) == len(items)
+        assert all(item["current_period_start"] < item["current_period_end"] for item in items)
+
+
+def _all(db: sqlite3.Connection, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = ?", (kind,))]
+
+
+def _audit_invoice(invoice: dict[str, Any], payments: list[dict[str, Any]]) -> None:
+    """An invoice adds up, and what was paid of it is what was taken for it."""
+    lines = invoice["lines"]["data"]
+    taken = sum(each["amount"] for each in invoice["total_discount_amounts"])
+    shares = [each for line in lines for each in line["discount_amounts"]]
+    own = sum(
+        each["amount"] for line in lines for each in line["discount_amounts"] if each["discount"] in line["discounts"]
+    )
+    whole = sum(line["amount"] for line in lines)
+    taxes = sum(each["amount"] for each in invoice["total_taxes"] if each["tax_behavior"] == "exclusive")
+    credited = invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"]
+    assert taken == sum(each["amount"] for each in shares)
+    assert all(sum(each["amount"] for each in line["discount_amounts"]) <= max(line["amount"], 0) for line in lines)
+    assert invoice["subtotal"] == whole - own
+    assert invoice["total"] == whole - taken + taxes
+    assert invoice["amount_remaining"] == invoice["amount_due"] - invoice["amount_paid"] >= 0
+    assert credited <= max(invoice["total"], 0)
+    assert (invoice["status"] == "paid") <= (invoice["amount_remaining"] == 0)
+    through_stripe = invoice["amount_paid"] + invoice["amount_overpaid"] - invoice["amount_paid_off_stripe"]
+    assert through_stripe == sum(each["amount_paid"] for each in payments)

@@ -1,4 +1,4 @@
-"""Coupons, and the discounts that redeeming one makes."""
+"""Coupons: what may be taken off, how often and for how long. What redeeming one makes is in `discounts`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from runplane_mcp.simulator.parameters import (
     word,
 )
 from runplane_mcp.simulator.refusal import Refusal, invalid
+from runplane_mcp.simulator.resources.discounts import retired_id
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -49,45 +50,6 @@ def coupon_object(
         "times_redeemed": 0,
         "valid": True,
     }
-
-
-def redeem(tx: Transaction, coupon_id: str, param: str, *, customer: str, **owner: str) -> Obj:
-    """A discount that the coupon makes for the customer; `owner` says of what: a subscription, an invoice, an item."""
-    coupon = tx.require("coupon", coupon_id, param)
-    most, until = coupon["max_redemptions"], coupon["redeem_by"]
-    if (most is not None and coupon["times_redeemed"] >= most) or (until is not None and until <= tx.now):
-        raise Refusal(f"The coupon {coupon_id} cannot be redeemed any more.", code="coupon_expired", param=param)
-    coupon["times_redeemed"] += 1
-    coupon["valid"] = most is None or coupon["times_redeemed"] < most
-    tx.save(coupon)
-    discount: Obj = {
-        "id": new_id("di"),
-        "object": "discount",
-        "checkout_session": None,
-        "customer": customer,
-        "end": None,
-        "invoice": None,
-        "invoice_item": None,
-        "promotion_code": None,
-        "source": {"coupon": coupon_id, "type": "coupon"},
-        "start": tx.now,
-        "subscription": None,
-        "subscription_item": None,
-        **owner,
-    }
-    tx.insert(discount)
-    return discount
-
-
-def taken_off(tx: Transaction, discount_id: str, amount: int, code: str) -> int:
-    """How much of `amount` a discount takes off; a coupon of another currency takes nothing."""
-    discount = tx.require("discount", discount_id, "discounts")
-    coupon = tx.find(discount["source"]["coupon"])
-    if coupon is None or coupon.get("deleted"):
-        return 0
-    if coupon["percent_off"] is not None:
-        return int(amount * coupon["percent_off"] / 100 + 0.5)
-    return min(amount, int(coupon["amount_off"])) if coupon["currency"] == code else 0
 
 
 def percent(value: Raw, name: str) -> float:
@@ -145,6 +107,8 @@ def _update(tx: Transaction, params: Params) -> Obj:
 
 def _delete(tx: Transaction, params: Params) -> Obj:
     coupon = tx.require("coupon", params["coupon"], "coupon", status=404)
+    # Who redeemed it before keeps the discount: https://docs.stripe.com/api/coupons/delete
+    tx.insert({**coupon, "id": retired_id(coupon["id"]), "object": "retired_coupon"})
     gone = tx.delete(coupon)
     tx.emit("coupon.deleted", coupon)
     return gone

@@ -6,6 +6,8 @@ from runplane_mcp.simulator.clockwork import end_subscription
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import array, integer, mapping, metadata, one_of, text, word
+from runplane_mcp.simulator.resources.customer_balance import book
+from runplane_mcp.simulator.resources.invoice_payments import require_method
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -16,6 +18,7 @@ _WRITABLE = {
     **dict.fromkeys(_TEXTS, text),
     "address": mapping(_ADDRESS),
     "balance": integer,
+    "invoice_settings": mapping({"default_payment_method": text, "footer": text}),
     "metadata": metadata,
     "preferred_locales": array(word, most=20),
     "shipping": _SHIPPING,
@@ -54,7 +57,7 @@ def customer_object(id: str, *, created: int, name: str | None = None, email: st
     }
 
 
-def _apply(tx: Transaction, customer: Obj, params: Params) -> None:
+def _apply(customer: Obj, params: Params) -> None:
     for name in _TEXTS:
         if name in params:
             customer[name] = params[name] or None
@@ -71,11 +74,12 @@ def _apply(tx: Transaction, customer: Obj, params: Params) -> None:
         customer["preferred_locales"] = params["preferred_locales"]
     if "tax_exempt" in params:
         customer["tax_exempt"] = params["tax_exempt"] or "none"
-    if "balance" in params:
-        if customer["currency"] is None and params["balance"]:
-            # The first money of a customer settles their currency, here the account's own.
-            customer["currency"] = tx.require("account", tx.account, "account", account=tx.platform)["default_currency"]
-        customer["balance"] = params["balance"]
+    if "invoice_settings" in params:
+        asked = params["invoice_settings"]
+        if asked.get("default_payment_method"):
+            require_method(asked["default_payment_method"], "invoice_settings[default_payment_method]")
+        for name, value in asked.items():
+            customer["invoice_settings"][name] = value or None
     if "metadata" in params:
         customer["metadata"] = merge_metadata(customer["metadata"], params["metadata"])
 
@@ -86,19 +90,30 @@ def _address(given: Params) -> Obj:
 
 def _create(tx: Transaction, params: Params) -> Obj:
     customer = customer_object(new_id("cus"), created=tx.now)
-    _apply(tx, customer, params)
+    _apply(customer, params)
     tx.insert(customer)
     tx.emit("customer.created", customer)
+    if params.get("balance"):
+        _settle_on(tx, customer, params["balance"], "initial")
     return customer
 
 
 def _update(tx: Transaction, params: Params) -> Obj:
     customer = tx.require("customer", params["customer"], "id", status=404)
     before = {**customer, "metadata": dict(customer["metadata"])}
-    _apply(tx, customer, params)
+    _apply(customer, params)
     tx.save(customer)
-    tx.emit("customer.updated", customer, before=before)
+    if params.get("balance", customer["balance"]) != customer["balance"]:
+        _settle_on(tx, customer, params["balance"], "adjustment")
+    else:
+        tx.emit("customer.updated", customer, before=before)
     return customer
+
+
+def _settle_on(tx: Transaction, customer: Obj, balance: int, type: str) -> None:
+    """Another balance is a transaction of it. The first money of a customer settles their currency: the account's."""
+    own = tx.require("account", tx.account, "account", account=tx.platform)["default_currency"]
+    book(tx, customer, balance - customer["balance"], customer["currency"] or own, type)
 
 
 def _delete(tx: Transaction, params: Params) -> Obj:

@@ -14,6 +14,7 @@ from runplane_mcp.simulator.resources.payments import (
     collect,
     payment_intent_object,
 )
+from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid
 from runplane_mcp.simulator.routes import retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -25,6 +26,12 @@ def method_of(tx: Transaction, invoice: Obj, named: str | None = None) -> str | 
         named or invoice["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]
     )
     return found
+
+
+def require_method(id: str, param: str) -> None:
+    """`resource_missing` unless it is a payment method that can be charged here."""
+    if id not in TEST_CARDS:
+        raise missing("payment_method", id, param)
 
 
 def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: bool = False) -> None:
@@ -46,8 +53,7 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
     chosen = method_of(tx, invoice, method)
     if chosen is None:
         raise Refusal("The customer has no default payment method, and none was given.", param="payment_method")
-    if chosen not in TEST_CARDS:
-        raise missing("payment_method", chosen, "payment_method")
+    require_method(chosen, "payment_method")
     customer = tx.require("customer", invoice["customer"], "customer")
     intent = payment_intent_object(
         new_id("pi"),
@@ -109,6 +115,7 @@ def _decline(tx: Transaction, invoice: Obj, intent: Obj) -> None:
     tx.save(invoice)
     tx.emit("payment_intent.payment_failed", intent)
     tx.emit("invoice.payment_failed", invoice)
+    invoice_unpaid(tx, invoice)
     raise declined(message, intent)
 
 

@@ -1,4 +1,4 @@
-"""An invoice's arithmetic and its states: draft, open, paid, void, uncollectible.
+"""An invoice and its states: draft, open, paid, void, uncollectible. How it adds up is in `invoice_lines`.
 
 What is due is the total with the customer's balance: credit lowers it, what they owe raises it. Only a draft changes.
 Source: https://docs.stripe.com/invoicing/overview and https://docs.stripe.com/billing/customer/balance
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from runplane_mcp.simulator.objects import Obj, list_object, new_id
+from runplane_mcp.simulator.objects import Obj, list_object
 from runplane_mcp.simulator.refusal import Refusal
-from runplane_mcp.simulator.resources.coupons import taken_off
+from runplane_mcp.simulator.resources import subscription_status
 from runplane_mcp.simulator.resources.customer_balance import book
+from runplane_mcp.simulator.resources.invoice_lines import add_up, line_of
 from runplane_mcp.simulator.transaction import Transaction
 
 #: How long after its creation Stripe finalizes a draft that advances by itself.
@@ -124,41 +125,6 @@ def invoice_object(
     }
 
 
-def line_of(item: Obj, invoice: str) -> Obj:
-    """The line that an invoice item is on its invoice."""
-    return {
-        "id": new_id("il"),
-        "object": "line_item",
-        "amount": item["amount"],
-        "currency": item["currency"],
-        "description": item["description"],
-        "discount_amounts": [],
-        "discountable": item["discountable"],
-        "discounts": [],
-        "invoice": invoice,
-        "livemode": False,
-        "metadata": dict(item["metadata"]),
-        "parent": {
-            "invoice_item_details": {
-                "invoice_item": item["id"],
-                "proration": item["proration"],
-                "proration_details": {"credited_items": None},
-                "subscription": None,
-            },
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        },
-        "period": item["period"],
-        "pretax_credit_amounts": [],
-        "pricing": item["pricing"],
-        "quantity": item["quantity"],
-        "quantity_decimal": item["quantity_decimal"],
-        "subscription": None,
-        "subtotal": item["amount"],
-        "taxes": [],
-    }
-
-
 def take_in(tx: Transaction, invoice: Obj, items: list[Obj]) -> None:
     """Puts items on a draft."""
     for item in items:
@@ -182,32 +148,6 @@ def need(invoice: Obj, *statuses: str) -> None:
             code="invoice_not_editable",
             param="invoice",
         )
-
-
-def add_up(tx: Transaction, invoice: Obj) -> None:
-    """Works out a draft anew."""
-    lines = invoice["lines"]["data"]
-    subtotal = sum(line["amount"] for line in lines)
-    left = max(sum(line["amount"] for line in lines if line["discountable"]), 0)
-    taken: list[Obj] = []
-    for discount in invoice["discounts"]:
-        amount = taken_off(tx, discount, left, invoice["currency"])
-        left -= amount
-        taken.append({"amount": amount, "discount": discount})
-    total = subtotal - sum(each["amount"] for each in taken)
-    balance = tx.require("customer", invoice["customer"], "customer")["balance"]
-    due = max(total + balance, 0)
-    invoice.update(
-        subtotal=subtotal,
-        subtotal_excluding_tax=subtotal,
-        total=total,
-        total_excluding_tax=total,
-        total_discount_amounts=taken,
-        starting_balance=balance,
-        amount_due=due,
-        amount_remaining=due,
-    )
-    tx.save(invoice)
 
 
 def finalize(tx: Transaction, invoice: Obj) -> None:
@@ -243,6 +183,7 @@ def settle(tx: Transaction, invoice: Obj, **changes: Any) -> None:
     invoice["status_transitions"]["paid_at"] = tx.now
     tx.save(invoice)
     tx.emit("invoice.paid", invoice, before=before)
+    subscription_status.invoice_paid(tx, invoice)
 
 
 def void(tx: Transaction, invoice: Obj) -> None:
@@ -259,6 +200,7 @@ def void(tx: Transaction, invoice: Obj) -> None:
     invoice["status_transitions"]["voided_at"] = tx.now
     tx.save(invoice)
     tx.emit("invoice.voided", invoice, before=before)
+    subscription_status.invoice_voided(tx, invoice)
 
 
 def give_up(tx: Transaction, invoice: Obj) -> None:
@@ -269,6 +211,7 @@ def give_up(tx: Transaction, invoice: Obj) -> None:
     invoice["status_transitions"]["marked_uncollectible_at"] = tx.now
     tx.save(invoice)
     tx.emit("invoice.marked_uncollectible", invoice, before=before)
+    subscription_status.invoice_given_up(tx, invoice)
 
 
 def _copied(invoice: Obj) -> Obj:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runplane_mcp.simulator import clockwork
-from runplane_mcp.simulator.lists import PAGING, Clause, equals, list_route
-from runplane_mcp.simulator.objects import Obj, Params, list_object, merge_metadata, new_id
+from runplane_mcp.simulator.lists import Clause, equals, list_route
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import (
-    array,
     boolean,
     currency,
     integer,
@@ -19,10 +18,13 @@ from runplane_mcp.simulator.parameters import (
     text,
     word,
 )
-from runplane_mcp.simulator.refusal import Refusal, invalid
+from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources import invoice_states as states
-from runplane_mcp.simulator.resources.coupons import redeem
+from runplane_mcp.simulator.resources.discounts import DISCOUNTS, redeem_all
+from runplane_mcp.simulator.resources.invoice_lines import add_up
 from runplane_mcp.simulator.resources.invoice_payments import method_of, pay
+from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, of_subscription
+from runplane_mcp.simulator.resources.tax_rates import TAX_RATES, tax_rates
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -57,17 +59,6 @@ def create_invoice(
     return invoice
 
 
-def collect_at_once(tx: Transaction, invoice: Obj) -> bool:
-    """Finalizes an invoice and charges it, as for a subscription. False where there is nothing to charge with."""
-    states.finalize(tx, invoice)
-    if invoice["status"] == "paid":
-        return True
-    if method_of(tx, invoice) is None:
-        return False
-    pay(tx, invoice)
-    return True
-
-
 def _require(tx: Transaction, params: Params) -> Obj:
     return tx.require("invoice", params["invoice"], "invoice", status=404)
 
@@ -82,6 +73,8 @@ def _create(tx: Transaction, params: Params) -> Obj:
     include = params.get("pending_invoice_items_behavior") == "include"
     code = params.get("currency") or customer["currency"]
     items = states.pending_items(tx, customer["id"], code) if include else []
+    if "subscription" in params:
+        items, code = _waiting_for(tx, customer, params)
     if code is None:
         code = items[0]["currency"] if items else "usd"
         items = [item for item in items if item["currency"] == code]
@@ -94,11 +87,24 @@ def _create(tx: Transaction, params: Params) -> Obj:
         collection=collection,
         description=params.get("description") or None,
     )
+    if "subscription" in params:
+        invoice["parent"] = of_subscription(params["subscription"])
     _apply(tx, invoice, params)
     tx.emit("invoice.created", invoice)
     if invoice["auto_advance"]:
         tx.schedule(invoice["automatically_finalizes_at"], invoice["id"])
     return invoice
+
+
+def _waiting_for(tx: Transaction, customer: Obj, params: Params) -> tuple[list[Obj], str]:
+    """What waits for the next bill of a subscription."""
+    subscription = tx.require("subscription", params["subscription"], "subscription")
+    if subscription["customer"] != customer["id"]:
+        raise missing("subscription", subscription["id"], "subscription")
+    items = states.pending_items(tx, customer["id"], subscription["currency"])
+    if not items:
+        raise Refusal("Nothing waits to be invoiced for this subscription.", code="invoice_no_subscription_line_items")
+    return items, subscription["currency"]
 
 
 def _apply(tx: Transaction, invoice: Obj, params: Params) -> None:
@@ -115,11 +121,12 @@ def _apply(tx: Transaction, invoice: Obj, params: Params) -> None:
     if "due_date" in params:
         invoice["due_date"] = params["due_date"]
     if "discounts" in params:
-        invoice["discounts"] = [
-            redeem(tx, each["coupon"], "discounts", customer=invoice["customer"], invoice=invoice["id"])["id"]
-            for each in params["discounts"]
-        ]
-    states.add_up(tx, invoice)
+        invoice["discounts"] = redeem_all(
+            tx, params["discounts"], customer=invoice["customer"], amount=invoice["subtotal"], invoice=invoice["id"]
+        )
+    if "default_tax_rates" in params:
+        invoice["default_tax_rates"] = tax_rates(tx, params["default_tax_rates"])
+    add_up(tx, invoice)
 
 
 def _update(tx: Transaction, params: Params) -> Obj:
@@ -196,18 +203,6 @@ def _send(tx: Transaction, params: Params) -> Obj:
     return invoice
 
 
-def _lines(tx: Transaction, params: Params) -> Obj:
-    invoice = _require(tx, params)
-    lines, limit = invoice["lines"]["data"], params.get("limit", 10)
-    start = 0
-    if "starting_after" in params:
-        ids = [line["id"] for line in lines]
-        if params["starting_after"] not in ids:
-            raise Refusal("There is no such line.", code="resource_missing", param="starting_after", remembered=False)
-        start = ids.index(params["starting_after"]) + 1
-    return list_object(invoice["lines"]["url"], lines[start : start + limit], has_more=len(lines) > start + limit)
-
-
 def _wanted(_tx: Transaction, params: Params) -> Iterable[Clause]:
     if "subscription" in params:
         yield equals("parent.subscription_details.subscription", params["subscription"])
@@ -221,13 +216,16 @@ def _on_time(tx: Transaction, invoice: Obj) -> None:
         if invoice["automatically_finalizes_at"] > tx.now:
             return
         states.finalize(tx, invoice)
-    method = method_of(tx, invoice)
-    if invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically" and method is not None:
-        try:
-            pay(tx, invoice)
-        except Refusal:
-            # A declined card leaves the invoice open: nobody asked who could be told.
-            return
+    if invoice["status"] != "open" or invoice["collection_method"] != "charge_automatically":
+        return
+    if method_of(tx, invoice) is None:
+        invoice_unpaid(tx, invoice)
+        return
+    try:
+        pay(tx, invoice)
+    except Refusal:
+        # A declined card leaves the invoice open: nobody asked who could be told.
+        return
 
 
 clockwork.on_time("invoice", _on_time)
@@ -237,7 +235,8 @@ _CHANGES = {
     "days_until_due": positive,
     "default_payment_method": word,
     "description": text,
-    "discounts": array(mapping({"coupon": word}, required=("coupon",))),
+    "default_tax_rates": TAX_RATES,
+    "discounts": DISCOUNTS,
     "due_date": integer,
     "footer": text,
     "metadata": metadata,
@@ -264,6 +263,7 @@ ROUTES = (
             "currency": currency,
             "customer": word,
             "pending_invoice_items_behavior": one_of("exclude", "include"),
+            "subscription": word,
         },
     ),
     retrieve_route("/v1/invoices/{invoice}", "invoice"),
@@ -280,5 +280,4 @@ ROUTES = (
     Route("POST", "/v1/invoices/{invoice}/void", _void),
     Route("POST", "/v1/invoices/{invoice}/mark_uncollectible", _mark_uncollectible),
     Route("POST", "/v1/invoices/{invoice}/send", _send),
-    Route("GET", "/v1/invoices/{invoice}/lines", _lines, {name: PAGING[name] for name in ("limit", "starting_after")}),
 )

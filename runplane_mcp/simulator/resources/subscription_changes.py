@@ -1,16 +1,15 @@
-"""Changing a subscription: items and their prorations, discounts, trials, pauses and ends.
+"""Changing a subscription: items and their prorations, discounts, trials, collection and ends.
 
-What is left of a paid period is credited for what goes and charged for what comes, in proportion to the time, on the next
-invoice or on one of its own. Source: https://docs.stripe.com/billing/subscriptions/prorations
+What a change costs waits for the next invoice, or is billed by one of its own. Source:
+https://docs.stripe.com/billing/subscriptions/change
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 
 from runplane_mcp.simulator.clockwork import next_period, period_end
-from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
+from runplane_mcp.simulator.objects import Obj, Params
 from runplane_mcp.simulator.parameters import (
     Raw,
     Reader,
@@ -20,102 +19,73 @@ from runplane_mcp.simulator.parameters import (
     mapping,
     metadata,
     one_of,
+    positive,
     text,
     word,
 )
-from runplane_mcp.simulator.refusal import Refusal, invalid, missing
-from runplane_mcp.simulator.resources.coupons import redeem
-from runplane_mcp.simulator.resources.invoice_items import item_object
-from runplane_mcp.simulator.resources.invoice_states import pending_items
-from runplane_mcp.simulator.resources.invoices import collect_at_once, create_invoice
+from runplane_mcp.simulator.refusal import Refusal, invalid
+from runplane_mcp.simulator.resources.discounts import DISCOUNTS, end_discount, redeem_all
+from runplane_mcp.simulator.resources.invoice_payments import require_method
+from runplane_mcp.simulator.resources.item_changes import ITEM, change_item, refuse_impossible
+from runplane_mcp.simulator.resources.proration import credit_unused, moment, prorate
+from runplane_mcp.simulator.resources.subscription_bills import Billed, draft_for, whole
+from runplane_mcp.simulator.resources.tax_rates import TAX_RATES, tax_rates
 from runplane_mcp.simulator.transaction import Transaction
 
-#: Makes a subscription item: subscription id, created, period start, trial end, item id, price, quantity.
-MakeItem = Callable[[str, int, int, int | None, str, Obj, int], Obj]
+
+def change(tx: Transaction, subscription: Obj, params: Params) -> Obj | None:
+    """Changes what was asked. Returns the draft that is to be collected now, or None where nothing is."""
+    behavior = params.get("proration_behavior", "create_prorations")
+    if "discounts" in params:
+        change_discounts(tx, subscription, params["discounts"])
+    billed: list[Billed] = []
+    if "items" in params or params.get("billing_cycle_anchor", {}).get("type") == "now":
+        billed += _change_items(tx, subscription, params, behavior)
+    if "trial_end" in params:
+        billed += _change_trial(tx, subscription, params["trial_end"], behavior)
+    change_collection(tx, subscription, params)
+    if "pause_collection" in params:
+        asked = params["pause_collection"]
+        subscription["pause_collection"] = {"resumes_at": None, **asked} if asked else None
+    if "cancel_at" in params:
+        change_end(tx, subscription, params["cancel_at"])
+    tx.schedule(period_end(subscription), subscription["id"])
+    now = behavior == "always_invoice" and subscription["status"] != "trialing"
+    return draft_for(tx, subscription, billed, reason="subscription_update") if billed or now else None
 
 
-def change_items(tx: Transaction, subscription: Obj, params: Params, make_item: MakeItem) -> None:
-    """Replaces, adds and removes items, and bills the rest of the period as `proration_behavior` says."""
+def _change_items(tx: Transaction, subscription: Obj, params: Params, behavior: str) -> list[Billed]:
+    """Replaces, adds and removes items; prorates them as `behavior` says. Returns the periods that begin now."""
     held = {item["id"]: item for item in subscription["items"]["data"]}
     before = deepcopy(held)
     items = dict(held)
-    start = min(item["current_period_start"] for item in held.values())
-    for asked in params["items"]:
-        id = asked.get("id")
-        if id is not None and id not in items:
-            raise missing("subscription item", id, "items")
-        if asked.get("deleted"):
-            if id is None:
-                raise invalid("Only an item with an id can be deleted.", "items", "parameter_missing")
-            del items[id]
-            continue
-        price = _price(tx, subscription, asked) if "price" in asked else None
-        if id is None:
-            if price is None:
-                raise invalid("A new item needs a price.", "items", "parameter_missing")
-            id = new_id("si")
-            trial = subscription["trial_end"] if subscription["status"] == "trialing" else None
-            quantity = int(asked.get("quantity", 1))
-            items[id] = make_item(subscription["id"], tx.now, start, trial, id, price, quantity)
-        else:
-            items[id] = _changed(items[id], price, asked, make_item)
-        if "metadata" in asked:
-            items[id]["metadata"] = merge_metadata(items[id]["metadata"], asked["metadata"])
-    _refuse_impossible(items)
+    for asked in params.get("items", []):
+        change_item(tx, subscription, items, asked)
+    refuse_impossible(items)
+    at = moment(tx, subscription, params.get("proration_date"))
     subscription["items"]["data"] = list(items.values())
-    restarted = _restart(tx, before, items)
-    behavior = params.get("proration_behavior", "create_prorations")
-    if subscription["status"] == "trialing":
-        return
-    if behavior != "none":
-        _prorate(tx, subscription, before, items, restarted)
-    elif restarted:
-        _bill(tx, subscription, [(items[id], 1.0, 1) for id in restarted])
-    if restarted or behavior == "always_invoice":
-        invoice_now(tx, subscription)
-
-
-def _price(tx: Transaction, subscription: Obj, asked: Params) -> Obj:
-    price = tx.require("price", asked["price"], "items")
-    if not price["active"] or price["recurring"] is None or price["unit_amount"] is None:
-        raise Refusal("The price is archived, is paid only once, or is no whole amount.", param="items")
-    if price["currency"] != subscription["currency"]:
-        raise Refusal("The price has another currency than the subscription.", param="items")
-    return price
-
-
-def _changed(item: Obj, price: Obj | None, asked: Params, make_item: MakeItem) -> Obj:
-    """Another price sets the quantity to one unless it is given, as at Stripe."""
-    kept: int = item["quantity"] if price is None else 1
-    quantity: int = asked.get("quantity", kept)
-    changed = make_item(
-        item["subscription"],
-        item["created"],
-        item["current_period_start"],
-        None,
-        item["id"],
-        price or item["price"],
-        quantity,
+    restarted = _restart(
+        tx, subscription, before, items, everything=params.get("billing_cycle_anchor", {}).get("type") == "now"
     )
-    return {**item, "plan": changed["plan"], "price": changed["price"], "quantity": quantity}
+    if subscription["status"] == "trialing":
+        return []
+    if behavior != "none":
+        prorate(tx, subscription, before, items, at=at, charged=restarted)
+    return [whole(items[id]) for id in restarted]
 
 
-def _refuse_impossible(items: dict[str, Obj]) -> None:
-    if not items:
-        raise Refusal("A subscription keeps at least one item; cancel it instead.", param="items")
-    prices = [item["price"]["id"] for item in items.values()]
-    if len(set(prices)) != len(prices):
-        raise Refusal("Two items of a subscription cannot have the same price.", param="items")
-    if any(item["quantity"] < 0 for item in items.values()):
-        raise invalid("'quantity' must be zero or more.", "items", "parameter_invalid_integer")
-
-
-def _restart(tx: Transaction, before: dict[str, Obj], items: dict[str, Obj]) -> list[str]:
-    """Items that recur at another interval than before: their period begins now. Returns their ids."""
+def _restart(
+    tx: Transaction, subscription: Obj, before: dict[str, Obj], items: dict[str, Obj], *, everything: bool
+) -> list[str]:
+    """Items that recur at another interval than before begin their period now, or all do. Returns their ids."""
+    if subscription["status"] == "trialing":
+        return []
+    if everything:
+        subscription["billing_cycle_anchor"] = tx.now
     restarted = []
     for id, item in items.items():
         held = before.get(id)
-        if held is not None and _rhythm(held) != _rhythm(item):
+        if everything or (held is not None and _rhythm(held) != _rhythm(item)):
             item["current_period_start"] = tx.now
             item["current_period_end"] = next_period(tx.now, item["price"]["recurring"])
             restarted.append(id)
@@ -127,131 +97,88 @@ def _rhythm(item: Obj) -> tuple[str, int]:
     return recurring["interval"], recurring["interval_count"]
 
 
-def _prorate(
-    tx: Transaction, subscription: Obj, before: dict[str, Obj], items: dict[str, Obj], restarted: list[str]
-) -> None:
-    entries = []
-    for id in {**before, **items}:
-        old, new = before.get(id), items.get(id)
-        if old is not None and new is not None and (_cost(old), _rhythm(old)) == (_cost(new), _rhythm(new)):
-            continue
-        if old is not None:
-            entries.append((old, _left(tx, old), -1))
-        if new is not None:
-            entries.append((new, 1.0 if id in restarted else _left(tx, new), 1))
-    _bill(tx, subscription, entries)
+def change_discounts(tx: Transaction, subscription: Obj, asked: list[Params]) -> None:
+    """Other discounts than before: those that are not named again end."""
+    kept = {each["discount"] for each in asked if "discount" in each}
+    for discount in subscription["discounts"]:
+        if discount not in kept:
+            end_discount(tx, discount)
+    subscription["discounts"] = redeem_all(
+        tx, asked, customer=subscription["customer"], subscription=subscription["id"]
+    )
 
 
-def _cost(item: Obj) -> int:
-    return int(item["price"]["unit_amount"]) * int(item["quantity"])
+def change_collection(tx: Transaction, subscription: Obj, params: Params) -> None:
+    """How it is paid, and by whom."""
+    method = params.get("collection_method", subscription["collection_method"])
+    days = params.get("days_until_due", subscription["days_until_due"])
+    if method == "send_invoice" and days is None:
+        raise invalid("An invoice that is sent has days until it is due.", "days_until_due", "parameter_missing")
+    if method == "charge_automatically" and "days_until_due" in params:
+        raise invalid("Only an invoice that is sent has days until it is due.", "days_until_due")
+    subscription.update(collection_method=method, days_until_due=days if method == "send_invoice" else None)
+    if params.get("default_payment_method"):
+        require_method(params["default_payment_method"], "default_payment_method")
+    for name in ("default_payment_method", "description"):
+        if name in params:
+            subscription[name] = params[name] or None
+    for name, account in (
+        ("on_behalf_of", params.get("on_behalf_of")),
+        ("transfer_data[destination]", (params.get("transfer_data") or {}).get("destination")),
+    ):
+        if account:
+            tx.require("account", account, name, account=tx.platform)
+    if "on_behalf_of" in params:
+        subscription["on_behalf_of"] = params["on_behalf_of"] or None
+    if "transfer_data" in params:
+        asked = params["transfer_data"]
+        subscription["transfer_data"] = {"amount_percent": None, **asked} if asked else None
+    if "default_tax_rates" in params:
+        subscription["default_tax_rates"] = tax_rates(tx, params["default_tax_rates"])
+    if "application_fee_percent" in params:
+        subscription["application_fee_percent"] = params["application_fee_percent"]
+    if "trial_settings" in params:
+        subscription["trial_settings"] = params["trial_settings"]
+    if "payment_settings" in params:
+        subscription["payment_settings"] = {**subscription["payment_settings"], **params["payment_settings"]}
 
 
-def _left(tx: Transaction, item: Obj) -> float:
-    """How much of the item's period is still to come."""
-    start, end = int(item["current_period_start"]), int(item["current_period_end"])
-    return max(0.0, min(1.0, (end - tx.now) / (end - start)))
-
-
-def _bill(tx: Transaction, subscription: Obj, entries: list[tuple[Obj, float, int]]) -> None:
-    """A pending invoice item for each entry: an item, the share of its price, and whether it is charged or credited."""
-    for item, share, sign in entries:
-        amount = sign * round(_cost(item) * share)
-        if amount == 0:
-            continue
-        pending = item_object(
-            new_id("ii"),
-            customer=subscription["customer"],
-            amount=amount,
-            code=subscription["currency"],
-            created=tx.now,
-            description=f"{'Unused' if sign < 0 else 'Remaining'} time on {item['price']['id']}",
-            quantity=item["quantity"],
-            proration=True,
-        )
-        pending["parent"] = {
-            "subscription_details": {"subscription": subscription["id"], "subscription_item": item["id"]},
-            "type": "subscription_details",
-        }
-        tx.insert(pending)
-        tx.emit("invoiceitem.created", pending)
-
-
-def credit_unused(tx: Transaction, subscription: Obj) -> None:
-    """Credit for what is left of every item's period, on the next invoice."""
-    _bill(tx, subscription, [(item, _left(tx, item), -1) for item in subscription["items"]["data"]])
-
-
-def invoice_now(tx: Transaction, subscription: Obj) -> None:
-    """Invoices what is pending for the customer and charges it. Where that cannot be, the subscription is past due."""
-    customer = tx.require("customer", subscription["customer"], "customer")
-    items = pending_items(tx, customer["id"], subscription["currency"])
-    if not items:
-        return
-    invoice = create_invoice(tx, customer, subscription["currency"], items, reason="subscription_update")
-    invoice["parent"] = {
-        "quote_details": None,
-        "subscription_details": {"metadata": {}, "subscription": subscription["id"]},
-        "type": "subscription_details",
-    }
-    tx.save(invoice)
-    tx.emit("invoice.created", invoice)
-    if not collect_at_once(tx, invoice) and subscription["status"] == "active":
-        subscription["status"] = "past_due"
-    subscription["latest_invoice"] = invoice["id"]
-
-
-def change_rest(tx: Transaction, subscription: Obj, params: Params) -> None:
-    """Discounts, trial, pause and end."""
-    if "discounts" in params:
-        owner, id = subscription["customer"], subscription["id"]
-        subscription["discounts"] = [
-            redeem(tx, each["coupon"], "discounts", customer=owner, subscription=id)["id"]
-            for each in params["discounts"]
-        ]
-    if "trial_end" in params:
-        _change_trial(tx, subscription, params["trial_end"])
-    if "pause_collection" in params:
-        asked = params["pause_collection"]
-        subscription["pause_collection"] = {"resumes_at": None, **asked} if asked else None
-    if "cancel_at" in params:
-        _change_end(tx, subscription, params["cancel_at"])
-
-
-def _change_trial(tx: Transaction, subscription: Obj, end: int | str) -> None:
-    """`now` ends a trial: the first period begins and is charged. A later end defers all charges until then."""
+def _change_trial(tx: Transaction, subscription: Obj, end: int | str, behavior: str) -> list[Billed]:
+    """`now` ends a trial: the first period begins and is charged. A later end defers all charges until then, and what
+    was paid for that time is credited."""
     items = subscription["items"]["data"]
     if end == "now":
         if subscription["status"] != "trialing":
-            return
+            return []
         subscription.update(status="active", trial_end=tx.now, billing_cycle_anchor=tx.now)
         for item in items:
             item["current_period_start"] = tx.now
             item["current_period_end"] = next_period(tx.now, item["price"]["recurring"])
-        _bill(tx, subscription, [(item, 1.0, 1) for item in items])
-        invoice_now(tx, subscription)
-    else:
-        if int(end) <= tx.now:
-            raise Refusal("A trial ends in the future.", param="trial_end")
-        subscription.update(status="trialing", trial_end=int(end), billing_cycle_anchor=int(end))
-        subscription["trial_start"] = subscription["trial_start"] or tx.now
-        for item in items:
-            item["current_period_start"], item["current_period_end"] = tx.now, int(end)
-    tx.schedule(period_end(subscription), subscription["id"])
+        return [whole(item) for item in items]
+    if int(end) <= tx.now:
+        raise Refusal("A trial ends in the future.", param="trial_end")
+    if subscription["status"] != "trialing" and behavior != "none":
+        credit_unused(tx, subscription)
+    subscription.update(status="trialing", trial_end=int(end), billing_cycle_anchor=int(end))
+    subscription["trial_start"] = subscription["trial_start"] or tx.now
+    for item in items:
+        item["current_period_start"], item["current_period_end"] = tx.now, int(end)
+    return []
 
 
-def _change_end(tx: Transaction, subscription: Obj, at: int | str) -> None:
+def change_end(tx: Transaction, subscription: Obj, at: int | str) -> None:
     if at == "":
         subscription.update(cancel_at=None, cancel_at_period_end=False, canceled_at=None)
         return
     ends = [int(item["current_period_end"]) for item in subscription["items"]["data"]]
-    moment = {"min_period_end": min(ends), "max_period_end": max(ends)}.get(str(at), at)
-    if int(moment) <= tx.now:
+    when = {"min_period_end": min(ends), "max_period_end": max(ends)}.get(str(at), at)
+    if int(when) <= tx.now:
         raise Refusal("A subscription is canceled in the future, or at once by deleting it.", param="cancel_at")
-    subscription.update(cancel_at=int(moment), canceled_at=tx.now)
-    tx.schedule(int(moment), subscription["id"])
+    subscription.update(cancel_at=int(when), canceled_at=tx.now)
+    tx.schedule(int(when), subscription["id"])
 
 
-def _moment(*words: str) -> Reader:
+def at_or(*words: str) -> Reader:
     """A time in seconds, or one of these words."""
 
     def read(value: Raw, name: str) -> int | str:
@@ -260,30 +187,66 @@ def _moment(*words: str) -> Reader:
     return read
 
 
-def _or_unset(reader: Reader) -> Reader:
+def or_unset(reader: Reader) -> Reader:
     def read(value: Raw, name: str) -> object:
         return None if value == "" else reader(value, name)
 
     return read
 
 
-READERS = {
-    "cancel_at": _moment("", "min_period_end", "max_period_end"),
-    "discounts": array(mapping({"coupon": word}, required=("coupon",))),
-    "items": array(
-        mapping({"deleted": boolean, "id": word, "metadata": metadata, "price": word, "quantity": integer}), most=20
-    ),
+def percent_of(value: Raw, name: str) -> float | None:
+    """0 to 100 with two decimals; `""` unsets it."""
+    given = text(value, name)
+    try:
+        share = float(given or 0)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 100:
+        raise invalid(f"'{name}' must be between 0 and 100.", name)
+    return round(share, 2) if given else None
+
+
+PAYMENT_BEHAVIOR = one_of("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete")
+PRORATION_BEHAVIOR = one_of("always_invoice", "create_prorations", "none")
+ANCHOR = mapping({"type": one_of("now", "unchanged")}, required=("type",))
+TRANSFER_DATA = mapping({"amount_percent": percent_of, "destination": word}, required=("destination",))
+#: How a subscription is paid for, and by what, whether it is new or changed.
+COLLECTION = {
+    "application_fee_percent": percent_of,
+    "collection_method": one_of("charge_automatically", "send_invoice"),
+    "days_until_due": positive,
+    "default_payment_method": text,
+    "default_tax_rates": TAX_RATES,
+    "description": text,
+    "discounts": DISCOUNTS,
+    "metadata": metadata,
     "off_session": boolean,
-    "pause_collection": _or_unset(
+    "on_behalf_of": text,
+    "payment_behavior": PAYMENT_BEHAVIOR,
+    "payment_settings": mapping({"save_default_payment_method": one_of("off", "on_subscription")}),
+    "proration_behavior": PRORATION_BEHAVIOR,
+    "transfer_data": or_unset(TRANSFER_DATA),
+    "trial_end": at_or("now"),
+    "trial_settings": mapping(
+        {
+            "end_behavior": mapping(
+                {"missing_payment_method": one_of("cancel", "create_invoice", "pause")},
+                required=("missing_payment_method",),
+            )
+        },
+        required=("end_behavior",),
+    ),
+}
+READERS = {
+    **COLLECTION,
+    "billing_cycle_anchor": ANCHOR,
+    "cancel_at": at_or("", "min_period_end", "max_period_end"),
+    "items": array(mapping({**ITEM, "clear_usage": boolean, "deleted": boolean, "id": word}), most=20),
+    "pause_collection": or_unset(
         mapping(
             {"behavior": one_of("keep_as_draft", "mark_uncollectible", "void"), "resumes_at": integer},
             required=("behavior",),
         )
     ),
-    "payment_behavior": one_of(
-        "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
-    ),
-    "proration_behavior": one_of("always_invoice", "create_prorations", "none"),
-    "trial_end": _moment("now"),
-    "description": text,
+    "proration_date": integer,
 }
