@@ -147,7 +147,7 @@ def audit(path: Path) -> None:
                 " WHERE kind = 'transfer_reversal' GROUP BY 1"
             ).fetchall()
         )
-        charges, invoices, transfers, customers, subscriptions, balances, payments = (
+        charges, invoices, transfers, customers, subscriptions, balances, payments, grants, credits = (
             _all(db, kind)
             for kind in (
                 "charge",
@@ -157,6 +157,8 @@ def audit(path: Path) -> None:
                 "subscription",
                 "customer_balance_transaction",
                 "invoice_payment",
+                "billing.credit_grant",
+                "billing.credit_balance_transaction",
             )
         )
     finally:
@@ -178,6 +180,12 @@ def audit(path: Path) -> None:
         assert customer["balance"] == sum(mine)
     for invoice in invoices:
         _audit_invoice(invoice, [each for each in payments if each["invoice"] == invoice["id"]])
+    for grant in grants:
+        entries = [each["credit"] or each["debit"] for each in credits if each["credit_grant"] == grant["id"]]
+        values = [each["amount"]["monetary"]["value"] for each in entries]
+        assert max(values) == grant["amount"]["monetary"]["value"]
+        assert 2 * max(values) - sum(values) >= 0
+        assert grant["voided_at"] is None or 2 * max(values) == sum(values)
     for subscription in subscriptions:
         items = subscription["items"]["data"]
         assert items
