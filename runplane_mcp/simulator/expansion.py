@@ -18,7 +18,10 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
     kind: frozenset(fields.split())
     for kind, fields in {
         "balance_transaction": "source",
+        "billing.credit_balance_transaction": "credit_grant",
+        "billing.credit_grant": "customer",
         "charge": "balance_transaction customer failure_balance_transaction payment_intent transfer",
+        "checkout.session": "customer invoice payment_intent setup_intent subscription",
         "credit_note": "customer customer_balance_transaction invoice",
         "customer_balance_transaction": "credit_note customer invoice",
         "discount": "customer promotion_code source.coupon",
@@ -32,10 +35,12 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
         "price": "product",
         "product": "default_price",
         "promotion_code": "customer promotion.coupon",
+        "quote": "customer discounts invoice subscription subscription_schedule",
         "refund": "balance_transaction charge customer failure_balance_transaction payment_intent"
         " source_transfer_reversal transfer_reversal",
         "subscription": "customer discounts latest_invoice schedule",
         "subscription_item": "discounts",
+        "subscription_schedule": "customer subscription",
         "transfer": "balance_transaction destination source_transaction",
         "transfer_reversal": "balance_transaction source_refund transfer",
     }.items()
@@ -68,6 +73,16 @@ def _line_items(tx: Transaction, link: Obj) -> Obj:
     return list_object(f"/v1/payment_links/{link['id']}/line_items", found)
 
 
+def _lines_of_session(tx: Transaction, session: Obj) -> Obj:
+    found = tx.all("item", "session", session["id"])[:10]
+    return list_object(f"/v1/checkout/sessions/{session['id']}/line_items", found)
+
+
+def _lines_of_quote(tx: Transaction, quote: Obj) -> Obj:
+    found = tx.all("item", "quote", quote["id"])[:10]
+    return list_object(f"/v1/quotes/{quote['id']}/line_items", found)
+
+
 def _payments(tx: Transaction, invoice: Obj) -> Obj:
     found = tx.all("invoice_payment", "invoice", invoice["id"])
     return list_object(f"/v1/invoice_payments?invoice={invoice['id']}", found[:10], has_more=len(found) > 10)
@@ -83,10 +98,12 @@ _Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj | list[Obj] |
 _CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
 _ON_REQUEST: _Lists = {
     ("charge", "refunds"): _refunds,
+    ("checkout.session", "line_items"): _lines_of_session,
     ("customer", "subscriptions"): _subscriptions,
     ("payment_link", "line_items"): _line_items,
     ("invoice", "payments"): _payments,
     ("price", "tiers"): _tiers,
+    ("quote", "line_items"): _lines_of_quote,
 }
 
 

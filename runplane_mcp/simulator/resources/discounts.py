@@ -60,23 +60,27 @@ def redeem(tx: Transaction, coupon_id: str, param: str, *, customer: str, **owne
     coupon["valid"] = most is None or coupon["times_redeemed"] < most
     tx.save(coupon)
     months = coupon["duration_in_months"] if coupon["duration"] == "repeating" else None
-    discount: Obj = {
+    end = next_period(tx.now, {"interval": "month", "interval_count": months}) if months else None
+    discount = {**discount_object(coupon_id, customer=customer, start=tx.now, end=end), **owner}
+    tx.insert(discount)
+    return discount
+
+
+def discount_object(coupon: str, *, customer: str | None, start: int, end: int | None) -> Obj:
+    return {
         "id": new_id("di"),
         "object": "discount",
         "checkout_session": None,
         "customer": customer,
-        "end": next_period(tx.now, {"interval": "month", "interval_count": months}) if months else None,
+        "end": end,
         "invoice": None,
         "invoice_item": None,
         "promotion_code": None,
-        "source": {"coupon": coupon_id, "type": "coupon"},
-        "start": tx.now,
+        "source": {"coupon": coupon, "type": "coupon"},
+        "start": start,
         "subscription": None,
         "subscription_item": None,
-        **owner,
     }
-    tx.insert(discount)
-    return discount
 
 
 def redeemable(tx: Transaction, coupon: Obj) -> bool:
@@ -131,23 +135,26 @@ def retired_id(coupon: str) -> str:
     return f"{coupon}/retired"
 
 
-def taken_off(tx: Transaction, discount_id: str, amount: int, code: str) -> int:
-    """How much of `amount` a discount takes off; a coupon of another currency takes nothing."""
-    coupon = terms_of(tx, tx.require("discount", discount_id, "discounts"))
-    if coupon["percent_off"] is not None:
-        return rounded(Decimal(str(coupon["percent_off"])) * amount / 100)
-    return min(amount, int(coupon["amount_off"])) if coupon["currency"] == code else 0
+def taken_off(terms: Obj, amount: int, code: str) -> int:
+    """How much of `amount` a coupon takes off; one of another currency takes nothing."""
+    if terms["percent_off"] is not None:
+        return rounded(Decimal(str(terms["percent_off"])) * amount / 100)
+    return min(amount, int(terms["amount_off"])) if terms["currency"] == code else 0
 
 
 def share_out(tx: Transaction, discount_id: str, left: Sequence[tuple[str | None, int]], code: str) -> list[int]:
-    """How much a discount takes off each of several amounts, given with their products: together what it takes off
-    their sum. A coupon for some products takes nothing off others."""
-    coupon = terms_of(tx, tx.require("discount", discount_id, "discounts"))
-    only = coupon.get("applies_to", {}).get("products")
+    """How much a discount takes off each of several amounts, given with their products."""
+    return shares_of(terms_of(tx, tx.require("discount", discount_id, "discounts")), left, code)
+
+
+def shares_of(terms: Obj, left: Sequence[tuple[str | None, int]], code: str) -> list[int]:
+    """How much a coupon takes off each of several amounts: together what it takes off their sum. A coupon for some
+    products takes nothing off others."""
+    only = terms.get("applies_to", {}).get("products")
     counts = [max(amount, 0) if only is None or product in only else 0 for product, amount in left]
     meant = [amount for product, amount in left if only is None or product in only]
     whole = sum(counts)
-    total = taken_off(tx, discount_id, max(sum(meant), 0), code)
+    total = taken_off(terms, max(sum(meant), 0), code)
     if whole == 0 or total == 0:
         return [0] * len(left)
     shares = [total * each // whole for each in counts]

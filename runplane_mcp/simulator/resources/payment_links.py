@@ -152,7 +152,7 @@ def _update(tx: Transaction, params: Params) -> Obj:
     return link
 
 
-def _address(value: Raw, name: str) -> str:
+def web_address(value: Raw, name: str) -> str:
     given = word(value, name)
     parts = urlsplit(given)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -164,7 +164,7 @@ _LINE = mapping({"price": word, "quantity": positive}, required=("price", "quant
 _AFTER = mapping(
     {
         "hosted_confirmation": mapping({"custom_message": text}),
-        "redirect": mapping({"url": _address}, required=("url",)),
+        "redirect": mapping({"url": web_address}, required=("url",)),
         "type": one_of("hosted_confirmation", "redirect"),
     },
     required=("type",),

@@ -142,6 +142,8 @@ def _add_item(tx: Transaction, customer: Obj, subscription: Obj, asked: Params) 
         raise invalid("Give a price or price data, and only one.", "add_invoice_items", "parameter_missing")
     if "price" in asked:
         price = tx.require("price", asked["price"], "add_invoice_items")
+        if not price["active"] and not asked.get("agreed"):
+            raise Refusal(f"The price {price['id']} is inactive.", param="add_invoice_items")
     else:
         price = inline_price(tx, asked["price_data"], "add_invoice_items[price_data]")
     if price["recurring"] is not None or price["currency"] != subscription["currency"]:
