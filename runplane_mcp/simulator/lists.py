@@ -25,6 +25,21 @@ PAGING: Mapping[str, Reader] = {
 _COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
+#: Paging through what an object itself holds.
+PARTS: Mapping[str, Reader] = {name: PAGING[name] for name in ("limit", "starting_after")}
+
+
+def part_of(url: str, held: list[Obj], params: Params) -> Obj:
+    """One page of a list that an object holds, in its order."""
+    limit, start = params.get("limit", 10), 0
+    if "starting_after" in params:
+        ids = [each["id"] for each in held]
+        if params["starting_after"] not in ids:
+            raise Refusal("There is no such entry.", code="resource_missing", param="starting_after", remembered=False)
+        start = ids.index(params["starting_after"]) + 1
+    return list_object(url, held[start : start + limit], has_more=len(held) > start + limit)
+
+
 def list_route(
     path: str,
     kind: str,

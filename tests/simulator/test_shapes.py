@@ -78,3 +78,44 @@ def test_inner_objects_have_theirs(world: World) -> None:
     assert missing(stripe.Price, item["price"]) == set()
     assert missing(stripe.TransferReversal, reversal) == set()
     assert missing(stripe.Event, event) == set()
+
+
+def test_what_is_made_has_theirs(world: World) -> None:
+    """Objects that the seeded company has none of."""
+    promotion = {"promotion[type]": "coupon", "promotion[coupon]": SEED.coupon_once}
+    grant = {
+        "amount[type]": "monetary",
+        "amount[monetary][value]": 5,
+        "amount[monetary][currency]": "usd",
+        "applicability_config[scope][price_type]": "metered",
+    }
+    sold = {"line_items[0][price]": SEED.price_seat}
+    plan = {"amount": 5, "currency": "usd", "interval": "day", "product": SEED.product_club}
+    rate = {"display_name": "VAT", "inclusive": True, "percentage": 5}
+    configuration = {"features[invoice_history][enabled]": True}
+    schedule = world.post("/v1/subscription_schedules", from_subscription=SEED.subscription_monthly)
+    quote = world.post("/v1/quotes", customer="cus_ada", **sold)
+    portal = world.post("/v1/billing_portal/configurations", **configuration)
+    url = "https://example.com"
+
+    assert missing(stripe.SubscriptionSchedule, schedule) == set()
+    assert missing(stripe.SubscriptionSchedule.Phase, schedule["phases"][0]) == set()
+    assert missing(stripe.SubscriptionSchedule.Phase.Item, schedule["phases"][0]["items"][0]) == set()
+    assert missing(stripe.PromotionCode, world.post("/v1/promotion_codes", **promotion)) == set()
+    assert (
+        missing(stripe.billing.CreditGrant, world.post("/v1/billing/credit_grants", customer="cus_ada", **grant))
+        == set()
+    )
+    (entry,) = world.get("/v1/billing/credit_balance_transactions", customer="cus_ada")["data"]
+    assert missing(stripe.billing.CreditBalanceTransaction, entry) == set()
+    assert missing(stripe.checkout.Session, world.post("/v1/checkout/sessions", success_url=url, **sold)) == set()
+    assert missing(stripe.Quote, quote) == set()
+    assert missing(stripe.Quote.Computed.Recurring, quote["computed"]["recurring"]) == set()
+    assert missing(stripe.Plan, world.post("/v1/plans", **plan)) == set()
+    assert missing(stripe.TaxRate, world.post("/v1/tax_rates", **rate)) == set()
+    assert missing(stripe.billing_portal.Configuration, portal) == set()
+    assert missing(stripe.billing_portal.Configuration.Features, portal["features"]) == set()
+    assert (
+        missing(stripe.billing_portal.Session, world.post("/v1/billing_portal/sessions", customer="cus_ada")) == set()
+    )
+    assert missing(stripe.CashBalance, world.get("/v1/customers/cus_ada/cash_balance")) == set()

@@ -3,6 +3,7 @@
 from runplane_mcp.simulator.resources import (
     accounts,
     balance,
+    billing_portal,
     captures,
     checkout,
     coupons,
@@ -43,6 +44,7 @@ TABLE = RouteTable(
     for resource in (
         accounts,
         balance,
+        billing_portal,
         captures,
         checkout,
         coupons,

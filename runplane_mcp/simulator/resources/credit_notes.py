@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/invoicing/dashboard/credit-notes
 
 from __future__ import annotations
 
-from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.lists import PARTS, list_route, part_of
 from runplane_mcp.simulator.objects import Obj, Params, list_object, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import array, integer, mapping, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
@@ -207,6 +207,36 @@ def _update(tx: Transaction, params: Params) -> Obj:
     return note
 
 
+def _void(tx: Transaction, params: Params) -> Obj:
+    """What it took off is owed again. Only while the invoice is open: what was given back stays given."""
+    note = tx.require("credit_note", params["id"], "id", status=404)
+    if note["status"] == "void":
+        raise Refusal("The credit note is void already.", param="id")
+    invoice = tx.require("invoice", note["invoice"], "invoice")
+    if note["type"] != "pre_payment" or invoice["status"] != "open":
+        raise Refusal("Only a credit note of an invoice that is still open can be voided.", param="id")
+    before, earlier = dict(note), dict(invoice)
+    invoice["pre_payment_credit_notes_amount"] -= note["amount"]
+    invoice["amount_due"] += note["amount"]
+    invoice["amount_remaining"] += note["amount"]
+    tx.save(invoice)
+    note.update(status="void", voided_at=tx.now)
+    tx.save(note)
+    tx.emit("invoice.updated", invoice, before=earlier)
+    tx.emit("credit_note.voided", note, before=before)
+    return note
+
+
+def _lines(tx: Transaction, params: Params) -> Obj:
+    note = tx.require("credit_note", params["credit_note"], "credit_note", status=404)
+    return part_of(note["lines"]["url"], note["lines"]["data"], params)
+
+
+def _preview_lines(tx: Transaction, params: Params) -> Obj:
+    paging = {name: params.pop(name) for name in PARTS if name in params}
+    return part_of("/v1/credit_notes/preview/lines", _note(tx, params, new_id("cn"))["lines"]["data"], paging)
+
+
 _LINE = mapping(
     {
         "amount": positive,
@@ -237,4 +267,7 @@ ROUTES = (
     Route("GET", "/v1/credit_notes/preview", _preview, _TAKES, required=("invoice",)),
     retrieve_route("/v1/credit_notes/{id}", "credit_note"),
     Route("POST", "/v1/credit_notes/{id}", _update, {"memo": text, "metadata": metadata}),
+    Route("POST", "/v1/credit_notes/{id}/void", _void),
+    Route("GET", "/v1/credit_notes/{credit_note}/lines", _lines, PARTS),
+    Route("GET", "/v1/credit_notes/preview/lines", _preview_lines, {**_TAKES, **PARTS}, required=("invoice",)),
 )

@@ -5,8 +5,8 @@ Source: https://docs.stripe.com/api/invoice-line-item/invoices
 
 from __future__ import annotations
 
-from runplane_mcp.simulator.lists import PAGING
-from runplane_mcp.simulator.objects import Obj, Params, list_object, merge_metadata
+from runplane_mcp.simulator.lists import PARTS, part_of
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata
 from runplane_mcp.simulator.parameters import array, mapping, metadata, one_of, word
 from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources import invoice_states as states
@@ -123,14 +123,7 @@ def _remove(tx: Transaction, params: Params) -> Obj:
 
 def _lines(tx: Transaction, params: Params) -> Obj:
     invoice = tx.require("invoice", params["invoice"], "invoice", status=404)
-    lines, limit = invoice["lines"]["data"], params.get("limit", 10)
-    start = 0
-    if "starting_after" in params:
-        ids = [line["id"] for line in lines]
-        if params["starting_after"] not in ids:
-            raise Refusal("There is no such line.", code="resource_missing", param="starting_after", remembered=False)
-        start = ids.index(params["starting_after"]) + 1
-    return list_object(invoice["lines"]["url"], lines[start : start + limit], has_more=len(lines) > start + limit)
+    return part_of(invoice["lines"]["url"], invoice["lines"]["data"], params)
 
 
 def _attach(tx: Transaction, params: Params) -> Obj:
@@ -168,7 +161,7 @@ _NEW = mapping({**CHANGES, "invoice_item": word})
 _PATH = "/v1/invoices/{invoice}"
 
 ROUTES = (
-    Route("GET", f"{_PATH}/lines", _lines, {name: PAGING[name] for name in ("limit", "starting_after")}),
+    Route("GET", f"{_PATH}/lines", _lines, PARTS),
     Route("POST", f"{_PATH}/lines/{{line}}", _update_one, CHANGES),
     Route(
         "POST", f"{_PATH}/add_lines", _add, {"invoice_metadata": metadata, "lines": array(_NEW)}, required=("lines",)

@@ -5,9 +5,11 @@ So a preview adds up exactly as the change itself would. Source: https://docs.st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runplane_mcp.simulator.clockwork import next_period, period_end
 from runplane_mcp.simulator.objects import Obj, Params
-from runplane_mcp.simulator.parameters import array, boolean, currency, integer, mapping, metadata, one_of, word
+from runplane_mcp.simulator.parameters import Reader, array, boolean, currency, integer, mapping, metadata, one_of, word
 from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources import subscription_changes as changes
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS, redeem_all
@@ -190,29 +192,27 @@ _CHANGES = {
 }
 _NEW = ("cancel_at", "cancel_at_period_end", "items", "metadata", "proration_behavior", "trial_end")
 
-ROUTES = (
-    Route(
-        "POST",
-        "/v1/invoices/create_preview",
-        _preview,
+_TAKES: Mapping[str, Reader] = {
+    "currency": currency,
+    "customer": word,
+    "discounts": DISCOUNTS,
+    "invoice_items": array(mapping({**CHANGES, "currency": currency, "invoiceitem": word})),
+    "preview_mode": one_of("next"),
+    "schedule": word,
+    "schedule_details": mapping(
         {
-            "currency": currency,
-            "customer": word,
-            "discounts": DISCOUNTS,
-            "invoice_items": array(mapping({**CHANGES, "currency": currency, "invoiceitem": word})),
-            "preview_mode": one_of("next"),
-            "schedule": word,
-            "schedule_details": mapping(
-                {
-                    "end_behavior": one_of("cancel", "release"),
-                    "phases": array(PHASE, most=10),
-                    "proration_behavior": changes.PRORATION_BEHAVIOR,
-                },
-                required=("phases",),
-            ),
-            "subscription": word,
-            "subscription_details": mapping({**_CHANGES, "cancel_now": boolean}),
+            "end_behavior": one_of("cancel", "release"),
+            "phases": array(PHASE, most=10),
+            "proration_behavior": changes.PRORATION_BEHAVIOR,
         },
-        reads=True,
+        required=("phases",),
     ),
+    "subscription": word,
+    "subscription_details": mapping({**_CHANGES, "cancel_now": boolean}),
+}
+
+ROUTES = (
+    Route("POST", "/v1/invoices/create_preview", _preview, _TAKES, reads=True),
+    # An alias that Stripe still answers.
+    Route("POST", "/v1/invoices/upcoming", _preview, _TAKES, reads=True),
 )

@@ -5,10 +5,10 @@ Source: https://docs.stripe.com/api/subscription_items
 
 from __future__ import annotations
 
-from runplane_mcp.simulator.lists import PAGING
-from runplane_mcp.simulator.objects import Obj, Params, list_object
+from runplane_mcp.simulator.lists import PARTS, part_of
+from runplane_mcp.simulator.objects import Obj, Params
 from runplane_mcp.simulator.parameters import boolean, integer, word
-from runplane_mcp.simulator.refusal import Refusal, missing
+from runplane_mcp.simulator.refusal import missing
 from runplane_mcp.simulator.resources.item_changes import ITEM
 from runplane_mcp.simulator.resources.subscription_changes import PAYMENT_BEHAVIOR, PRORATION_BEHAVIOR
 from runplane_mcp.simulator.resources.subscriptions import update
@@ -56,13 +56,7 @@ def _delete(tx: Transaction, params: Params) -> Obj:
 
 def _list(tx: Transaction, params: Params) -> Obj:
     subscription = tx.require("subscription", params["subscription"], "subscription")
-    items, limit, start = subscription["items"]["data"], params.get("limit", 10), 0
-    if "starting_after" in params:
-        ids = [item["id"] for item in items]
-        if params["starting_after"] not in ids:
-            raise Refusal("There is no such item.", code="resource_missing", param="starting_after", remembered=False)
-        start = ids.index(params["starting_after"]) + 1
-    return list_object("/v1/subscription_items", items[start : start + limit], has_more=len(items) > start + limit)
+    return part_of("/v1/subscription_items", subscription["items"]["data"], params)
 
 
 _HOW = {"payment_behavior": PAYMENT_BEHAVIOR, "proration_behavior": PRORATION_BEHAVIOR, "proration_date": integer}
@@ -72,7 +66,7 @@ ROUTES = (
         "GET",
         "/v1/subscription_items",
         _list,
-        {"limit": PAGING["limit"], "starting_after": PAGING["starting_after"], "subscription": word},
+        {**PARTS, "subscription": word},
         required=("subscription",),
     ),
     Route(
