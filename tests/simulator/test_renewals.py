@@ -84,3 +84,10 @@ def test_a_customer_that_is_gone_stops_nothing_else(world: World, clock: Clock) 
     world.ask("DELETE", "/v1/customers/cus_ben")
 
     assert renewed(world, clock)["latest_invoice"]["status"] == "paid"
+
+
+def test_the_draft_of_a_renewal_can_not_be_deleted(world: World, clock: Clock) -> None:
+    invoice = renewed(world, clock, after=0)["latest_invoice"]["id"]
+
+    assert world.refused("DELETE", f"/v1/invoices/{invoice}")[0] == 400
+    assert world.get(f"/v1/invoices/{invoice}")["status"] == "draft"

@@ -127,6 +127,15 @@ def test_resuming_may_wait_for_the_payment(world: World) -> None:
     assert world.get(ADA)["status"] == "active"
 
 
+def test_an_earlier_bill_that_is_paid_does_not_end_a_pause(world: World, clock: Clock) -> None:
+    clock.now = world.get(ADA)["items"]["data"][0]["current_period_end"]
+    world.post(f"{ADA}/pause")
+    clock.now += 3_600
+    found = world.get(ADA, expand=["latest_invoice"])
+
+    assert (found["latest_invoice"]["status"], found["status"]) == ("paid", "paused")
+
+
 def test_resuming_where_it_was_charges_only_what_is_left(world: World) -> None:
     world.post(f"{OFFICE}/pause")
     found = world.post(f"{OFFICE}/resume", **{"billing_cycle_anchor[type]": "unchanged"})
@@ -141,6 +150,16 @@ def test_what_can_not_be_paused_is_refused(world: World) -> None:
     assert world.refused("POST", f"{ADA}/pause", until=5)[1]["code"] == "parameter_unknown"
     world.post("/v1/subscription_schedules", from_subscription=SEED.subscription_monthly)
     assert world.refused("POST", f"{ADA}/pause")[0] == 400
+
+
+def test_a_change_may_add_something_paid_once(world: World) -> None:
+    added = {"add_invoice_items[0][price]": SEED.price_beans, "add_invoice_items[0][quantity]": 2}
+    world.post(ADA, **added)
+    assert pending(world, "cus_ada") == [3_600]
+    found = world.post(ADA, **added, proration_behavior="always_invoice", expand=["latest_invoice"])
+
+    assert found["latest_invoice"]["amount_paid"] == 7_200
+    assert world.refused("POST", ADA, **{"add_invoice_items[0][price]": SEED.price_seat})[0] == 400
 
 
 def test_billing_can_begin_anew_today(world: World) -> None:

@@ -99,6 +99,14 @@ def test_a_subscription_gets_a_schedule_that_changes_it_later(world: World, cloc
     assert (found["items"]["data"][0]["quantity"], found["latest_invoice"]["total"]) == (3, 6_960)
 
 
+def test_a_phase_may_begin_with_something_paid_once(world: World, clock: Clock) -> None:
+    made = world.post(PATH, **TWO, **{"phases[1][add_invoice_items][0][price]": SEED.price_beans})
+    clock.now = made["phases"][0]["end_date"]
+    found = world.get(f"/v1/subscriptions/{made['subscription']}", expand=["latest_invoice"])
+
+    assert found["latest_invoice"]["total"] == 3_600 + 1_800
+
+
 def test_the_phase_that_runs_can_be_changed(world: World) -> None:
     made = world.post(PATH, from_subscription=SEED.subscription_office)
     (phase,) = made["phases"]

@@ -187,13 +187,15 @@ def test_what_can_not_be_is_refused_and_leaves_nothing(world: World, asked: dict
     assert world.simulator.summary()["events"] == {}
 
 
-def test_the_old_path_under_the_customer_does_the_same(world: World) -> None:
-    found = world.post("/v1/customers/cus_ada/subscriptions", **CLUB)
-    path = f"/v1/customers/cus_ada/subscriptions/{found['id']}"
+def test_a_bill_says_who_else_gets_of_it(world: World) -> None:
+    shared = {"transfer_data[destination]": SEED.connected_account_paid, "transfer_data[amount_percent]": "12.5"}
+    _, invoice = began(world, **shared, application_fee_percent=10, on_behalf_of=SEED.connected_account_paid)
+    (payment,) = world.get("/v1/invoice_payments", invoice=invoice["id"])["data"]
+    intent = world.get(f"/v1/payment_intents/{payment['payment']['payment_intent']}")
 
-    assert world.post(path, cancel_at_period_end=True)["cancel_at_period_end"]
-    assert world.refused("POST", path.replace("ada", "ben"), description="x")[0] == 404
-    assert world.ask("DELETE", path)[1]["status"] == "canceled"
+    assert invoice["transfer_data"] == {"amount": 363, "destination": SEED.connected_account_paid}
+    assert intent["transfer_data"] == invoice["transfer_data"]
+    assert (intent["application_fee_amount"], intent["on_behalf_of"]) == (290, SEED.connected_account_paid)
 
 
 def test_a_key_begins_one(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, new_id
 from runplane_mcp.simulator.parameters import mapping, one_of, word
@@ -14,7 +16,8 @@ from runplane_mcp.simulator.resources.payments import (
     collect,
     payment_intent_object,
 )
-from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid
+from runplane_mcp.simulator.resources.pricing import rounded
+from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, subscription_of
 from runplane_mcp.simulator.routes import retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -63,6 +66,7 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
         customer=customer["id"],
         description=f"Invoice {invoice['number']}",
     )
+    intent.update(_shared_out(tx, invoice))
     invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
     if tx.declined or chosen == DECLINED_CARD:
         _decline(tx, invoice, intent)
@@ -75,6 +79,18 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
     tx.insert(payment_object(tx, invoice, due, intent=intent["id"]))
     settle(tx, invoice, amount_paid=invoice["amount_paid"] + due)
     tx.emit("invoice.payment_succeeded", invoice)
+
+
+def _shared_out(tx: Transaction, invoice: Obj) -> Obj:
+    """Who else gets of the payment: what the invoice says, and the platform's percentage of its subscription."""
+    named = subscription_of(invoice)
+    percent = None if named is None else tx.require("subscription", named, "subscription")["application_fee_percent"]
+    fee = None if percent is None else rounded(Decimal(str(percent)) * invoice["total"] / 100)
+    return {
+        "application_fee_amount": fee or None,
+        "on_behalf_of": invoice["on_behalf_of"],
+        "transfer_data": invoice["transfer_data"],
+    }
 
 
 def charge_for(tx: Transaction, invoice: Obj) -> Obj | None:

@@ -211,8 +211,4 @@ _TAKES: Mapping[str, Reader] = {
     "subscription_details": mapping({**_CHANGES, "cancel_now": boolean}),
 }
 
-ROUTES = (
-    Route("POST", "/v1/invoices/create_preview", _preview, _TAKES, reads=True),
-    # An alias that Stripe still answers.
-    Route("POST", "/v1/invoices/upcoming", _preview, _TAKES, reads=True),
-)
+ROUTES = (Route("POST", "/v1/invoices/create_preview", _preview, _TAKES, reads=True),)

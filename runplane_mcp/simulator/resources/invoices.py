@@ -23,7 +23,7 @@ from runplane_mcp.simulator.resources import invoice_states as states
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS, redeem_all
 from runplane_mcp.simulator.resources.invoice_lines import add_up
 from runplane_mcp.simulator.resources.invoice_payments import method_of, pay
-from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, of_subscription
+from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, of_subscription, subscription_of
 from runplane_mcp.simulator.resources.tax_rates import TAX_RATES, tax_rates
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
@@ -153,9 +153,11 @@ def _advance(tx: Transaction, invoice: Obj, *, advances: bool) -> None:
 
 
 def _delete(tx: Transaction, params: Params) -> Obj:
-    """Only a draft. Its items go with it."""
+    """Only a draft, and none of a subscription. Its items go with it."""
     invoice = _require(tx, params)
     states.need(invoice, "draft")
+    if subscription_of(invoice) is not None:
+        raise Refusal("The invoice of a subscription is voided, not deleted.", param="invoice")
     for item in tx.all("invoiceitem", "invoice", invoice["id"]):
         tx.delete(item)
     gone = tx.delete(invoice)

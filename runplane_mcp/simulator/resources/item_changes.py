@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
-from runplane_mcp.simulator.parameters import Reader, integer, metadata, word
+from runplane_mcp.simulator.parameters import Reader, array, integer, mapping, metadata, positive, word
 from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS, end_discount, redeem_all
-from runplane_mcp.simulator.resources.prices import RECURRING_PRICE_DATA, inline_price
+from runplane_mcp.simulator.resources.invoice_items import item_object as invoice_item
+from runplane_mcp.simulator.resources.prices import PRICE_DATA, RECURRING_PRICE_DATA, inline_price
+from runplane_mcp.simulator.resources.pricing import amount_of
 from runplane_mcp.simulator.resources.subscription_objects import item_object
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -94,6 +96,42 @@ def refuse_impossible(items: dict[str, Obj]) -> None:
         raise invalid("'quantity' must be zero or more.", "items", "parameter_invalid_integer")
 
 
+def add_once(tx: Transaction, subscription: Obj, asked: Params) -> None:
+    """Something paid once, on the next invoice of the subscription."""
+    if ("price" in asked) == ("price_data" in asked):
+        raise invalid("Give a price or price data, and only one.", "add_invoice_items", "parameter_missing")
+    if "price" in asked:
+        price = tx.require("price", asked["price"], "add_invoice_items")
+        if not price["active"] and not asked.get("agreed"):
+            raise Refusal(f"The price {price['id']} is inactive.", param="add_invoice_items")
+    else:
+        price = inline_price(tx, asked["price_data"], "add_invoice_items[price_data]")
+    if price["recurring"] is not None or price["currency"] != subscription["currency"]:
+        raise Refusal("What is added is paid once, in the subscription's currency.", param="add_invoice_items")
+    quantity = asked.get("quantity", 1)
+    item = invoice_item(
+        new_id("ii"),
+        customer=subscription["customer"],
+        amount=amount_of(tx, price, quantity),
+        code=price["currency"],
+        created=tx.now,
+        quantity=quantity,
+        price=price,
+    )
+    item["discounts"] = redeem_all(
+        tx,
+        asked.get("discounts", []),
+        customer=subscription["customer"],
+        invoice_item=item["id"],
+        param="add_invoice_items",
+    )
+    item["metadata"] = merge_metadata({}, asked.get("metadata", {}))
+    of = {"subscription": subscription["id"], "subscription_item": None}
+    item["parent"] = {"subscription_details": of, "type": "subscription_details"}
+    tx.insert(item)
+    tx.emit("invoiceitem.created", item)
+
+
 #: What an item may say, new or changed.
 ITEM: Mapping[str, Reader] = {
     "discounts": DISCOUNTS,
@@ -103,3 +141,10 @@ ITEM: Mapping[str, Reader] = {
     "price_data": RECURRING_PRICE_DATA,
     "quantity": integer,
 }
+#: What is paid once may say.
+ADDED = array(
+    mapping(
+        {"discounts": DISCOUNTS, "metadata": metadata, "price": word, "price_data": PRICE_DATA, "quantity": positive}
+    ),
+    most=20,
+)

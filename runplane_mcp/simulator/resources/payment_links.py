@@ -8,6 +8,7 @@ from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import Raw, array, boolean, mapping, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
+from runplane_mcp.simulator.resources.pricing import amount_of
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -61,7 +62,8 @@ def payment_link_object(id: str, *, code: str) -> Obj:
 def add_line(tx: Transaction, link: str, price: Obj, quantity: int, *, id: str | None = None) -> None:
     """One line of what a link sells."""
     product = tx.require("product", price["product"], "product")
-    total = quantity * (price["unit_amount"] or 0)
+    # What the payer chooses is not known yet.
+    total = 0 if price["custom_unit_amount"] is not None else amount_of(tx, price, quantity)
     tx.insert(
         {
             "id": id or new_id("li"),

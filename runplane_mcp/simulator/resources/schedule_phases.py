@@ -13,8 +13,8 @@ from runplane_mcp.simulator.parameters import array, boolean, currency, mapping,
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources import subscription_changes as changes
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS
-from runplane_mcp.simulator.resources.item_changes import ITEM, price_of
-from runplane_mcp.simulator.resources.prices import INTERVAL
+from runplane_mcp.simulator.resources.item_changes import ADDED, ITEM, price_of
+from runplane_mcp.simulator.resources.prices import INTERVAL, inline_price
 from runplane_mcp.simulator.resources.subscription_bills import bill_later, collect
 from runplane_mcp.simulator.resources.subscription_starts import begin
 from runplane_mcp.simulator.transaction import Transaction
@@ -63,7 +63,9 @@ def _phase(tx: Transaction, asked: Params, start: int, code: str | None, param: 
         )
     end = _end(tx, asked, start, rhythm or {}, param)
     return {
-        "add_invoice_items": [],
+        "add_invoice_items": [
+            _once(tx, each, code, f"{param}[add_invoice_items]") for each in asked.get("add_invoice_items", [])
+        ],
         "application_fee_percent": None,
         "billing_cycle_anchor": asked.get("billing_cycle_anchor"),
         "billing_thresholds": None,
@@ -82,6 +84,25 @@ def _phase(tx: Transaction, asked: Params, start: int, code: str | None, param: 
         "start_date": start,
         "transfer_data": None,
         "trial_end": end if asked.get("trial") else asked.get("trial_end"),
+    }
+
+
+def _once(tx: Transaction, asked: Params, code: str | None, param: str) -> Obj:
+    """What is paid once when the phase begins."""
+    if ("price" in asked) == ("price_data" in asked):
+        raise invalid("Give a price or price data, and only one.", param, "parameter_missing")
+    if "price" in asked:
+        price = tx.require("price", asked["price"], param)
+    else:
+        price = inline_price(tx, asked["price_data"], f"{param}[price_data]")
+    if price["recurring"] is not None or price["currency"] != code:
+        raise Refusal("What is added is paid once, in the schedule's currency.", param=param)
+    return {
+        "discounts": [_named(each) for each in asked.get("discounts", [])],
+        "metadata": merge_metadata({}, asked.get("metadata", {})),
+        "price": price["id"],
+        "quantity": asked.get("quantity", 1),
+        "tax_rates": [],
     }
 
 
@@ -142,6 +163,10 @@ def phase_of(subscription: Obj) -> Obj:
 def wanted(phase: Obj, settings: Obj) -> Params:
     """What a phase asks of its subscription, as parameters of one; the schedule's own settings where it says nothing."""
     asked: Params = {
+        "add_invoice_items": [
+            {**each, "agreed": True, "discounts": [_asked(one) for one in each["discounts"]]}
+            for each in phase["add_invoice_items"]
+        ],
         "discounts": [_asked(each) for each in phase["discounts"]],
         "items": [
             {
@@ -219,6 +244,7 @@ def _in_place(subscription: Obj, items: list[Params]) -> list[Params]:
 
 PHASE = mapping(
     {
+        "add_invoice_items": ADDED,
         "billing_cycle_anchor": one_of("automatic", "phase_start"),
         "collection_method": one_of("charge_automatically", "send_invoice"),
         "currency": currency,

@@ -6,6 +6,7 @@ Source: https://docs.stripe.com/billing/invoices/subscription
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from runplane_mcp.simulator.clockwork import period_end
 from runplane_mcp.simulator.objects import Obj
@@ -15,7 +16,7 @@ from runplane_mcp.simulator.resources.discounts import in_force, share_out, term
 from runplane_mcp.simulator.resources.invoice_lines import add_up, subscription_line
 from runplane_mcp.simulator.resources.invoice_payments import method_of, pay
 from runplane_mcp.simulator.resources.invoices import create_invoice
-from runplane_mcp.simulator.resources.pricing import amount_of
+from runplane_mcp.simulator.resources.pricing import amount_of, rounded
 from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, of_subscription
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -67,8 +68,18 @@ def draft_for(tx: Transaction, subscription: Obj, billed: list[Billed], *, reaso
     if billed:
         invoice.update(period_start=min(each.start for each in billed), period_end=max(each.end for each in billed))
     add_up(tx, invoice)
+    if subscription["transfer_data"] is not None:
+        invoice["transfer_data"] = _passed_on(subscription["transfer_data"], invoice["total"])
+        tx.save(invoice)
     _use_up(tx, subscription, invoice)
     return invoice
+
+
+def _passed_on(asked: Obj, total: int) -> Obj:
+    """Which part of a bill another account gets: all of it where no percentage is said."""
+    percent = asked["amount_percent"]
+    amount = None if percent is None else rounded(Decimal(str(percent)) * max(total, 0) / 100)
+    return {"amount": amount, "destination": asked["destination"]}
 
 
 def _lines(tx: Transaction, invoice: Obj, billed: list[Billed]) -> list[Obj]:

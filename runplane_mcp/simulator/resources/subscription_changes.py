@@ -26,7 +26,8 @@ from runplane_mcp.simulator.parameters import (
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS, end_discount, redeem_all
 from runplane_mcp.simulator.resources.invoice_payments import require_method
-from runplane_mcp.simulator.resources.item_changes import ITEM, change_item, refuse_impossible
+from runplane_mcp.simulator.resources.item_changes import ADDED, ITEM, add_once, change_item, refuse_impossible
+from runplane_mcp.simulator.resources.pricing import amount_of
 from runplane_mcp.simulator.resources.proration import credit_unused, moment, prorate
 from runplane_mcp.simulator.resources.subscription_bills import Billed, draft_for, whole
 from runplane_mcp.simulator.resources.tax_rates import TAX_RATES, tax_rates
@@ -38,6 +39,8 @@ def change(tx: Transaction, subscription: Obj, params: Params) -> Obj | None:
     behavior = params.get("proration_behavior", "create_prorations")
     if "discounts" in params:
         change_discounts(tx, subscription, params["discounts"])
+    for extra in params.get("add_invoice_items", []):
+        add_once(tx, subscription, extra)
     billed: list[Billed] = []
     if "items" in params or params.get("billing_cycle_anchor", {}).get("type") == "now":
         billed += _change_items(tx, subscription, params, behavior)
@@ -103,8 +106,9 @@ def change_discounts(tx: Transaction, subscription: Obj, asked: list[Params]) ->
     for discount in subscription["discounts"]:
         if discount not in kept:
             end_discount(tx, discount)
+    worth = sum(amount_of(tx, item["price"], item["quantity"]) for item in subscription["items"]["data"])
     subscription["discounts"] = redeem_all(
-        tx, asked, customer=subscription["customer"], subscription=subscription["id"]
+        tx, asked, customer=subscription["customer"], amount=worth, subscription=subscription["id"]
     )
 
 
@@ -212,6 +216,7 @@ ANCHOR = mapping({"type": one_of("now", "unchanged")}, required=("type",))
 TRANSFER_DATA = mapping({"amount_percent": percent_of, "destination": word}, required=("destination",))
 #: How a subscription is paid for, and by what, whether it is new or changed.
 COLLECTION = {
+    "add_invoice_items": ADDED,
     "application_fee_percent": percent_of,
     "collection_method": one_of("charge_automatically", "send_invoice"),
     "days_until_due": positive,

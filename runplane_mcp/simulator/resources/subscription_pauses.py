@@ -14,6 +14,7 @@ from runplane_mcp.simulator.refusal import Refusal
 from runplane_mcp.simulator.resources.proration import credit_unused, moment, prorate
 from runplane_mcp.simulator.resources.subscription_bills import Billed, collect, draft_for, whole
 from runplane_mcp.simulator.resources.subscription_changes import PRORATION_BEHAVIOR
+from runplane_mcp.simulator.resources.subscription_status import wait_to_resume
 from runplane_mcp.simulator.resources.subscriptions import require_subscription
 from runplane_mcp.simulator.routes import Route
 from runplane_mcp.simulator.transaction import Transaction
@@ -39,16 +40,9 @@ def _pause(tx: Transaction, params: Params) -> Obj:
     if params.get("invoicing_behavior") == "invoice":
         draft = draft_for(tx, subscription, [], reason="subscription_update")
         if draft is not None:
-            subscription = _kept(tx, collect(tx, subscription, draft), subscription)
+            subscription = collect(tx, subscription, draft)
     tx.emit("customer.subscription.paused", subscription, before=before)
     return subscription
-
-
-def _kept(tx: Transaction, now: Obj, paused: Obj) -> Obj:
-    """The bill of the pause itself does not end it."""
-    now.update(status="paused", status_details=paused["status_details"])
-    tx.save(now)
-    return now
 
 
 def _resume(tx: Transaction, params: Params) -> Obj:
@@ -69,6 +63,8 @@ def _resume(tx: Transaction, params: Params) -> Obj:
     if draft is None or params.get("payment_behavior") != "resume_on_payment_success":
         subscription.update(status="active", status_details=None)
         tx.save(subscription)
+    else:
+        wait_to_resume(tx, subscription, draft)
     if draft is not None:
         subscription = collect(tx, subscription, draft)
     if subscription["status"] != "paused":

@@ -13,17 +13,14 @@ from runplane_mcp.simulator.parameters import (
     currency,
     integer,
     mapping,
-    metadata,
     one_of,
     positive,
     word,
 )
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources import subscription_changes as changes
-from runplane_mcp.simulator.resources.discounts import DISCOUNTS, redeem_all
-from runplane_mcp.simulator.resources.invoice_items import item_object as invoice_item
-from runplane_mcp.simulator.resources.item_changes import ITEM, change_item, price_of, refuse_impossible
-from runplane_mcp.simulator.resources.prices import PRICE_DATA, inline_price
+from runplane_mcp.simulator.resources.discounts import redeem_all
+from runplane_mcp.simulator.resources.item_changes import ITEM, add_once, change_item, price_of, refuse_impossible
 from runplane_mcp.simulator.resources.pricing import amount_of
 from runplane_mcp.simulator.resources.subscription_bills import Billed, collect, draft_for, whole
 from runplane_mcp.simulator.resources.subscription_objects import subscription_object
@@ -65,7 +62,7 @@ def begin(tx: Transaction, params: Params) -> tuple[Obj, Obj | None]:
     elif customer["currency"] != subscription["currency"] and customer["balance"]:
         raise Refusal("This customer has a balance in another currency.", param="items")
     for extra in params.get("add_invoice_items", []):
-        _add_item(tx, customer, subscription, extra)
+        add_once(tx, subscription, extra)
     start(tx, subscription)
     return subscription, draft_for(tx, subscription, billed, reason="subscription_create")
 
@@ -136,36 +133,6 @@ def _describe(tx: Transaction, subscription: Obj, params: Params) -> None:
         changes.change_end(tx, subscription, params["cancel_at"])
 
 
-def _add_item(tx: Transaction, customer: Obj, subscription: Obj, asked: Params) -> None:
-    """Something paid once, on the first invoice."""
-    if ("price" in asked) == ("price_data" in asked):
-        raise invalid("Give a price or price data, and only one.", "add_invoice_items", "parameter_missing")
-    if "price" in asked:
-        price = tx.require("price", asked["price"], "add_invoice_items")
-        if not price["active"] and not asked.get("agreed"):
-            raise Refusal(f"The price {price['id']} is inactive.", param="add_invoice_items")
-    else:
-        price = inline_price(tx, asked["price_data"], "add_invoice_items[price_data]")
-    if price["recurring"] is not None or price["currency"] != subscription["currency"]:
-        raise Refusal("What is added is paid once, in the subscription's currency.", param="add_invoice_items")
-    quantity = asked.get("quantity", 1)
-    item = invoice_item(
-        new_id("ii"),
-        customer=customer["id"],
-        amount=amount_of(tx, price, quantity),
-        code=price["currency"],
-        created=tx.now,
-        quantity=quantity,
-        price=price,
-    )
-    item["discounts"] = redeem_all(
-        tx, asked.get("discounts", []), customer=customer["id"], invoice_item=item["id"], param="add_invoice_items"
-    )
-    item["metadata"] = merge_metadata({}, asked.get("metadata", {}))
-    tx.insert(item)
-    tx.emit("invoiceitem.created", item)
-
-
 def create(tx: Transaction, params: Params) -> Obj:
     """Begins a subscription and collects its first invoice, as `payment_behavior` says where that fails."""
     behavior = params.get("payment_behavior", "allow_incomplete")
@@ -183,12 +150,8 @@ def create(tx: Transaction, params: Params) -> Obj:
 
 
 _AS_IN_CHANGES = frozenset(changes.COLLECTION)
-_ADDED = mapping(
-    {"discounts": DISCOUNTS, "metadata": metadata, "price": word, "price_data": PRICE_DATA, "quantity": positive}
-)
 TAKES = {
     **changes.COLLECTION,
-    "add_invoice_items": array(_ADDED, most=20),
     "billing_cycle_anchor": integer,
     "billing_mode": mapping({"type": one_of("flexible")}, required=("type",)),
     "cancel_at": changes.at_or("min_period_end", "max_period_end"),
@@ -199,14 +162,4 @@ TAKES = {
     "trial_period_days": positive,
 }
 
-ROUTES = (
-    Route("POST", "/v1/subscriptions", create, TAKES, required=("customer", "items")),
-    # An alias that Stripe still answers.
-    Route(
-        "POST",
-        "/v1/customers/{customer}/subscriptions",
-        create,
-        {name: reader for name, reader in TAKES.items() if name != "customer"},
-        required=("items",),
-    ),
-)
+ROUTES = (Route("POST", "/v1/subscriptions", create, TAKES, required=("customer", "items")),)

@@ -49,6 +49,8 @@ def _move(tx: Transaction, invoice: Obj, to: dict[str, str]) -> None:
     subscription = None if id is None else tx.find(id)
     if subscription is None or subscription["latest_invoice"] != invoice["id"] or subscription["status"] not in to:
         return
+    if subscription["status"] == "paused" and not _resumes(tx, subscription, invoice):
+        return
     before = dict(subscription)
     status = to[subscription["status"]]
     subscription["status"] = status
@@ -58,3 +60,17 @@ def _move(tx: Transaction, invoice: Obj, to: dict[str, str]) -> None:
         subscription["ended_at"] = tx.now
     tx.save(subscription)
     tx.emit("customer.subscription.updated", subscription, before=before)
+
+
+def wait_to_resume(tx: Transaction, subscription: Obj, invoice: Obj) -> None:
+    """Notes that the payment of this invoice, and of no other, ends the pause."""
+    note: Obj = {"id": f"{subscription['id']}/resumption", "object": "resumption", "invoice": invoice["id"]}
+    if tx.find(note["id"]) is None:
+        tx.insert(note)
+    else:
+        tx.save(note)
+
+
+def _resumes(tx: Transaction, subscription: Obj, invoice: Obj) -> bool:
+    note = tx.find(f"{subscription['id']}/resumption")
+    return note is not None and note["invoice"] == invoice["id"]

@@ -34,12 +34,8 @@ _OVER = ("canceled", "incomplete_expired")
 
 
 def require_subscription(tx: Transaction, params: Params) -> Obj:
-    """The one in the path, of the customer where the path names one too."""
-    id = params["subscription"]
-    subscription = tx.require("subscription", id, "id", status=404)
-    if params.get("customer", subscription["customer"]) != subscription["customer"]:
-        raise missing("subscription", id, "id", 404)
-    return subscription
+    """The one in the path."""
+    return tx.require("subscription", params["subscription"], "id", status=404)
 
 
 def _details(subscription: Obj, params: Params, reason: str | None) -> None:
@@ -147,7 +143,7 @@ def _flexible(value: Raw, name: str) -> Params:
 _CHANGES = {**changes.READERS, "cancel_at_period_end": boolean, "cancellation_details": _DETAILS, "metadata": metadata}
 _ENDING = {"cancellation_details": _DETAILS, "invoice_now": boolean, "prorate": boolean}
 #: What may be said of a subscription that has ended, and the names in the path.
-_ALWAYS = frozenset({"customer", "subscription", "cancellation_details", "expand", "metadata"})
+_ALWAYS = frozenset({"subscription", "cancellation_details", "expand", "metadata"})
 
 ROUTES = (
     list_route(
@@ -167,8 +163,4 @@ ROUTES = (
         {"billing_mode": _flexible},
         required=("billing_mode",),
     ),
-    # Aliases that Stripe still answers: the same subscription under its customer.
-    Route("GET", "/v1/customers/{customer}/subscriptions/{subscription}", require_subscription),
-    Route("POST", "/v1/customers/{customer}/subscriptions/{subscription}", _update, _CHANGES),
-    Route("DELETE", "/v1/customers/{customer}/subscriptions/{subscription}", _cancel, _ENDING),
 )
