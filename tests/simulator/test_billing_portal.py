@@ -80,3 +80,26 @@ def test_the_lines_of_a_credit_note_are_listed(sdk: stripe.StripeClient, world: 
 
     assert [each["amount"] for each in seen] == [700]
     assert [each.amount for each in sdk.v1.credit_notes.line_items.list(note).data] == [700]
+
+
+def test_a_portal_can_have_its_own_login_and_words(world: World) -> None:
+    made = world.post(
+        "/v1/billing_portal/configurations",
+        default_return_url="https://example.com/back",
+        metadata={"a": "b"},
+        **{
+            "features[subscription_update][enabled]": True,
+            "features[subscription_update][products][0][product]": SEED.product_club,
+            "features[subscription_update][products][0][prices][0]": SEED.price_monthly,
+            "business_profile[headline]": "Alder",
+            "login_page[enabled]": True,
+        },
+    )
+    session = world.post("/v1/billing_portal/sessions", customer="cus_ada", configuration=made["id"])
+
+    assert made["login_page"]["url"].startswith("https://billing.simulator.example/p/login/")
+    assert (made["business_profile"]["headline"], session["return_url"]) == ("Alder", "https://example.com/back")
+    world.post("/v1/billing_portal/configurations", **{"features[invoice_history][enabled]": True})
+    later = world.get("/v1/billing_portal/configurations", is_default=False)["data"][0]["id"]
+    world.post(f"/v1/billing_portal/configurations/{later}", active=False)
+    assert world.refused("POST", "/v1/billing_portal/sessions", customer="cus_ada", configuration=later)[0] == 400

@@ -97,3 +97,15 @@ def test_a_session_that_can_not_be_is_refused(world: World, changed: dict[str, o
     assert world.refused("POST", PATH, **{"mode": "subscription", **CLUB, **changed})[0] == 400
     assert world.get(PATH)["data"] == []
     assert "price.created" not in world.simulator.summary()["events"]
+
+
+def test_codes_that_may_be_used_come_off_too(world: World) -> None:
+    promotion = {"promotion[type]": "coupon", "promotion[coupon]": SEED.coupon_amount, "customer": "cus_ada"}
+    code = world.post("/v1/promotion_codes", **promotion)["id"]
+    asked = {"mode": "subscription", **CLUB, "discounts[0][promotion_code]": code}
+
+    assert world.post(PATH, customer="cus_ada", **asked)["amount_total"] == 4_800
+    assert world.refused("POST", PATH, customer="cus_ben", **asked)[0] == 400
+    spent = world.post("/v1/coupons", percent_off=5, max_redemptions=1)["id"]
+    world.post("/v1/invoices", customer="cus_ben", **{"discounts[0][coupon]": spent})
+    assert world.refused("POST", PATH, **{**asked, "discounts[0][coupon]": spent})[0] == 400

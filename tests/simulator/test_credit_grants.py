@@ -90,3 +90,14 @@ def test_what_is_not_effective_yet_can_not_be_spent(world: World, clock: Clock) 
 def test_credits_that_can_not_be_are_refused(world: World, changed: dict[str, object]) -> None:
     assert world.refused("POST", PATH, **{**GRANT, **changed})[0] == 400
     assert world.get(PATH)["data"] == []
+
+
+def test_an_end_is_moved_and_taken_away(world: World, clock: Clock) -> None:
+    made = world.post(PATH, **GRANT, expires_at=NOW + DAY)["id"]
+    world.post(f"{PATH}/{made}", expires_at=NOW + 3 * DAY)
+    clock.now += 2 * DAY
+    assert spendable(world) == {"usd": 5_000}
+    assert world.post(f"{PATH}/{made}", expires_at="")["expires_at"] is None
+    clock.now += 9 * DAY
+    assert spendable(world) == {"usd": 5_000}
+    assert world.refused("POST", f"{PATH}/{made}", expires_at=NOW)[0] == 400

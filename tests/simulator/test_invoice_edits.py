@@ -127,3 +127,39 @@ def test_an_invoice_takes_what_waits_for_a_subscription(world: World) -> None:
     assert (invoice["total"], invoice["parent"]["type"]) == (3_600, "subscription_details")
     again = world.refused("POST", "/v1/invoices", customer="cus_cleo", subscription=SEED.subscription_office)[1]
     assert again["code"] == "invoice_no_subscription_line_items"
+
+
+def test_a_line_of_a_subscription_keeps_its_amount(world: World) -> None:
+    sent = {"collection_method": "send_invoice", "days_until_due": 9}
+    made = world.post("/v1/subscriptions", customer="cus_ada", **sent, **{"items[0][price]": SEED.price_monthly})
+    path = f"/v1/invoices/{made['latest_invoice']}"
+    (only,) = world.get(path)["lines"]["data"]
+
+    assert world.refused("POST", f"{path}/lines/{only['id']}", amount=5)[0] == 400
+    assert (
+        world.refused("POST", f"{path}/remove_lines", **{"lines[0][id]": only["id"], "lines[0][behavior]": "delete"})[0]
+        == 400
+    )
+    changed = world.post(
+        f"{path}/lines/{only['id']}",
+        description="Club",
+        metadata={"a": "b"},
+        **{"discounts[0][coupon]": SEED.coupon_once},
+    )
+    assert (changed["description"], changed["metadata"], world.get(path)["total"]) == ("Club", {"a": "b"}, 2_610)
+
+
+def test_items_have_prices_of_every_kind(world: World) -> None:
+    unit = world.post("/v1/invoiceitems", customer="cus_ada", currency="usd", unit_amount_decimal="0.25", quantity=10)
+    assert (unit["amount"], unit["quantity"]) == (3, 10)
+    priced = world.post("/v1/invoiceitems", customer="cus_ada", **{"pricing[price]": SEED.price_beans})
+    changed = world.post(f"/v1/invoiceitems/{priced['id']}", quantity=3)
+    assert (changed["amount"], changed["quantity_decimal"]) == (5_400, "3")
+    of = world.post(
+        "/v1/invoiceitems", customer="cus_ada", amount=5, currency="usd", subscription=SEED.subscription_monthly
+    )
+    assert of["parent"]["subscription_details"]["subscription"] == SEED.subscription_monthly
+    other = {"customer": "cus_ben", "amount": 5, "currency": "usd", "subscription": SEED.subscription_monthly}
+    assert world.refused("POST", "/v1/invoiceitems", **other)[0] == 400
+    assert world.refused("POST", f"/v1/invoiceitems/{unit['id']}", quantity=3)[0] == 400
+    assert world.post(f"/v1/invoiceitems/{unit['id']}", amount=-50)["discountable"] is False

@@ -118,3 +118,33 @@ def test_what_can_not_be_seen_is_refused(world: World, asked: dict[str, object],
 
     assert error["code"] == code
     assert content(world) == before
+
+
+def test_phases_are_previewed(world: World) -> None:
+    before = content(world)
+    phase = {"schedule_details[phases][0][items][0][price]": SEED.price_seat}
+    more = {"schedule_details[phases][0][items][0][quantity]": 7}
+    assert world.post(PATH, customer="cus_theo", **phase, **more)["total"] == 6_300
+    assert content(world) == before
+
+    made = world.post("/v1/subscription_schedules", from_subscription=SEED.subscription_monthly)
+    (held,) = made["phases"]
+    two = {
+        "schedule_details[phases][0][items][0][price]": SEED.price_monthly,
+        "schedule_details[phases][0][start_date]": held["start_date"],
+        "schedule_details[phases][0][end_date]": held["end_date"],
+        "schedule_details[phases][1][items][0][price]": SEED.price_monthly,
+        "schedule_details[phases][1][items][0][quantity]": 4,
+    }
+    assert world.post(PATH, schedule=made["id"], **two)["total"] == 11_600
+    assert world.post(PATH, schedule=made["id"])["total"] == 2_900
+    assert world.refused("POST", PATH, subscription=SEED.subscription_office, **phase)[0] == 400
+    both = {"schedule": made["id"], "subscription": SEED.subscription_monthly}
+    assert world.refused("POST", PATH, **both)[0] == 400
+
+
+def test_a_subscription_that_ends_has_a_last_bill_if_anything_waits(world: World) -> None:
+    world.post("/v1/invoiceitems", customer="cus_ivan", amount=700, currency="usd")
+
+    assert amounts(world.post(PATH, subscription=SEED.subscription_ending)) == [700]
+    assert amounts(world.post(PATH, subscription=SEED.subscription_trial)) == [1_500]

@@ -128,3 +128,33 @@ def test_a_plan_is_a_price_seen_the_old_way(sdk: stripe.StripeClient, world: Wor
     assert world.get(f"/v1/subscriptions/{subscribed['id']}")["status"] == "active"
     assert world.refused("POST", "/v1/subscriptions", customer="cus_ada", **{"items[0][plan]": "gold"})[0] == 400
     assert world.refused("GET", f"/v1/plans/{SEED.price_beans}")[0] == 404
+
+
+def test_a_plan_may_bring_its_product(world: World) -> None:
+    asked = {
+        "currency": "usd",
+        "interval": "week",
+        "interval_count": 2,
+        "product[name]": "Tasting",
+        "amount_decimal": "99.5",
+    }
+    made = world.post("/v1/plans", **asked)
+
+    assert world.get(f"/v1/products/{made['product']}")["name"] == "Tasting"
+    assert (made["amount"], made["amount_decimal"], made["interval_count"]) == (None, "99.5", 2)
+    changed = world.post(f"/v1/plans/{made['id']}", active=False, trial_period_days=9, metadata={"a": "b"})
+    assert (changed["active"], changed["trial_period_days"], changed["metadata"]) == (False, 9, {"a": "b"})
+    for wrong in (
+        {**asked, "product[nmae]": "x"},
+        {**asked, "product": "prod_nobody"},
+        {**asked, "usage_type": "metered"},
+    ):
+        wrong.pop("product[name]")
+        assert world.refused("POST", "/v1/plans", **wrong)[0] == 400
+
+
+def test_a_tax_behavior_is_said_once(world: World) -> None:
+    path = f"/v1/prices/{SEED.price_beans}"
+
+    assert world.post(path, tax_behavior="inclusive")["tax_behavior"] == "inclusive"
+    assert world.refused("POST", path, tax_behavior="exclusive")[1]["param"] == "tax_behavior"

@@ -91,3 +91,30 @@ def test_each_step_needs_its_state(world: World) -> None:
 def test_a_quote_that_can_not_be_is_refused(world: World, changed: dict[str, object]) -> None:
     assert world.refused("POST", PATH, **{**BEANS, **changed})[0] == 400
     assert world.get(PATH)["data"] == []
+
+
+def test_a_quote_says_who_gets_of_it_and_when_it_begins(world: World) -> None:
+    made = world.post(
+        PATH,
+        customer="cus_ada",
+        on_behalf_of=SEED.connected_account_paid,
+        collection_method="send_invoice",
+        **{
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][product]": SEED.product_club,
+            "line_items[0][price_data][unit_amount]": 1_000,
+            "line_items[0][price_data][recurring][interval]": "month",
+            "transfer_data[destination]": SEED.connected_account_paid,
+            "transfer_data[amount_percent]": 50,
+            "subscription_data[trial_period_days]": 5,
+            "subscription_data[description]": "Club",
+            "invoice_settings[days_until_due]": 9,
+        },
+    )["id"]
+    assert world.get(f"{PATH}/{made}/computed_upfront_line_items")["data"] == []
+    world.post(f"{PATH}/{made}/finalize")
+    begun = world.post(f"{PATH}/{made}/accept", expand=["subscription"])["subscription"]
+
+    assert (begun["status"], begun["description"], begun["days_until_due"]) == ("trialing", "Club", 9)
+    assert begun["transfer_data"] == {"amount_percent": 50, "destination": SEED.connected_account_paid}
+    assert begun["on_behalf_of"] == SEED.connected_account_paid

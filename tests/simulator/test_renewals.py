@@ -91,3 +91,23 @@ def test_the_draft_of_a_renewal_can_not_be_deleted(world: World, clock: Clock) -
 
     assert world.refused("DELETE", f"/v1/invoices/{invoice}")[0] == 400
     assert world.get(f"/v1/invoices/{invoice}")["status"] == "draft"
+
+
+def test_a_trial_that_ends_without_a_card_may_pause(world: World, clock: Clock) -> None:
+    new = world.post("/v1/customers")["id"]
+    made = world.post(
+        "/v1/subscriptions",
+        customer=new,
+        trial_period_days=3,
+        **{
+            "items[0][price]": SEED.price_monthly,
+            "trial_settings[end_behavior][missing_payment_method]": "pause",
+        },
+    )
+    path = f"/v1/subscriptions/{made['id']}"
+    clock.now += 3 * DAY
+    assert world.get(path)["status"] == "paused"
+
+    world.post(f"/v1/customers/{new}", **{"invoice_settings[default_payment_method]": "pm_card_visa"})
+    found = world.post(f"{path}/resume", expand=["latest_invoice"])
+    assert (found["status"], found["latest_invoice"]["amount_paid"]) == ("active", 2_900)

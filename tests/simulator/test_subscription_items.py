@@ -181,3 +181,59 @@ def test_a_declined_change_leaves_everything_as_it_was(world: World) -> None:
 
     behind = world.post(ADA, **asked, proration_behavior="always_invoice")
     assert behind["status"] == "past_due"
+
+
+def test_discounts_that_are_named_again_stay(world: World) -> None:
+    path = f"/v1/subscriptions/{SEED.subscription_discounted}"
+    (held,) = world.get(path)["discounts"]
+    found = world.post(path, **{"discounts[0][discount]": held, "discounts[1][coupon]": SEED.coupon_amount})
+    assert found["discounts"][0] == held
+    assert world.post("/v1/invoices/create_preview", subscription=SEED.subscription_discounted)["total"] == 1_320
+    assert world.refused("POST", ADA, **{"discounts[0][discount]": held})[1]["code"] == "resource_missing"
+
+    item = world.get(path)["items"]["data"][0]["id"]
+    world.post(f"/v1/subscription_items/{item}", **{"discounts[0][coupon]": SEED.coupon_months})
+    world.post(f"/v1/subscription_items/{item}", discounts="")
+    world.post(path, discounts="")
+    assert world.post("/v1/invoices/create_preview", subscription=SEED.subscription_discounted)["total"] == 2_900
+
+
+def test_how_it_is_collected_changes(world: World) -> None:
+    found = world.post(
+        ADA,
+        collection_method="send_invoice",
+        days_until_due=7,
+        description="Club",
+        application_fee_percent="2.5",
+        **{"payment_settings[save_default_payment_method]": "on_subscription"},
+    )
+    assert (found["collection_method"], found["days_until_due"], found["application_fee_percent"]) == (
+        "send_invoice",
+        7,
+        2.5,
+    )
+    back = world.post(ADA, collection_method="charge_automatically", application_fee_percent="", description="")
+    assert (back["days_until_due"], back["application_fee_percent"], back["description"]) == (None, None, None)
+    for wrong in ({"days_until_due": 7}, {"application_fee_percent": 101}, {"application_fee_percent": "nan"}):
+        assert world.refused("POST", ADA, **wrong)[0] == 400
+
+
+def test_an_unpaid_start_keeps_its_items(world: World) -> None:
+    new = world.post("/v1/customers")["id"]
+    made = world.post(
+        "/v1/subscriptions",
+        customer=new,
+        payment_behavior="default_incomplete",
+        **{"items[0][price]": SEED.price_monthly},
+    )
+    item = made["items"]["data"][0]["id"]
+
+    assert world.refused("POST", f"/v1/subscription_items/{item}", quantity=2)[0] == 400
+    assert world.post(f"/v1/subscriptions/{made['id']}", metadata={"a": "b"})["metadata"] == {"a": "b"}
+
+
+def test_migrating_to_how_all_of_them_bill_already_is_refused(sdk: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        sdk.v1.subscriptions.migrate(SEED.subscription_monthly, {"billing_mode": {"type": "flexible"}})
+
+    assert refused.value.param == "billing_mode"

@@ -171,3 +171,64 @@ def test_an_ended_subscription_has_no_schedule(world: World) -> None:
     assert world.refused("POST", PATH, from_subscription=SEED.subscription_canceled)[0] == 400
     world.post(PATH, from_subscription=SEED.subscription_monthly)
     assert world.refused("POST", PATH, from_subscription=SEED.subscription_monthly)[0] == 400
+
+
+def test_the_words_and_settings_of_a_schedule_change(world: World, clock: Clock) -> None:
+    made = world.post(PATH, **{**TWO, "start_date": NOW + DAY}, **{"default_settings[description]": "Beans"})
+    changed = world.post(
+        f"{PATH}/{made['id']}",
+        end_behavior="cancel",
+        metadata={"a": "b"},
+        **{
+            "default_settings[collection_method]": "send_invoice",
+            "default_settings[invoice_settings][days_until_due]": 9,
+        },
+    )
+    assert (changed["end_behavior"], changed["metadata"]) == ("cancel", {"a": "b"})
+    clock.now += DAY
+    found = world.get(f"{PATH}/{made['id']}", expand=["subscription.latest_invoice"])["subscription"]
+
+    assert (found["collection_method"], found["days_until_due"], found["description"]) == ("send_invoice", 9, "Beans")
+    assert found["latest_invoice"]["status"] == "draft"
+
+
+def test_a_price_that_was_agreed_is_entered_even_if_it_is_archived_since(world: World, clock: Clock) -> None:
+    made = world.post(PATH, **TWO)
+    world.post(f"/v1/prices/{SEED.price_seat}", active=False)
+    clock.now = made["phases"][0]["end_date"]
+    found = world.get(f"/v1/subscriptions/{made['subscription']}")
+
+    assert [item["price"]["id"] for item in found["items"]["data"]] == [SEED.price_seat]
+
+
+def test_a_phase_may_be_a_trial(world: World) -> None:
+    made = world.post(PATH, **TWO, **{"phases[0][trial]": True})
+    found = world.get(f"/v1/subscriptions/{made['subscription']}", expand=["latest_invoice"])
+
+    assert (found["status"], found["trial_end"]) == ("trialing", made["phases"][0]["end_date"])
+    assert found["latest_invoice"]["total"] == 0
+
+
+def test_one_that_never_began_is_canceled_by_itself(world: World) -> None:
+    made = world.post(PATH, **{**TWO, "start_date": NOW + DAY})["id"]
+
+    assert world.post(f"{PATH}/{made}/cancel")["status"] == "canceled"
+    assert world.get(PATH, customer="cus_ben")["data"][0]["subscription"] is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"phases[0][items][0][price]": SEED.price_monthly},
+        {"phases[0][items][0][price]": SEED.price_monthly, "phases[0][start_date]": NOW - 400 * DAY},
+        {"phases": ""},
+        {"phases[0][start_date]": "now", "phases[0][items][0][price]": SEED.price_monthly_eur},
+        {"phases[0][start_date]": "now", "phases[0][items][0][quantity]": 2},
+        {"status": "canceled"},
+    ],
+)
+def test_a_change_of_phases_that_can_not_be_is_refused(world: World, asked: dict[str, object]) -> None:
+    made = world.post(PATH, from_subscription=SEED.subscription_monthly)
+
+    assert world.refused("POST", f"{PATH}/{made['id']}", **asked)[0] == 400
+    assert world.get(f"{PATH}/{made['id']}") == made
