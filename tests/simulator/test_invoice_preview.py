@@ -97,6 +97,10 @@ def test_what_waits_and_what_is_added_is_seen(world: World) -> None:
     changed = {"invoice_items[0][invoiceitem]": SEED.invoice_item_pending, "invoice_items[0][amount]": 100}
     assert amounts(world.post(PATH, customer="cus_sofia", **changed)) == [100]
     assert amounts(world.post(PATH, customer="cus_ada")) == [2_900]
+    priced = {"invoice_items[0][price]": SEED.price_beans, "invoice_items[0][quantity]": 2}
+    assert amounts(world.post(PATH, customer="cus_theo", **priced)) == [3_600]
+    unit = {"invoice_items[0][unit_amount]": 70, "invoice_items[0][quantity]": 3, "invoice_items[0][currency]": "usd"}
+    assert amounts(world.post(PATH, customer="cus_theo", **unit)) == [210]
 
 
 @pytest.mark.parametrize(

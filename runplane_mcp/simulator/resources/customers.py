@@ -57,7 +57,7 @@ def customer_object(id: str, *, created: int, name: str | None = None, email: st
     }
 
 
-def _apply(customer: Obj, params: Params) -> None:
+def _apply(tx: Transaction, customer: Obj, params: Params) -> None:
     for name in _TEXTS:
         if name in params:
             customer[name] = params[name] or None
@@ -77,7 +77,9 @@ def _apply(customer: Obj, params: Params) -> None:
     if "invoice_settings" in params:
         asked = params["invoice_settings"]
         if asked.get("default_payment_method"):
-            require_method(asked["default_payment_method"], "invoice_settings[default_payment_method]")
+            require_method(
+                tx, asked["default_payment_method"], customer["id"], "invoice_settings[default_payment_method]"
+            )
         for name, value in asked.items():
             customer["invoice_settings"][name] = value or None
     if "metadata" in params:
@@ -90,7 +92,7 @@ def _address(given: Params) -> Obj:
 
 def _create(tx: Transaction, params: Params) -> Obj:
     customer = customer_object(new_id("cus"), created=tx.now)
-    _apply(customer, params)
+    _apply(tx, customer, params)
     tx.insert(customer)
     tx.emit("customer.created", customer)
     if params.get("balance"):
@@ -101,7 +103,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
 def _update(tx: Transaction, params: Params) -> Obj:
     customer = tx.require("customer", params["customer"], "id", status=404)
     before = {**customer, "metadata": dict(customer["metadata"])}
-    _apply(customer, params)
+    _apply(tx, customer, params)
     tx.save(customer)
     if params.get("balance", customer["balance"]) != customer["balance"]:
         _settle_on(tx, customer, params["balance"], "adjustment")

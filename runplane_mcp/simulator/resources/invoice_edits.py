@@ -157,12 +157,14 @@ def _attach(tx: Transaction, params: Params) -> Obj:
     return invoice
 
 
-_NEW = mapping({**CHANGES, "invoice_item": word})
+#: Lines say what items do, but for a decimal price of one unit.
+_LINE = {name: reader for name, reader in CHANGES.items() if name != "unit_amount_decimal"}
+_NEW = mapping({**_LINE, "invoice_item": word})
 _PATH = "/v1/invoices/{invoice}"
 
 ROUTES = (
     Route("GET", f"{_PATH}/lines", _lines, PARTS),
-    Route("POST", f"{_PATH}/lines/{{line}}", _update_one, CHANGES),
+    Route("POST", f"{_PATH}/lines/{{line}}", _update_one, _LINE),
     Route(
         "POST", f"{_PATH}/add_lines", _add, {"invoice_metadata": metadata, "lines": array(_NEW)}, required=("lines",)
     ),
@@ -170,7 +172,7 @@ ROUTES = (
         "POST",
         f"{_PATH}/update_lines",
         _update,
-        {"invoice_metadata": metadata, "lines": array(mapping({**CHANGES, "id": word}, required=("id",)))},
+        {"invoice_metadata": metadata, "lines": array(mapping({**_LINE, "id": word}, required=("id",)))},
         required=("lines",),
     ),
     Route(

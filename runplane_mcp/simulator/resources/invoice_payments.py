@@ -12,6 +12,7 @@ from runplane_mcp.simulator.resources.invoice_states import finalize, need, sett
 from runplane_mcp.simulator.resources.payments import (
     DECLINED_CARD,
     TEST_CARDS,
+    Card,
     charge_object,
     collect,
     payment_intent_object,
@@ -31,10 +32,11 @@ def method_of(tx: Transaction, invoice: Obj, named: str | None = None) -> str | 
     return found
 
 
-def require_method(id: str, param: str) -> None:
-    """`resource_missing` unless it is a payment method that can be charged here."""
+def require_method(_tx: Transaction, id: str, _customer: str, param: str) -> Card:
+    """The card behind a payment method that the customer can be charged with; `resource_missing` for any other."""
     if id not in TEST_CARDS:
         raise missing("payment_method", id, param)
+    return TEST_CARDS[id]
 
 
 def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: bool = False) -> None:
@@ -56,8 +58,8 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
     chosen = method_of(tx, invoice, method)
     if chosen is None:
         raise Refusal("The customer has no default payment method, and none was given.", param="payment_method")
-    require_method(chosen, "payment_method")
     customer = tx.require("customer", invoice["customer"], "customer")
+    card = require_method(tx, chosen, customer["id"], "payment_method")
     intent = payment_intent_object(
         new_id("pi"),
         amount=due,
@@ -70,9 +72,7 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
     invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
     if tx.declined or chosen == DECLINED_CARD:
         _decline(tx, invoice, intent)
-    charge = charge_object(
-        new_id("ch"), intent=intent, card=TEST_CARDS[chosen], name=customer["name"], email=customer["email"]
-    )
+    charge = charge_object(new_id("ch"), intent=intent, card=card, name=customer["name"], email=customer["email"])
     collect(tx, intent, charge)
     tx.emit("charge.succeeded", charge)
     tx.emit("payment_intent.succeeded", intent)

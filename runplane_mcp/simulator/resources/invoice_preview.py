@@ -98,6 +98,11 @@ def _subscription(tx: Transaction, params: Params) -> Obj | None:
 
 def _add_item(tx: Transaction, customer: Obj, asked: Params, code: str | None) -> None:
     """Another item than there is, or one that there is, changed."""
+    asked = dict(asked)
+    if "price" in asked:
+        asked["pricing"] = {"price": asked.pop("price")}
+    if "unit_amount" in asked:
+        asked["unit_amount_decimal"] = str(asked.pop("unit_amount"))
     if "invoiceitem" in asked:
         item = tx.require("invoiceitem", asked["invoiceitem"], "invoice_items")
         change_item(tx, item, {name: value for name, value in asked.items() if name in CHANGES})
@@ -192,11 +197,19 @@ _CHANGES = {
 }
 _NEW = ("cancel_at", "cancel_at_period_end", "items", "metadata", "proration_behavior", "trial_end")
 
+#: An item of a preview names its price as items did before they had a `pricing`.
+_ITEM: Mapping[str, Reader] = {
+    **{name: reader for name, reader in CHANGES.items() if name != "pricing"},
+    "currency": currency,
+    "invoiceitem": word,
+    "price": word,
+    "unit_amount": integer,
+}
 _TAKES: Mapping[str, Reader] = {
     "currency": currency,
     "customer": word,
     "discounts": DISCOUNTS,
-    "invoice_items": array(mapping({**CHANGES, "currency": currency, "invoiceitem": word})),
+    "invoice_items": array(mapping(_ITEM)),
     "preview_mode": one_of("next"),
     "schedule": word,
     "schedule_details": mapping(

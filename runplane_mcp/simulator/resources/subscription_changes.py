@@ -122,7 +122,7 @@ def change_collection(tx: Transaction, subscription: Obj, params: Params) -> Non
         raise invalid("Only an invoice that is sent has days until it is due.", "days_until_due")
     subscription.update(collection_method=method, days_until_due=days if method == "send_invoice" else None)
     if params.get("default_payment_method"):
-        require_method(params["default_payment_method"], "default_payment_method")
+        require_method(tx, params["default_payment_method"], subscription["customer"], "default_payment_method")
     for name in ("default_payment_method", "description"):
         if name in params:
             subscription[name] = params[name] or None
