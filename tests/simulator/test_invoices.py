@@ -131,7 +131,7 @@ def test_paying_elsewhere_moves_no_money(world: World) -> None:
 
 def test_a_draft_that_is_paid_is_finalized_first(world: World) -> None:
     assert world.post(f"/v1/invoices/{SEED.invoice_draft}/pay")["status"] == "paid"
-    types = [event["type"] for event in world.get("/v1/events", limit=5)["data"]]
+    types = [event["type"] for event in world.get("/v1/events", limit=9)["data"]]
     assert types[:2] == ["invoice.payment_succeeded", "invoice.paid"]
     assert "invoice.finalized" in types
 

@@ -22,7 +22,7 @@ from runplane_mcp.simulator.parameters import (
 )
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources.payment_links import web_address
-from runplane_mcp.simulator.resources.prices import AMOUNT, INTERVAL, TAX_BEHAVIOR
+from runplane_mcp.simulator.resources.prices import AMOUNT, RHYTHM, TAX_BEHAVIOR
 from runplane_mcp.simulator.resources.sold import Sold, details, read_lines, store_lines, take_off
 from runplane_mcp.simulator.resources.subscription_changes import TRANSFER_DATA, percent_of
 from runplane_mcp.simulator.routes import Route, retrieve_route
@@ -192,7 +192,7 @@ _PRICE_DATA = mapping(
         "currency": currency,
         "product": word,
         "product_data": _PRODUCT,
-        "recurring": mapping({"interval": INTERVAL, "interval_count": positive}, required=("interval",)),
+        "recurring": RHYTHM,
         "tax_behavior": TAX_BEHAVIOR,
     },
     required=("currency",),

@@ -226,6 +226,7 @@ TIERS: Mapping[str, Reader] = {
     "tiers_mode": one_of("graduated", "volume"),
 }
 PACKAGES = mapping({"divide_by": positive, "round": one_of("down", "up")}, required=("divide_by", "round"))
+RHYTHM = mapping({"interval": INTERVAL, "interval_count": positive}, required=("interval",))
 RECURRING = mapping(
     {"interval": INTERVAL, "interval_count": positive, "trial_period_days": positive, "usage_type": one_of("licensed")},
     required=("interval",),
@@ -239,7 +240,7 @@ RECURRING_PRICE_DATA = mapping(
         **AMOUNT,
         "currency": currency,
         "product": word,
-        "recurring": mapping({"interval": INTERVAL, "interval_count": positive}, required=("interval",)),
+        "recurring": RHYTHM,
         "tax_behavior": TAX_BEHAVIOR,
     },
     required=("currency", "product", "recurring"),

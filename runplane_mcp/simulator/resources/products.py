@@ -8,7 +8,7 @@ from runplane_mcp.simulator.lists import Clause, among, list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import array, boolean, currency, mapping, metadata, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
-from runplane_mcp.simulator.resources.prices import AMOUNT, PRICE, RECURRING, create_price
+from runplane_mcp.simulator.resources.prices import AMOUNT, PRICE, RHYTHM, create_price
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -127,7 +127,7 @@ _CHANGES = {
     "url": text,
 }
 _DEFAULT_PRICE = mapping(
-    {"currency": currency, "metadata": metadata, "recurring": RECURRING, **AMOUNT}, required=("currency",)
+    {"currency": currency, "metadata": metadata, "recurring": RHYTHM, **AMOUNT}, required=("currency",)
 )
 
 ROUTES = (

@@ -11,7 +11,7 @@ from runplane_mcp.simulator.objects import Obj, Params, list_object, merge_metad
 from runplane_mcp.simulator.parameters import array, currency, integer, mapping, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources.discounts import discount_object
-from runplane_mcp.simulator.resources.prices import AMOUNT, INTERVAL, TAX_BEHAVIOR
+from runplane_mcp.simulator.resources.prices import AMOUNT, RHYTHM, TAX_BEHAVIOR
 from runplane_mcp.simulator.resources.quote_acceptance import accept, asked_again
 from runplane_mcp.simulator.resources.sold import Sold, details, read_lines, store_lines, take_off
 from runplane_mcp.simulator.resources.subscription_changes import percent_of
@@ -245,7 +245,7 @@ _PRICE_DATA = mapping(
         **AMOUNT,
         "currency": currency,
         "product": word,
-        "recurring": mapping({"interval": INTERVAL, "interval_count": positive}, required=("interval",)),
+        "recurring": RHYTHM,
         "tax_behavior": TAX_BEHAVIOR,
     },
     required=("currency", "product"),

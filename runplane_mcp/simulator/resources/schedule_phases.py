@@ -5,16 +5,27 @@ Source: https://docs.stripe.com/billing/subscriptions/subscription-schedules
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 from runplane_mcp.simulator.clockwork import next_period
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata
-from runplane_mcp.simulator.parameters import array, boolean, currency, mapping, metadata, one_of, positive, text, word
+from runplane_mcp.simulator.parameters import (
+    Reader,
+    array,
+    boolean,
+    currency,
+    mapping,
+    metadata,
+    one_of,
+    text,
+    word,
+)
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources import subscription_changes as changes
 from runplane_mcp.simulator.resources.discounts import DISCOUNTS
 from runplane_mcp.simulator.resources.item_changes import ADDED, ITEM, price_of
-from runplane_mcp.simulator.resources.prices import INTERVAL, inline_price
+from runplane_mcp.simulator.resources.prices import RHYTHM, inline_price
 from runplane_mcp.simulator.resources.subscription_bills import bill_later, collect
 from runplane_mcp.simulator.resources.subscription_starts import begin
 from runplane_mcp.simulator.transaction import Transaction
@@ -242,23 +253,22 @@ def _in_place(subscription: Obj, items: list[Params]) -> list[Params]:
     return [*asked, *({"id": id, "deleted": True} for id in free)]
 
 
-PHASE = mapping(
-    {
-        "add_invoice_items": ADDED,
-        "billing_cycle_anchor": one_of("automatic", "phase_start"),
-        "collection_method": one_of("charge_automatically", "send_invoice"),
-        "currency": currency,
-        "default_payment_method": word,
-        "description": text,
-        "discounts": DISCOUNTS,
-        "duration": mapping({"interval": INTERVAL, "interval_count": positive}, required=("interval",)),
-        "end_date": changes.at_or("now"),
-        "items": array(mapping(ITEM), most=20),
-        "metadata": metadata,
-        "proration_behavior": changes.PRORATION_BEHAVIOR,
-        "start_date": changes.at_or("now"),
-        "trial": boolean,
-        "trial_end": changes.at_or(),
-    },
-    required=("items",),
-)
+#: A phase of a new schedule: when it begins follows from the one before it.
+_NEW: Mapping[str, Reader] = {
+    "add_invoice_items": ADDED,
+    "billing_cycle_anchor": one_of("automatic", "phase_start"),
+    "collection_method": one_of("charge_automatically", "send_invoice"),
+    "currency": currency,
+    "default_payment_method": word,
+    "description": text,
+    "discounts": DISCOUNTS,
+    "duration": RHYTHM,
+    "end_date": changes.at_or("now"),
+    "items": array(mapping(ITEM), most=20),
+    "metadata": metadata,
+    "proration_behavior": changes.PRORATION_BEHAVIOR,
+    "trial": boolean,
+    "trial_end": changes.at_or(),
+}
+NEW_PHASE = mapping(_NEW, required=("items",))
+PHASE = mapping({**_NEW, "start_date": changes.at_or("now")}, required=("items",))

@@ -15,7 +15,7 @@ from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import array, boolean, mapping, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources import subscription_changes as changes
-from runplane_mcp.simulator.resources.schedule_phases import PHASE, enter, open_first, phase_of, read_phases
+from runplane_mcp.simulator.resources.schedule_phases import NEW_PHASE, PHASE, enter, open_first, phase_of, read_phases
 from runplane_mcp.simulator.resources.subscriptions import cancel
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
@@ -282,7 +282,13 @@ ROUTES = (
         "POST",
         _PATH,
         _create,
-        {**_CHANGES, "customer": word, "from_subscription": word, "start_date": changes.at_or("now")},
+        {
+            **_CHANGES,
+            "phases": array(NEW_PHASE, most=10),
+            "customer": word,
+            "from_subscription": word,
+            "start_date": changes.at_or("now"),
+        },
     ),
     retrieve_route(f"{_PATH}/{{schedule}}", "subscription_schedule"),
     Route("POST", f"{_PATH}/{{schedule}}", _update, {**_CHANGES, "proration_behavior": changes.PRORATION_BEHAVIOR}),
