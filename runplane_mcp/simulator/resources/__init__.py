@@ -1,5 +1,6 @@
 """Every endpoint of the simulated Stripe, one file per resource. Adding one is a function and a row in its `ROUTES`."""
 
+from runplane_mcp.simulator.aliases import alias_routes
 from runplane_mcp.simulator.resources import (
     accounts,
     balance,
@@ -39,7 +40,7 @@ from runplane_mcp.simulator.resources import (
 )
 from runplane_mcp.simulator.routes import RouteTable
 
-TABLE = RouteTable(
+_ROUTES = tuple(
     route
     for resource in (
         accounts,
@@ -80,5 +81,6 @@ TABLE = RouteTable(
     )
     for route in resource.ROUTES
 )
+TABLE = RouteTable((*_ROUTES, *alias_routes(_ROUTES)))
 
 __all__ = ["TABLE"]

@@ -1,4 +1,4 @@
-"""Refunds, by each of the paths that Stripe has for them. What is left of a charge never falls below zero."""
+"""Refunds. What is left of a charge never falls below zero."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from runplane_mcp.core.money import Money
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import boolean, metadata, one_of, positive, word
-from runplane_mcp.simulator.refusal import Refusal, declined, invalid, missing
+from runplane_mcp.simulator.refusal import Refusal, declined, invalid
 from runplane_mcp.simulator.resources.disputes import INQUIRIES
 from runplane_mcp.simulator.resources.transfers import reverse_for_refund
 from runplane_mcp.simulator.routes import Route, retrieve_route
@@ -121,16 +121,8 @@ def _create(tx: Transaction, params: Params) -> Obj:
     return refund
 
 
-def _create_for_charge(tx: Transaction, params: Params) -> Obj:
-    """The oldest alias: it answers with the charge."""
-    refund = _create(tx, params)
-    return tx.require("charge", refund["charge"], "charge", status=404)
-
-
 def _update(tx: Transaction, params: Params) -> Obj:
     refund = tx.require("refund", params["refund"], "refund", status=404)
-    if params.get("charge", refund["charge"]) != refund["charge"]:
-        raise missing("refund", params["refund"], "refund", 404)
     before = dict(refund)
     if "metadata" in params:
         refund["metadata"] = merge_metadata(refund["metadata"], params["metadata"])
@@ -152,10 +144,4 @@ ROUTES = (
     list_route("/v1/refunds", "refund", {"charge": word, "payment_intent": word}),
     retrieve_route("/v1/refunds/{refund}", "refund"),
     Route("POST", "/v1/refunds/{refund}", _update, {"metadata": metadata}),
-    # Aliases that Stripe still answers: the same money under another path.
-    Route("POST", "/v1/charges/{charge}/refund", _create_for_charge, _OPTIONS, leaves_failed=True),
-    Route("POST", "/v1/charges/{charge}/refunds", _create, _OPTIONS, leaves_failed=True),
-    list_route("/v1/charges/{charge}/refunds", "refund"),
-    retrieve_route("/v1/charges/{charge}/refunds/{refund}", "refund"),
-    Route("POST", "/v1/charges/{charge}/refunds/{refund}", _update, {"metadata": metadata}),
 )
