@@ -82,6 +82,16 @@ def _expire(tx: Transaction, intent: Obj) -> None:
         release(tx, intent, reason="automatic")
 
 
+def _let_go(tx: Transaction, charge: Obj) -> None:
+    """A charge that was made without a payment intent, and that nobody has captured in time."""
+    if charge["captured"] or charge["refunded"]:
+        return
+    before = dict(charge)
+    charge.update(amount_refunded=charge["amount"], refunded=True)
+    tx.save(charge)
+    tx.emit("charge.expired", charge, before=before)
+
+
 def release(tx: Transaction, intent: Obj, *, reason: str | None) -> None:
     """The payment is canceled: what the card held ready is let go, and its charge says so."""
     before = dict(intent)
@@ -133,6 +143,7 @@ def next_period(start: int, recurring: Obj) -> int:
 
 _STEPS: dict[str, Callable[[Transaction, Obj], None]] = {
     "balance_transaction": _settle,
+    "charge": _let_go,
     "dispute": _close,
     "payment_intent": _expire,
     "payout": _arrive,

@@ -12,50 +12,66 @@ from runplane_mcp.simulator.refusal import invalid
 from runplane_mcp.simulator.transaction import Transaction
 
 _DEEPEST = 4
+#: What tells an account's own bank accounts and cards from those of its customers.
+OF_ACCOUNT = "json_extract(body, '$.account') IS NOT NULL"
 
 #: The fields of each kind that hold the id of another object of the same partition; with a dot what lies deeper in it.
 EXPANDABLE: Mapping[str, frozenset[str]] = {
     kind: frozenset(fields.split())
     for kind, fields in {
+        "application_fee": "account balance_transaction charge originating_transaction",
         "balance_transaction": "source",
         "billing.credit_balance_transaction": "credit_grant",
         "billing.credit_grant": "customer",
-        "charge": "balance_transaction customer failure_balance_transaction payment_intent transfer",
+        "card": "account customer",
+        "charge": "application_fee balance_transaction customer failure_balance_transaction on_behalf_of"
+        " payment_intent review source_transfer transfer",
         "checkout.session": "customer invoice payment_intent setup_intent subscription",
         "credit_note": "customer customer_balance_transaction invoice",
         "customer_balance_transaction": "credit_note customer invoice",
         "discount": "customer promotion_code source.coupon",
         "dispute": "charge payment_intent",
+        "fee_refund": "balance_transaction fee",
         "invoice": "customer discounts parent.subscription_details.subscription",
         "invoice_payment": "invoice payment.payment_intent",
         "invoiceitem": "customer discounts invoice",
         "line_item": "discounts",
-        "payment_intent": "customer latest_charge",
-        "payout": "balance_transaction destination failure_balance_transaction original_payout reversed_by",
+        "payment_intent": "customer latest_charge on_behalf_of payment_method review",
+        "payment_method": "customer",
+        "payout": "balance_transaction destination failure_balance_transaction original_payout"
+        " reversed_by",
         "price": "product",
         "product": "default_price",
         "promotion_code": "customer promotion.coupon",
         "quote": "customer discounts invoice subscription subscription_schedule",
         "refund": "balance_transaction charge customer failure_balance_transaction payment_intent"
         " source_transfer_reversal transfer_reversal",
+        "review": "charge payment_intent",
+        "setup_intent": "customer on_behalf_of payment_method",
         "subscription": "customer discounts latest_invoice schedule",
         "subscription_item": "discounts",
         "subscription_schedule": "customer subscription",
-        "transfer": "balance_transaction destination source_transaction",
+        "topup": "balance_transaction",
+        "transfer": "balance_transaction destination destination_payment source_transaction",
         "transfer_reversal": "balance_transaction source_refund transfer",
     }.items()
 }
 
 
 def _external_accounts(tx: Transaction, account: Obj) -> Obj:
-    tx = tx.at(tx.now, account["id"])
-    found = tx.select(["kind = 'bank_account'"], [], "DESC", 10)
-    return list_object(f"/v1/accounts/{account['id']}/external_accounts", found)
+    there = tx.on(account["id"])
+    found = there.select([f"kind IN ('bank_account', 'card') AND {OF_ACCOUNT}"], [], "DESC", 11)
+    return list_object(f"/v1/accounts/{account['id']}/external_accounts", found[:10], has_more=len(found) > 10)
 
 
 def _reversals(tx: Transaction, transfer: Obj) -> Obj:
     found = tx.all("transfer_reversal", "transfer", transfer["id"])
     return list_object(f"/v1/transfers/{transfer['id']}/reversals", found[:10], has_more=len(found) > 10)
+
+
+def _fee_refunds(tx: Transaction, fee: Obj) -> Obj:
+    found = tx.all("fee_refund", "fee", fee["id"])
+    return list_object(f"/v1/application_fees/{fee['id']}/refunds", found[:10], has_more=len(found) > 10)
 
 
 def _refunds(tx: Transaction, charge: Obj) -> Obj:
@@ -95,7 +111,11 @@ def _tiers(tx: Transaction, price: Obj) -> list[Obj] | None:
 
 _Lists = Mapping[tuple[str, str], Callable[[Transaction, Obj], Obj | list[Obj] | None]]
 #: Lists that an object always carries, and those it carries only when asked to.
-_CARRIED: _Lists = {("account", "external_accounts"): _external_accounts, ("transfer", "reversals"): _reversals}
+_CARRIED: _Lists = {
+    ("account", "external_accounts"): _external_accounts,
+    ("application_fee", "refunds"): _fee_refunds,
+    ("transfer", "reversals"): _reversals,
+}
 _ON_REQUEST: _Lists = {
     ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _lines_of_session,
@@ -158,7 +178,11 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str, kind: str = 
 
 
 def _loaded(tx: Transaction, id: str) -> Obj | str:
-    """The object an id names. An account lives with the platform, everything else in the partition itself."""
-    partition = tx.platform if id.startswith("acct_") else None
-    found = tx.find(id, account=partition)
-    return id if found is None else complete(tx, found)
+    """The object an id names. An account and a fee live with the platform, everything else in the partition itself,
+    except a payment that a connected account got."""
+    there = tx.on(tx.platform) if id.startswith(("acct_", "fee_")) else tx
+    found = there.find(id)
+    if found is None and id.startswith("py_") and tx.account == tx.platform:
+        row = tx.db.execute("SELECT account FROM object WHERE id = ? AND kind = 'charge'", (id,)).fetchone()
+        found = None if row is None else tx.find(id, account=row[0])
+    return id if found is None else complete(there, found)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from runplane_mcp.simulator.clockwork import end_subscription, period_end
 from runplane_mcp.simulator.founding_billing import found_billing
 from runplane_mcp.simulator.objects import Obj
-from runplane_mcp.simulator.resources.accounts import account_object, bank_account_object
+from runplane_mcp.simulator.resources.accounts import account_object
+from runplane_mcp.simulator.resources.bank_accounts import bank_account_object
 from runplane_mcp.simulator.resources.customers import customer_object
 from runplane_mcp.simulator.resources.disputes import dispute_object
 from runplane_mcp.simulator.resources.payment_links import add_line, payment_link_object

@@ -67,9 +67,11 @@ def missing(kind: str, id: str, param: str, status: int = 400) -> Refusal:
     return Refusal(f"There is no {kind} with the id '{id}'.", status=status, code="resource_missing", param=param)
 
 
-def declined(message: str, left: Obj) -> Refusal:
-    """402 that leaves an object behind."""
-    return Refusal(message, status=402, type=CARD, code="card_declined", decline_code="generic_decline", left=left)
+def declined(
+    message: str, left: Obj | None, code: str = "card_declined", decline_code: str | None = "generic_decline"
+) -> Refusal:
+    """402, which mostly leaves an object behind."""
+    return Refusal(message, status=402, type=CARD, code=code, decline_code=decline_code, left=left)
 
 
 def unknown_url(method: str, path: str) -> Refusal:

@@ -44,6 +44,18 @@ class Transaction:
         """The same world for what time does by itself: no request, no key."""
         return Transaction(self.db, now=now, platform=self.platform, account=account)
 
+    def on(self, account: str) -> Transaction:
+        """The same request, seen from another account."""
+        return Transaction(
+            self.db,
+            now=self.now,
+            platform=self.platform,
+            account=account,
+            request_id=self.request_id,
+            key=self.key,
+            declined=self.declined,
+        )
+
     # Objects
 
     def find(self, id: str, *, account: str | None = None) -> Obj | None:
@@ -76,6 +88,13 @@ class Transaction:
     def save(self, obj: Obj, *, account: str | None = None) -> None:
         self.db.execute(_SAVE, (_text(obj), account or self.account, obj["id"]))
 
+    def put(self, obj: Obj) -> None:
+        """Saves an object that may be new."""
+        if self.find(obj["id"]) is None:
+            self.insert(obj)
+        else:
+            self.save(obj)
+
     def delete(self, obj: Obj) -> Obj:
         """Leaves `{id, object, deleted}` in its place: still found by its id, in no list any more."""
         gone: Obj = {"id": obj["id"], "object": obj["object"], "deleted": True}
@@ -84,6 +103,17 @@ class Transaction:
             (_text(gone), self.account, obj["id"]),
         )
         return gone
+
+    def retire(self, obj: Obj) -> None:
+        """Saves an object that can be looked at by its id, and is in no list and of no use any more."""
+        self.save(obj)
+        self.db.execute(
+            "UPDATE object SET kind = kind || '.retired' WHERE account = ? AND id = ?", (self.account, obj["id"])
+        )
+
+    def retired(self, id: str) -> bool:
+        row = self.db.execute("SELECT kind FROM object WHERE account = ? AND id = ?", (self.account, id)).fetchone()
+        return row is not None and str(row[0]).endswith(".retired")
 
     def select(self, clauses: Sequence[str], values: Sequence[Any], order: str, limit: int) -> list[Obj]:
         """Objects of this partition by SQL conditions written in this package, newest or oldest first."""
@@ -124,6 +154,7 @@ class Transaction:
         currency: str,
         *,
         fee: int = 0,
+        application_fee: int = 0,
         available_on: int | None = None,
         category: str | None = None,
         description: str | None = None,
@@ -131,11 +162,11 @@ class Transaction:
         id: str | None = None,
         created: int | None = None,
     ) -> str:
-        """Books a balance transaction and moves the balance by `amount - fee`. Returns its id."""
+        """Books a balance transaction and moves the balance by `amount` less both fees. Returns its id."""
         partition = account or self.account
         when = self.now if created is None else created
         ready = when if available_on is None else available_on
-        net = amount - fee
+        net = amount - fee - application_fee
         pending = ready > self.now
         transaction: Obj = {
             "id": id or new_id("txn"),
@@ -147,8 +178,11 @@ class Transaction:
             "currency": currency,
             "description": description,
             "exchange_rate": None,
-            "fee": fee,
-            "fee_details": [_processing_fee(fee, currency)] if fee else [],
+            "fee": fee + application_fee,
+            "fee_details": [
+                *([_fee(fee, currency, "Stripe processing fees", "stripe_fee")] if fee else []),
+                *([_fee(application_fee, currency, "Application fee", "application_fee")] if application_fee else []),
+            ],
             "net": net,
             "reporting_category": category or type,
             "source": source,
@@ -169,6 +203,10 @@ class Transaction:
         )
 
     # Time and events
+
+    def unschedule(self, id: str, *, account: str | None = None) -> None:
+        """Forgets what `clockwork` was to do with the object."""
+        self.db.execute("DELETE FROM due WHERE account = ? AND id = ?", (account or self.account, id))
 
     def schedule(self, at: int, id: str, *, account: str | None = None) -> None:
         """Has `clockwork` look at the object when the world's clock reaches `at`."""
@@ -197,11 +235,5 @@ def _text(obj: Obj) -> str:
     return json.dumps(obj, separators=(",", ":"))
 
 
-def _processing_fee(fee: int, currency: str) -> Obj:
-    return {
-        "amount": fee,
-        "application": None,
-        "currency": currency,
-        "description": "Stripe processing fees",
-        "type": "stripe_fee",
-    }
+def _fee(fee: int, currency: str, description: str, type: str) -> Obj:
+    return {"amount": fee, "application": None, "currency": currency, "description": description, "type": type}

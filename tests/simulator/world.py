@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,10 @@ def error_of(raised: stripe.StripeError) -> Any:
     return body["error"]
 
 
+#: Types of booking that move money between balances of one world, and so add up to nothing.
+_BETWEEN = frozenset({"transfer", "payment", "transfer_refund", "payment_refund"})
+
+
 def audit(path: Path) -> None:
     """The books of a world balance: whatever a test did to it."""
     db = sqlite3.connect(path)
@@ -138,7 +143,7 @@ def audit(path: Path) -> None:
         refunds = dict(
             db.execute(
                 "SELECT json_extract(body, '$.charge'), sum(json_extract(body, '$.amount')) FROM object"
-                " WHERE kind = 'refund' AND json_extract(body, '$.status') = 'succeeded' GROUP BY 1"
+                " WHERE kind = 'refund' AND json_extract(body, '$.status') NOT IN ('failed', 'canceled') GROUP BY 1"
             ).fetchall()
         )
         reversals = dict(
@@ -161,6 +166,16 @@ def audit(path: Path) -> None:
                 "billing.credit_balance_transaction",
             )
         )
+        fee_refunds = dict(
+            db.execute(
+                "SELECT json_extract(body, '$.fee'), sum(json_extract(body, '$.amount')) FROM object"
+                " WHERE kind = 'fee_refund' GROUP BY 1"
+            ).fetchall()
+        )
+        fees = [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'application_fee'")]
+        bookings = [
+            json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'balance_transaction'")
+        ]
     finally:
         db.close()
 
@@ -172,6 +187,19 @@ def audit(path: Path) -> None:
         assert released == uncaptured if charge["captured"] else released in (0, uncaptured)
         assert 0 <= charge["amount_refunded"] <= charge["amount"]
         assert charge["refunded"] == (charge["amount_refunded"] == charge["amount"])
+    for fee in fees:
+        assert fee["amount_refunded"] == fee_refunds.get(fee["id"], 0)
+        assert 0 <= fee["amount_refunded"] <= fee["amount"]
+        assert fee["refunded"] == (fee["amount_refunded"] == fee["amount"])
+    # What one balance sends to another of this world arrives there, and the fee that is kept of a payment too.
+    sent: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for booking in bookings:
+        currency = booking["currency"]
+        sent[currency] += booking["amount"] if booking["type"] in _BETWEEN else 0
+        kept[currency] += booking["amount"] if booking["type"] == "application_fee" else 0
+        kept[currency] -= sum(fee["amount"] for fee in booking["fee_details"] if fee["type"] == "application_fee")
+    assert {*sent.values(), *kept.values()} <= {0}
     for transfer in transfers:
         assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
         assert 0 <= transfer["amount_reversed"] <= transfer["amount"]

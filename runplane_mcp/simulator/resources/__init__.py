@@ -3,9 +3,11 @@
 from runplane_mcp.simulator.aliases import alias_routes
 from runplane_mcp.simulator.resources import (
     accounts,
+    application_fees,
     balance,
     billing_portal,
     captures,
+    charges,
     checkout,
     coupons,
     credit_grants,
@@ -20,8 +22,9 @@ from runplane_mcp.simulator.resources import (
     invoice_payments,
     invoice_preview,
     invoices,
+    payment_intents,
     payment_links,
-    payments,
+    payment_methods,
     payouts,
     plans,
     prices,
@@ -29,6 +32,9 @@ from runplane_mcp.simulator.resources import (
     promotion_codes,
     quotes,
     refunds,
+    reviews,
+    setup_intents,
+    sources,
     subscription_items,
     subscription_pauses,
     subscription_renewals,
@@ -36,6 +42,8 @@ from runplane_mcp.simulator.resources import (
     subscription_starts,
     subscriptions,
     tax_rates,
+    tokens,
+    topups,
     transfers,
 )
 from runplane_mcp.simulator.routes import RouteTable
@@ -44,9 +52,11 @@ _ROUTES = tuple(
     route
     for resource in (
         accounts,
+        application_fees,
         balance,
         billing_portal,
         captures,
+        charges,
         checkout,
         coupons,
         credit_grants,
@@ -61,8 +71,9 @@ _ROUTES = tuple(
         invoice_payments,
         invoice_preview,
         invoices,
+        payment_intents,
         payment_links,
-        payments,
+        payment_methods,
         payouts,
         plans,
         prices,
@@ -70,6 +81,9 @@ _ROUTES = tuple(
         promotion_codes,
         quotes,
         refunds,
+        reviews,
+        setup_intents,
+        sources,
         subscription_items,
         subscription_pauses,
         subscription_renewals,
@@ -77,6 +91,8 @@ _ROUTES = tuple(
         subscription_starts,
         subscriptions,
         tax_rates,
+        tokens,
+        topups,
         transfers,
     )
     for route in resource.ROUTES

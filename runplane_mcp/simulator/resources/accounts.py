@@ -45,27 +45,6 @@ def account_object(
     }
 
 
-def bank_account_object(id: str, *, account: str, currency: str, country: str, bank: str, last4: str) -> Obj:
-    return {
-        "id": id,
-        "object": "bank_account",
-        "account": account,
-        "account_holder_name": None,
-        "account_holder_type": "company",
-        "account_type": None,
-        "available_payout_methods": ["standard", "instant"],
-        "bank_name": bank,
-        "country": country,
-        "currency": currency,
-        "default_for_currency": True,
-        "fingerprint": f"bank{last4}{currency}",
-        "last4": last4,
-        "metadata": {},
-        "routing_number": "110000000" if country == "US" else None,
-        "status": "verified",
-    }
-
-
 def require_account(tx: Transaction, id: str, param: str = "account") -> Obj:
     """The account that a path names. Seen from a connected account, only that one is there."""
     if tx.account not in (tx.platform, id):

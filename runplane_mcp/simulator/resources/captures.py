@@ -5,9 +5,10 @@ from __future__ import annotations
 from runplane_mcp.core.money import Money
 from runplane_mcp.simulator.clockwork import release
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata
-from runplane_mcp.simulator.parameters import boolean, metadata, one_of, positive, text
+from runplane_mcp.simulator.parameters import boolean, mapping, metadata, one_of, positive, text
 from runplane_mcp.simulator.refusal import Refusal
-from runplane_mcp.simulator.resources.payments import SETTLES_AFTER, processing_fee
+from runplane_mcp.simulator.resources.payments import book
+from runplane_mcp.simulator.resources.terms import SHARING, check_sharing, set_sharing
 from runplane_mcp.simulator.routes import Route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -27,29 +28,29 @@ def _capture(tx: Transaction, params: Params) -> Obj:
     if not params.get("final_capture", True):
         raise Refusal("This payment can be captured once only.", param="final_capture")
     charge = tx.require("charge", intent["latest_charge"], "charge")
-    charge_before, before = dict(charge), dict(intent)
-    # Stripe counts what is released as given back.
-    charge.update(amount_captured=amount, amount_refunded=charge["amount"] - amount, captured=True)
-    charge["balance_transaction"] = tx.post(
-        "charge",
-        charge["id"],
-        amount,
-        code,
-        fee=processing_fee(amount, code),
-        available_on=tx.now + SETTLES_AFTER,
-        description=charge["description"],
-    )
-    intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
+    before = dict(intent)
     for name in ("statement_descriptor", "statement_descriptor_suffix"):
         if name in params:
             intent[name] = charge[name] = params[name] or None
     if "metadata" in params:
         intent["metadata"] = merge_metadata(intent["metadata"], params["metadata"])
-    tx.save(charge)
+    set_sharing(tx, intent, params)
+    charge.update({name: intent[name] for name in SHARING})
+    take(tx, charge, amount)
+    intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
     tx.save(intent)
-    tx.emit("charge.captured", charge, before=charge_before)
     tx.emit("payment_intent.succeeded", intent, before=before)
     return intent
+
+
+def take(tx: Transaction, charge: Obj, amount: int) -> None:
+    """Captures `amount` of a charge that is held ready. What is not taken is let go: Stripe counts it as given back."""
+    before = dict(charge)
+    check_sharing(tx, charge, amount)
+    charge.update(amount_captured=amount, amount_refunded=charge["amount"] - amount, captured=True)
+    book(tx, charge, at=tx.now)
+    tx.save(charge)
+    tx.emit("charge.captured", charge, before=before)
 
 
 def _cancel(tx: Transaction, params: Params) -> Obj:
@@ -75,10 +76,12 @@ ROUTES = (
         _capture,
         {
             "amount_to_capture": positive,
+            "application_fee_amount": SHARING["application_fee_amount"],
             "final_capture": boolean,
             "metadata": metadata,
             "statement_descriptor": text,
             "statement_descriptor_suffix": text,
+            "transfer_data": mapping({"amount": positive}),
         },
     ),
     Route(

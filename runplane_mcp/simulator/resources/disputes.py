@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from runplane_mcp.simulator.lists import list_route
-from runplane_mcp.simulator.objects import Obj, Params, merge_metadata
+from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import Raw, boolean, mapping, metadata, word
 from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.routes import Route, retrieve_route
@@ -34,6 +34,8 @@ _EVIDENCE = (
 )
 _WAITS = {"needs_response": "under_review", "warning_needs_response": "warning_under_review"}
 _LONGEST_EVIDENCE = 150_000
+#: What a dispute costs, in minor units.
+_FEE = 1_500
 
 
 def dispute_object(id: str, *, charge: Obj, created: int, status: str, reason: str) -> Obj:
@@ -64,6 +66,34 @@ def dispute_object(id: str, *, charge: Obj, created: int, status: str, reason: s
         "reason": reason,
         "status": status,
     }
+
+
+def open_dispute(tx: Transaction, charge: Obj, *, status: str, reason: str = "fraudulent") -> Obj:
+    """The customer takes the money of a charge back, or (an inquiry) asks what it was for. The charge is stored."""
+    dispute = dispute_object(new_id("dp"), charge=charge, created=tx.now, status=status, reason=reason)
+    charge["disputed"] = True
+    tx.save(charge)
+    if status not in INQUIRIES:
+        taken = tx.post(
+            "adjustment", dispute["id"], -charge["amount"], charge["currency"], fee=_FEE, category="dispute"
+        )
+        dispute["balance_transactions"] = [tx.require("balance_transaction", taken, "id")]
+    tx.insert(dispute)
+    tx.schedule(dispute["evidence_details"]["due_by"], dispute["id"])
+    tx.emit("charge.dispute.created", dispute)
+    return dispute
+
+
+def _close(tx: Transaction, params: Params) -> Obj:
+    """Gives the dispute up: the customer keeps the money, an inquiry ends."""
+    dispute = tx.require("dispute", params["dispute"], "dispute", status=404)
+    if dispute["status"] not in _WAITS:
+        raise Refusal(f"A dispute that is {dispute['status']} cannot be closed.", param="dispute")
+    before = deepcopy(dispute)
+    dispute["status"] = "lost" if dispute["status"] == "needs_response" else "warning_closed"
+    tx.save(dispute)
+    tx.emit("charge.dispute.closed", dispute, before=before)
+    return dispute
 
 
 def _long_text(value: Raw, name: str) -> str:
@@ -127,4 +157,5 @@ ROUTES = (
         _update,
         {"evidence": mapping(dict.fromkeys(_EVIDENCE, _long_text)), "metadata": metadata, "submit": boolean},
     ),
+    Route("POST", "/v1/disputes/{dispute}/close", _close),
 )

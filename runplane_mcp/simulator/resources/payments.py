@@ -1,49 +1,27 @@
-"""Payment intents and charges: money that customers paid.
+"""Payment intents and charges as objects, and how a payment is booked: what the card pays, what Stripe keeps of it, what
+a connected account gets and what the platform earns.
 
 With `capture_method=manual` a confirmed payment only holds the money ready, for seven days: then it is captured, in whole
-or in part, or released. Creating one takes Stripe's test payment methods, `pm_card_visa` and the like;
-`pm_card_chargeDeclined` is refused with 402 and, as at Stripe, leaves its payment intent behind.
+or in part, or released.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runplane_mcp.core.money import WHOLE_UNITS_ONLY, exponent
-from runplane_mcp.simulator.lists import list_route
-from runplane_mcp.simulator.objects import Obj, Params, new_id
-from runplane_mcp.simulator.parameters import boolean, currency, metadata, one_of, positive, text, word
-from runplane_mcp.simulator.refusal import declined, invalid, missing
-from runplane_mcp.simulator.routes import Route, retrieve_route
+from runplane_mcp.simulator.objects import Obj, new_id
+from runplane_mcp.simulator.refusal import invalid
+from runplane_mcp.simulator.resources.application_fees import collect_fee
+from runplane_mcp.simulator.resources.cards import DECLINED_CARD, TEST_CARDS, Card, card_details
+from runplane_mcp.simulator.resources.transfers import pay_out_transfer, transfer_object
 from runplane_mcp.simulator.transaction import Transaction
+
+__all__ = ["DECLINED_CARD", "TEST_CARDS", "Card"]
 
 LARGEST_CHARGE = 99_999_999
 #: Money from a card is available after two days.
 SETTLES_AFTER = 2 * 86400
 #: How long a card holds money ready.
 HELD_FOR = 7 * 86400
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    brand: str
-    last4: str
-    fingerprint: str
-    country: str = "US"
-
-    @property
-    def method(self) -> str:
-        return f"pm_{self.fingerprint}"
-
-
-#: Test cards of Stripe, and the one that is declined.
-DECLINED_CARD = "pm_card_chargeDeclined"
-TEST_CARDS = {
-    "pm_card_visa": Card("visa", "4242", "testvisa4242"),
-    "pm_card_mastercard": Card("mastercard", "4444", "testmc4444"),
-    "pm_card_amex": Card("amex", "8431", "testamex8431"),
-    DECLINED_CARD: Card("visa", "0002", "testvisa0002"),
-}
 
 
 def processing_fee(amount: int, code: str) -> int:
@@ -97,7 +75,7 @@ def payment_intent_object(
 
 
 def charge_object(id: str, *, intent: Obj, card: Card, name: str | None, email: str | None) -> Obj:
-    """A successful card charge of the whole intent."""
+    """A successful card charge of the whole intent. It takes over what the intent says of connected accounts."""
     return {
         "id": id,
         "object": "charge",
@@ -106,7 +84,7 @@ def charge_object(id: str, *, intent: Obj, card: Card, name: str | None, email: 
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": intent["application_fee_amount"],
         "balance_transaction": None,
         "billing_details": {"address": None, "email": email, "name": name, "phone": None, "tax_id": None},
         "calculated_statement_descriptor": "ALDER COFFEE",
@@ -122,7 +100,7 @@ def charge_object(id: str, *, intent: Obj, card: Card, name: str | None, email: 
         "fraud_details": {},
         "livemode": False,
         "metadata": dict(intent["metadata"]),
-        "on_behalf_of": None,
+        "on_behalf_of": intent["on_behalf_of"],
         "outcome": {
             "network_status": "approved_by_network",
             "reason": None,
@@ -135,18 +113,7 @@ def charge_object(id: str, *, intent: Obj, card: Card, name: str | None, email: 
         "payment_intent": intent["id"],
         "payment_method": card.method,
         "payment_method_details": {
-            "card": {
-                "brand": card.brand,
-                "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-                "country": card.country,
-                "exp_month": 8,
-                "exp_year": 2029,
-                "fingerprint": card.fingerprint,
-                "funding": "credit",
-                "last4": card.last4,
-                "network": card.brand,
-                "wallet": None,
-            },
+            "card": card_details(card),
             "type": "card",
         },
         "receipt_email": email,
@@ -160,32 +127,23 @@ def charge_object(id: str, *, intent: Obj, card: Card, name: str | None, email: 
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
         "status": "succeeded",
-        "transfer_data": None,
-        "transfer_group": None,
+        "transfer_data": intent["transfer_data"],
+        "transfer_group": intent["transfer_group"],
     }
 
 
-def collect(tx: Transaction, intent: Obj, charge: Obj, *, transaction: str | None = None) -> None:
-    """The charge succeeds: both objects are stored, the money is booked, available two days after the charge."""
-    charge["balance_transaction"] = tx.post(
-        "charge",
-        charge["id"],
-        charge["amount"],
-        charge["currency"],
-        fee=processing_fee(charge["amount"], charge["currency"]),
-        available_on=charge["created"] + SETTLES_AFTER,
-        description=charge["description"],
-        created=charge["created"],
-        id=transaction,
-    )
+def collect(tx: Transaction, intent: Obj, charge: Obj, *, ready: bool = False, transaction: str | None = None) -> None:
+    """The charge succeeds: both objects are stored, the money is booked, available two days after the charge or, where
+    it is `ready`, at once."""
+    book(tx, charge, at=charge["created"], ready=ready, transaction=transaction)
     intent.update(
         status="succeeded",
         amount_received=intent["amount"],
         latest_charge=charge["id"],
         payment_method=charge["payment_method"],
     )
-    tx.insert(intent)
-    tx.insert(charge)
+    tx.put(intent)
+    tx.put(charge)
 
 
 def hold(tx: Transaction, intent: Obj, charge: Obj) -> None:
@@ -198,92 +156,72 @@ def hold(tx: Transaction, intent: Obj, charge: Obj) -> None:
         latest_charge=charge["id"],
         payment_method=charge["payment_method"],
     )
-    tx.insert(intent)
-    tx.insert(charge)
-    tx.schedule(intent["created"] + HELD_FOR, intent["id"])
+    tx.put(intent)
+    tx.put(charge)
+    tx.schedule(charge["created"] + HELD_FOR, intent["id"])
 
 
-def _create(tx: Transaction, params: Params) -> Obj:
-    amount, code = params["amount"], params["currency"]
+def book(tx: Transaction, charge: Obj, *, at: int, ready: bool = False, transaction: str | None = None) -> None:
+    """Books what a charge has captured, and shares it out as the charge says. The charge still has to be stored.
+
+    `ready`: the money is available at once.
+    """
+    amount, code = charge["amount_captured"], charge["currency"]
+    direct = tx.account != tx.platform
+    kept = charge["application_fee_amount"] or 0
+    available_on = at if ready else at + SETTLES_AFTER
+    charge["balance_transaction"] = tx.post(
+        "charge",
+        charge["id"],
+        amount,
+        code,
+        fee=processing_fee(amount, code),
+        application_fee=kept if direct else 0,
+        available_on=available_on,
+        description=charge["description"],
+        created=at,
+        id=transaction,
+    )
+    if direct and kept:
+        charge["application_fee"] = collect_fee(
+            tx, account=tx.account, charge=charge["id"], amount=kept, code=code, ready=available_on
+        )
+    elif charge["transfer_data"] is not None:
+        _pass_on(tx, charge, amount, kept, available_on)
+
+
+def _pass_on(tx: Transaction, charge: Obj, amount: int, kept: int, ready: int) -> None:
+    """A destination charge: the connected account gets all of it or the amount that was said, and pays the fee of it."""
+    data = charge["transfer_data"]
+    charge["transfer_group"] = charge["transfer_group"] or f"group_{charge['payment_intent'] or charge['id']}"
+    transfer = transfer_object(
+        new_id("tr"),
+        amount=min(data["amount"] or amount, amount),
+        code=charge["currency"],
+        destination=data["destination"],
+        created=tx.now,
+        source=charge["id"],
+        payment=new_id("py"),
+    )
+    transfer["transfer_group"] = charge["transfer_group"]
+    payment = pay_out_transfer(tx, transfer, ready=ready, fee=kept)
+    tx.emit("transfer.created", transfer)
+    charge["transfer"] = transfer["id"]
+    if kept:
+        charge["application_fee"] = collect_fee(
+            tx,
+            account=data["destination"],
+            charge=payment["id"],
+            amount=kept,
+            code=charge["currency"],
+            ready=ready,
+            origin=charge["id"],
+        )
+
+
+def check_amount(amount: int, code: str) -> None:
+    """Refuses an amount that no payment may have."""
     if amount > LARGEST_CHARGE:
         raise invalid("The amount is larger than one payment may be.", "amount", "amount_too_large")
     if code in WHOLE_UNITS_ONLY and amount % 100:
         raise invalid(f"An amount in {code} is a multiple of 100.", "amount", "parameter_invalid_integer")
-    customer = params.get("customer")
-    payer: Obj = tx.require("customer", customer, "customer") if customer else {}
-    intent = payment_intent_object(
-        new_id("pi"),
-        amount=amount,
-        code=code,
-        created=tx.now,
-        customer=customer,
-        description=params.get("description") or None,
-    )
-    intent["capture_method"] = params.get("capture_method", intent["capture_method"])
-    intent["metadata"] = {key: value for key, value in params.get("metadata", {}).items() if value}
-    method = params.get("payment_method")
-    if method is not None and method not in TEST_CARDS:
-        raise missing("payment_method", method, "payment_method")
-    if method is None or not params.get("confirm"):
-        if params.get("confirm"):
-            raise invalid("There is no payment method to confirm with.", "payment_method", "parameter_missing")
-        intent.update(payment_method=method, status="requires_confirmation" if method else intent["status"])
-        tx.insert(intent)
-        tx.emit("payment_intent.created", intent)
-        return intent
-    if tx.declined or method == DECLINED_CARD:
-        return _decline(tx, intent)
-    charge = charge_object(
-        new_id("ch"), intent=intent, card=TEST_CARDS[method], name=payer.get("name"), email=payer.get("email")
-    )
-    if intent["capture_method"] == "manual":
-        hold(tx, intent, charge)
-        tx.emit("payment_intent.created", intent)
-        tx.emit("charge.succeeded", charge)
-        tx.emit("payment_intent.amount_capturable_updated", intent)
-        return intent
-    collect(tx, intent, charge)
-    tx.emit("payment_intent.created", intent)
-    tx.emit("charge.succeeded", charge)
-    tx.emit("payment_intent.succeeded", intent)
-    return intent
-
-
-def _decline(tx: Transaction, intent: Obj) -> Obj:
-    message = "The card was declined."
-    intent["last_payment_error"] = {
-        "code": "card_declined",
-        "decline_code": "generic_decline",
-        "message": message,
-        "type": "card_error",
-    }
-    tx.insert(intent)
-    tx.emit("payment_intent.created", intent)
-    tx.emit("payment_intent.payment_failed", intent)
-    raise declined(message, intent)
-
-
-ROUTES = (
-    list_route("/v1/payment_intents", "payment_intent", {"customer": word}),
-    Route(
-        "POST",
-        "/v1/payment_intents",
-        _create,
-        {
-            "amount": positive,
-            "capture_method": one_of("automatic", "automatic_async", "manual"),
-            "currency": currency,
-            "confirm": boolean,
-            "customer": word,
-            "description": text,
-            "metadata": metadata,
-            "off_session": boolean,
-            "payment_method": word,
-        },
-        required=("amount", "currency"),
-        leaves_failed=True,
-    ),
-    retrieve_route("/v1/payment_intents/{intent}", "payment_intent"),
-    list_route("/v1/charges", "charge", {"customer": word, "payment_intent": word, "transfer_group": word}),
-    retrieve_route("/v1/charges/{charge}", "charge"),
-)

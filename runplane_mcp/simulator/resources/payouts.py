@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runplane_mcp.core.money import WHOLE_UNITS_IN_PAYOUTS, WHOLE_UNITS_ONLY, Money, exponent
+from runplane_mcp.simulator.expansion import OF_ACCOUNT
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
@@ -51,7 +52,7 @@ def payout_object(
 
 def _bank_account(tx: Transaction, code: str, wanted: str | None) -> Obj:
     """The bank account named, or the default one of the currency."""
-    for account in tx.select(["kind = 'bank_account'"], [], "DESC", -1):
+    for account in tx.select([f"kind IN ('bank_account', 'card') AND {OF_ACCOUNT}"], [], "DESC", -1):
         chosen = account["id"] == wanted if wanted else account["currency"] == code and account["default_for_currency"]
         if chosen and account["currency"] != code:
             raise Refusal(f"That bank account takes {account['currency']}, not {code}.", param="destination")

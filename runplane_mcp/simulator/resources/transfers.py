@@ -6,8 +6,10 @@ from runplane_mcp.core.money import Money
 from runplane_mcp.simulator.expansion import complete
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
-from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
+from runplane_mcp.simulator.parameters import boolean, currency, metadata, one_of, positive, text, word
 from runplane_mcp.simulator.refusal import Refusal, missing
+from runplane_mcp.simulator.resources.application_fees import refund_fee_of
+from runplane_mcp.simulator.resources.terms import able
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -35,21 +37,33 @@ def transfer_object(
     }
 
 
-def pay_out_transfer(tx: Transaction, transfer: Obj, *, transaction: str | None = None) -> None:
-    """Books a transfer on both sides: out of this partition's balance, into the destination's as a payment."""
+def pay_out_transfer(
+    tx: Transaction, transfer: Obj, *, transaction: str | None = None, ready: int | None = None, fee: int = 0
+) -> Obj:
+    """Books a transfer on both sides: out of this partition's balance, into the destination's as a payment.
+
+    `ready`: when the money of its charge is available, where it comes from one. `fee`: what the destination pays of it
+    to the platform. Returns the destination's payment.
+    """
     when = transfer["created"]
     transfer["balance_transaction"] = tx.post(
-        "transfer", transfer["id"], -transfer["amount"], transfer["currency"], created=when, id=transaction
+        "transfer",
+        transfer["id"],
+        -transfer["amount"],
+        transfer["currency"],
+        available_on=ready,
+        created=when,
+        id=transaction,
     )
     tx.insert(transfer)
-    payment = {
+    payment: Obj = {
         "id": transfer["destination_payment"],
         "object": "charge",
         "amount": transfer["amount"],
         "amount_captured": transfer["amount"],
         "amount_refunded": 0,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": fee or None,
         "billing_details": {"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
         "captured": True,
         "created": when,
@@ -69,17 +83,22 @@ def pay_out_transfer(tx: Transaction, transfer: Obj, *, transaction: str | None 
     }
     there = transfer["destination"]
     payment["balance_transaction"] = tx.post(
-        "payment", payment["id"], transfer["amount"], transfer["currency"], created=when, account=there
+        "payment",
+        payment["id"],
+        transfer["amount"],
+        transfer["currency"],
+        application_fee=fee,
+        available_on=ready,
+        created=when,
+        account=there,
     )
     tx.insert(payment, account=there)
     tx.emit("payment.created", payment, account=there)
+    return payment
 
 
 def _create(tx: Transaction, params: Params) -> Obj:
-    destination = params["destination"]
-    account = tx.find(destination, account=tx.platform)
-    if account is None or account["object"] != "account" or destination == tx.account:
-        raise missing("account", destination, "destination")
+    destination = able(tx, params["destination"], "destination")["id"]
     source = params.get("source_transaction")
     amount = params.get("amount")
     if source is not None:
@@ -136,7 +155,21 @@ def _reverse(tx: Transaction, params: Params) -> Obj:
             param="amount",
         )
     tx.need(amount, transfer["currency"], account=transfer["destination"])
+    if params.get("refund_application_fee"):
+        _refund_fee(tx, transfer, amount)
     return _take_back(tx, transfer, amount, metadata=merge_metadata({}, params.get("metadata", {})))
+
+
+def _refund_fee(tx: Transaction, transfer: Obj, amount: int) -> None:
+    """Gives back the reversal's share of what the destination paid of this transfer."""
+    payment = transfer["destination_payment"]
+    fees = tx.all("application_fee", "charge", payment)
+    if not fees:
+        raise Refusal("There is no application fee of this transfer to refund.", param="refund_application_fee")
+    whole = transfer["amount"]
+    refund_fee_of(
+        tx, {"application_fee": fees[0]["id"], "amount": whole, "amount_refunded": transfer["amount_reversed"]}, amount
+    )
 
 
 def _take_back(
@@ -191,6 +224,17 @@ def _update(tx: Transaction, params: Params) -> Obj:
     return transfer
 
 
+def _update_reversal(tx: Transaction, params: Params) -> Obj:
+    transfer = tx.require("transfer", params["transfer"], "transfer", status=404)
+    reversal = tx.require("transfer_reversal", params["id"], "id", status=404)
+    if reversal["transfer"] != transfer["id"]:
+        raise missing("transfer_reversal", reversal["id"], "id", 404)
+    if "metadata" in params:
+        reversal["metadata"] = merge_metadata(reversal["metadata"], params["metadata"])
+    tx.save(reversal)
+    return reversal
+
+
 ROUTES = (
     Route(
         "POST",
@@ -215,8 +259,9 @@ ROUTES = (
         "POST",
         "/v1/transfers/{id}/reversals",
         _reverse,
-        {"amount": positive, "description": text, "metadata": metadata},
+        {"amount": positive, "description": text, "metadata": metadata, "refund_application_fee": boolean},
     ),
     list_route("/v1/transfers/{transfer}/reversals", "transfer_reversal"),
     retrieve_route("/v1/transfers/{transfer}/reversals/{id}", "transfer_reversal"),
+    Route("POST", "/v1/transfers/{transfer}/reversals/{id}", _update_reversal, {"metadata": metadata}),
 )
