@@ -1,4 +1,5 @@
-"""The routes below `/_simulator/` that are not Stripe's: faults, a summary, a new world. They take the same key."""
+"""The routes below `/_simulator/` that are not Stripe's: faults, a summary, automatic payouts, a new world. They take the
+same key."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ PREFIX = "/_simulator/"
 
 
 def control(simulator: Simulator, asked: Asked) -> Answer:
-    """`GET summary`, `GET POST DELETE faults`, `POST reset`. JSON in and out."""
+    """`GET summary`, `GET POST DELETE faults`, `POST payouts`, `POST reset`. JSON in and out."""
     if not may_use(asked.headers):
         return turn_away(asked)
     match asked.method, asked.path.removeprefix(PREFIX):
@@ -33,6 +34,8 @@ def control(simulator: Simulator, asked: Asked) -> Answer:
         case "DELETE", "faults":
             simulator.clear_faults()
             return _json(200, _faults(simulator))
+        case "POST", "payouts":
+            return _json(200, {"payouts": simulator.pay_out()})
         case "POST", "reset":
             return _json(200, {"world_id": simulator.reset()})
         case _:

@@ -131,7 +131,7 @@ def _account(db: sqlite3.Connection, asked: Asked, now: int) -> str:
     if named is None:
         return SEED.account
     found = Transaction(db, now=now, platform=SEED.account, account=SEED.account).find(named)
-    if found is None or found["object"] != "account":
+    if found is None or found["object"] != "account" or found.get("deleted"):
         raise Refusal(
             f"This key has no access to the account '{named}'.", status=403, code="account_invalid", remembered=False
         )

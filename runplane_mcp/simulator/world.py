@@ -22,6 +22,7 @@ from runplane_mcp.simulator.clockwork import catch_up
 from runplane_mcp.simulator.exchange import Answer, Asked
 from runplane_mcp.simulator.faults import Fault
 from runplane_mcp.simulator.founding import found
+from runplane_mcp.simulator.resources.automatic_payouts import pay_out
 from runplane_mcp.simulator.seed import SEED
 from runplane_mcp.simulator.summary import summarize
 from runplane_mcp.simulator.transaction import Transaction
@@ -117,6 +118,15 @@ class Simulator:
         with self._transaction():
             catch_up(self._platform())
             return summarize(self._db)
+
+    def pay_out(self) -> list[str]:
+        """Makes every account's next automatic payout now, where its schedule is not manual. Returns the payouts' ids."""
+        with self._transaction():
+            platform = self._platform()
+            catch_up(platform)
+            accounts = platform.select(["kind = 'account'"], [], "ASC", -1)
+            scheduled = [each for each in accounts if each["settings"]["payouts"]["schedule"]["interval"] != "manual"]
+            return [str(sent["id"]) for account in scheduled for sent in pay_out(platform, account)]
 
     def close(self) -> None:
         with self._mutex:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,17 @@ class Clock:
         return self.wall
 
 
+def flattened(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A parameter as form-encoded pairs: `a[b][c]`, and `a[]` for what is in a list."""
+    if isinstance(value, dict):
+        for inner, each in value.items():
+            yield from flattened(f"{name}[{inner}]", each)
+    elif isinstance(value, list):
+        yield from ((f"{name}[]", each) for each in value)
+    else:
+        yield name, str(value).lower() if isinstance(value, bool) else value
+
+
 @dataclass
 class World:
     """A simulator asked in the same thread, without HTTP between."""
@@ -60,16 +72,7 @@ class World:
     def answer(
         self, method: str, path: str, /, *, key: str | None = None, account: str | None = None, **parameters: object
     ) -> Answer:
-        pairs: list[tuple[str, object]] = []
-        for name, value in parameters.items():
-            if isinstance(value, list):
-                pairs.extend((f"{name}[]", each) for each in value)
-            elif isinstance(value, dict):
-                pairs.extend((f"{name}[{inner}]", each) for inner, each in value.items())
-            elif isinstance(value, bool):
-                pairs.append((name, str(value).lower()))
-            else:
-                pairs.append((name, value))
+        pairs = [pair for name, value in parameters.items() for pair in flattened(name, value)]
         encoded = urlencode(pairs)
         headers = {"authorization": f"Bearer {SIMULATOR_KEY}", "content-type": FORM}
         if key is not None:

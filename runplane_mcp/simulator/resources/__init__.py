@@ -2,10 +2,12 @@
 
 from runplane_mcp.simulator.aliases import alias_routes
 from runplane_mcp.simulator.resources import (
+    account_access,
     accounts,
     application_fees,
     balance,
     billing_portal,
+    capabilities,
     captures,
     charges,
     checkout,
@@ -17,6 +19,7 @@ from runplane_mcp.simulator.resources import (
     discounts,
     disputes,
     events,
+    external_accounts,
     invoice_edits,
     invoice_items,
     invoice_payments,
@@ -25,7 +28,9 @@ from runplane_mcp.simulator.resources import (
     payment_intents,
     payment_links,
     payment_methods,
+    payout_schedules,
     payouts,
+    persons,
     plans,
     prices,
     products,
@@ -51,10 +56,12 @@ from runplane_mcp.simulator.routes import RouteTable
 _ROUTES = tuple(
     route
     for resource in (
+        account_access,
         accounts,
         application_fees,
         balance,
         billing_portal,
+        capabilities,
         captures,
         charges,
         checkout,
@@ -66,6 +73,7 @@ _ROUTES = tuple(
         discounts,
         disputes,
         events,
+        external_accounts,
         invoice_edits,
         invoice_items,
         invoice_payments,
@@ -74,7 +82,9 @@ _ROUTES = tuple(
         payment_intents,
         payment_links,
         payment_methods,
+        payout_schedules,
         payouts,
+        persons,
         plans,
         prices,
         products,

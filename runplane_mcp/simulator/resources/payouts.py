@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from runplane_mcp.core.money import WHOLE_UNITS_IN_PAYOUTS, WHOLE_UNITS_ONLY, Money, exponent
 from runplane_mcp.simulator.expansion import OF_ACCOUNT
-from runplane_mcp.simulator.lists import list_route
+from runplane_mcp.simulator.lists import list_route, within
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
-from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, text, word
+from runplane_mcp.simulator.parameters import currency, metadata, one_of, positive, span, text, word
 from runplane_mcp.simulator.refusal import Refusal, declined, invalid
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
@@ -50,43 +50,55 @@ def payout_object(
     }
 
 
+def _banks(tx: Transaction) -> list[Obj]:
+    return tx.select([f"kind IN ('bank_account', 'card') AND {OF_ACCOUNT}"], [], "DESC", -1)
+
+
+def default_bank(tx: Transaction, code: str) -> Obj | None:
+    """Where payouts of a currency go if nothing else is said."""
+    found = (bank for bank in _banks(tx) if bank["currency"] == code and bank["default_for_currency"])
+    return next(found, None)
+
+
 def _bank_account(tx: Transaction, code: str, wanted: str | None) -> Obj:
     """The bank account named, or the default one of the currency."""
-    for account in tx.select([f"kind IN ('bank_account', 'card') AND {OF_ACCOUNT}"], [], "DESC", -1):
-        chosen = account["id"] == wanted if wanted else account["currency"] == code and account["default_for_currency"]
-        if chosen and account["currency"] != code:
-            raise Refusal(f"That bank account takes {account['currency']}, not {code}.", param="destination")
-        if chosen:
-            return account
-    if wanted:
-        raise Refusal(f"There is no bank account '{wanted}'.", code="resource_missing", param="destination")
-    raise Refusal(f"There is no bank account for {code}.", param="currency")
+    if wanted is None:
+        chosen = default_bank(tx, code)
+        if chosen is None:
+            raise Refusal(f"There is no bank account for {code}.", param="currency")
+        return chosen
+    for bank in _banks(tx):
+        if bank["id"] == wanted:
+            if bank["currency"] != code:
+                raise Refusal(f"That bank account takes {bank['currency']}, not {code}.", param="destination")
+            return bank
+    raise Refusal(f"There is no bank account '{wanted}'.", code="resource_missing", param="destination")
 
 
-def _create(tx: Transaction, params: Params) -> Obj:
-    amount, code, method = params["amount"], params["currency"], params.get("method", "standard")
-    smallest = 10 ** exponent(code)
-    if amount < smallest:
-        raise invalid(f"The smallest payout is {Money(smallest, code)}.", "amount", "amount_too_small")
-    if code in WHOLE_UNITS_IN_PAYOUTS | WHOLE_UNITS_ONLY and amount % 100:
-        raise invalid(f"A payout in {code} is a multiple of 100.", "amount", "parameter_invalid_integer")
-    destination = _bank_account(tx, code, params.get("destination"))["id"]
+def send_payout(
+    tx: Transaction,
+    *,
+    amount: int,
+    code: str,
+    bank: Obj,
+    method: str = "standard",
+    automatic: bool = False,
+    words: Obj | None = None,
+) -> Obj:
+    """Takes the money off the balance and sends it to the bank. 402 leaves a failed payout where that was ordered."""
     instant = method == "instant"
-    fee = max(amount // 100, smallest // 2) if instant else 0
+    fee = max(amount // 100, 10 ** exponent(code) // 2) if instant else 0
     payout = payout_object(
         new_id("po"),
         amount=amount,
         code=code,
-        destination=destination,
+        destination=bank["id"],
         created=tx.now,
         arrival=tx.now + (_INSTANT_TAKES if instant else _STANDARD_TAKES),
         method=method,
     )
-    payout.update(
-        description=params.get("description") or None,
-        metadata=merge_metadata({}, params.get("metadata", {})),
-        statement_descriptor=params.get("statement_descriptor") or None,
-    )
+    payout.update(words or {})
+    payout.update(automatic=automatic, type=bank["object"])
     tx.need(amount + fee, code)
     if tx.declined:
         payout.update(status="failed", failure_code="declined", failure_message="The bank declined this payout.")
@@ -98,6 +110,26 @@ def _create(tx: Transaction, params: Params) -> Obj:
     tx.schedule(payout["arrival_date"], payout["id"])
     tx.emit("payout.created", payout)
     return payout
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    amount, code, method = params["amount"], params["currency"], params.get("method", "standard")
+    smallest = 10 ** exponent(code)
+    if amount < smallest:
+        raise invalid(f"The smallest payout is {Money(smallest, code)}.", "amount", "amount_too_small")
+    if code in WHOLE_UNITS_IN_PAYOUTS | WHOLE_UNITS_ONLY and amount % 100:
+        raise invalid(f"A payout in {code} is a multiple of 100.", "amount", "parameter_invalid_integer")
+    if not tx.require("account", tx.account, "account", account=tx.platform)["payouts_enabled"]:
+        raise Refusal("This account may not pay out.", code="payouts_not_allowed")
+    bank = _bank_account(tx, code, params.get("destination"))
+    if method == "instant" and "instant" not in bank["available_payout_methods"]:
+        raise Refusal("That bank account takes no instant payouts.", code="instant_payouts_unsupported", param="method")
+    words = {
+        "description": params.get("description") or None,
+        "metadata": merge_metadata({}, params.get("metadata", {})),
+        "statement_descriptor": params.get("statement_descriptor") or None,
+    }
+    return send_payout(tx, amount=amount, code=code, bank=bank, method=method, words=words)
 
 
 def _cancel(tx: Transaction, params: Params) -> Obj:
@@ -172,7 +204,13 @@ ROUTES = (
         required=("amount", "currency"),
         leaves_failed=True,
     ),
-    list_route("/v1/payouts", "payout", {"destination": word, "status": word}),
+    list_route(
+        "/v1/payouts",
+        "payout",
+        {"destination": word, "status": word},
+        special={"arrival_date": span},
+        clauses=lambda _tx, params: within("json_extract(body, '$.arrival_date')", params.get("arrival_date", {})),
+    ),
     retrieve_route("/v1/payouts/{payout}", "payout"),
     Route("POST", "/v1/payouts/{payout}", _update, {"metadata": metadata}),
     Route("POST", "/v1/payouts/{payout}/cancel", _cancel),
