@@ -18,8 +18,9 @@ from runplane_mcp.simulator.faults import Fault, FaultKind, take_fault
 from runplane_mcp.simulator.idempotency import Key, Remembered
 from runplane_mcp.simulator.objects import API_VERSION, new_id
 from runplane_mcp.simulator.parameters import Raw, decode, read
-from runplane_mcp.simulator.refusal import Refusal, unknown_url, wrong_key
+from runplane_mcp.simulator.refusal import Refusal, body_v2, unknown_url, wrong_key
 from runplane_mcp.simulator.resources import TABLE
+from runplane_mcp.simulator.routes import is_v2
 from runplane_mcp.simulator.seed import SEED
 from runplane_mcp.simulator.summary import Outcome
 from runplane_mcp.simulator.transaction import Transaction
@@ -78,7 +79,7 @@ def may_use(headers: Mapping[str, str]) -> bool:
 def turn_away(asked: Asked) -> Answer:
     """401 for a request without a key of the simulator: nothing of it is looked at."""
     request_id = new_id("req")
-    result = _refused(wrong_key(), request_id)
+    result = _refused(wrong_key(), request_id, asked.path)
     return Answer(result.status, result.body.encode(), _headers(asked, request_id, result))
 
 
@@ -88,7 +89,7 @@ def answer(db: sqlite3.Connection, asked: Asked, *, now: int, wall: float) -> An
     fault = take_fault(db, asked.method, asked.path)
     catch_up(Transaction(db, now=now, platform=SEED.account, account=SEED.account))
     if fault is not None and fault.at_the_door:
-        result = replace(_refused(fault.error(), request_id), outcome=Outcome.DROPPED)
+        result = replace(_refused(fault.error(), request_id, asked.path), outcome=Outcome.DROPPED)
     else:
         result = _run(db, asked, request_id, fault, now=now, wall=wall)
     if asked.method != "GET" and not _only_reads(asked):
@@ -101,12 +102,14 @@ def _run(
 ) -> _Result:
     """The request as Stripe treats it, its idempotency key included."""
     key: Key | None = None
+    v2 = is_v2(asked.path)
     try:
         account = _account(db, asked, now)
         given = _parameters(asked)
-        sent = asked.headers.get("idempotency-key") if asked.method == "POST" else None
+        keyed = asked.method == "POST" or (v2 and asked.method == "DELETE")
+        sent = asked.headers.get("idempotency-key") if keyed else None
         if sent is not None:
-            key = Key.of(account, sent, asked.method, asked.path, given)
+            key = Key.of(account, sent, asked.method, asked.path, given, v2=v2)
         known = None if key is None else key.recall(db, now=now, wall=wall)
         if known is None:
             tx = Transaction(db, now=now, platform=SEED.account, account=account, request_id=request_id, key=sent)
@@ -114,20 +117,25 @@ def _run(
         else:
             result = _Result(known.status, known.body, Outcome.REPLAYED, remembered=False, replay_of=known.request_id)
     except Refusal as refusal:
-        result = _refused(refusal, request_id)
+        result = _refused(refusal, request_id, asked.path)
     shown = result
     if fault is not None and fault.kind is FaultKind.ERROR_500:
-        shown = replace(_refused(fault.error(), request_id), outcome=result.outcome)
-    if key is not None and result.remembered:
-        kept = shown if fault is not None and fault.remembered else result
+        shown = replace(_refused(fault.error(), request_id, asked.path), outcome=result.outcome)
+    if key is not None and result.remembered and not (v2 and result.status != 200):
+        kept = shown if fault is not None and fault.remembered and not v2 else result
         busy_until = wall + fault.seconds if fault is not None and fault.kind is FaultKind.DELAY else 0.0
         key.remember(db, Remembered(kept.status, kept.body, request_id), now=now, busy_until=busy_until)
     return shown
 
 
+def _context(asked: Asked) -> str | None:
+    """The account that `Stripe-Context` names, in which the second API is asked to act."""
+    return asked.headers.get("stripe-context") if is_v2(asked.path) else None
+
+
 def _account(db: sqlite3.Connection, asked: Asked, now: int) -> str:
     """The partition that the request acts in: the platform, or the account that `Stripe-Account` names."""
-    named = asked.headers.get("stripe-account")
+    named = asked.headers.get("stripe-account", _context(asked))
     if named is None:
         return SEED.account
     found = Transaction(db, now=now, platform=SEED.account, account=SEED.account).find(named)
@@ -141,7 +149,9 @@ def _account(db: sqlite3.Connection, asked: Asked, now: int) -> str:
 def _parameters(asked: Asked) -> dict[str, Raw]:
     given: dict[str, Raw] = {}
     decode(asked.query, given)
-    if asked.body:
+    if asked.body and is_v2(asked.path):
+        given.update(_json(asked))
+    elif asked.body:
         kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise Refusal("The body of a request is application/x-www-form-urlencoded.", remembered=False)
@@ -149,6 +159,20 @@ def _parameters(asked: Asked) -> dict[str, Raw]:
             decode(asked.body.decode("ascii"), given)
         except UnicodeDecodeError as error:
             raise Refusal("The parameters are not form-encoded.", remembered=False) from error
+    return given
+
+
+def _json(asked: Asked) -> dict[str, Raw]:
+    """The body of a request to the second API: one JSON object."""
+    kind = asked.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refusal("The body of a request is application/json.", remembered=False)
+    try:
+        given = json.loads(asked.body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal("The body of the request is not JSON.", remembered=False) from error
+    if not isinstance(given, dict):
+        raise Refusal("The body of the request is not a JSON object.", remembered=False)
     return given
 
 
@@ -168,7 +192,7 @@ def _execute(tx: Transaction, asked: Asked, given: dict[str, Raw], fault: Fault 
     tx.db.execute("SAVEPOINT effect")
     try:
         done = route.handler(tx, {**params, **in_path})
-        body = expand(tx, complete(tx, done), params.get("expand", []))
+        body = done if is_v2(route.path) else expand(tx, complete(tx, done), params.get("expand", []))
     except Refusal as refusal:
         if refusal.left is None:
             tx.db.execute("ROLLBACK TO effect")
@@ -178,9 +202,10 @@ def _execute(tx: Transaction, asked: Asked, given: dict[str, Raw], fault: Fault 
     return _Result(200, json.dumps(body, separators=(",", ":")), Outcome.EFFECT, remembered=True)
 
 
-def _refused(refusal: Refusal, request_id: str) -> _Result:
+def _refused(refusal: Refusal, request_id: str, path: str) -> _Result:
     outcome = Outcome.REFUSED if refusal.left is None else Outcome.DECLINED
-    return _Result(refusal.status, json.dumps(refusal.body(request_id)), outcome, refusal.remembered)
+    body = body_v2(refusal) if is_v2(path) else refusal.body(request_id)
+    return _Result(refusal.status, json.dumps(body), outcome, refusal.remembered)
 
 
 def _only_reads(asked: Asked) -> bool:

@@ -32,9 +32,11 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
         "discount": "customer promotion_code source.coupon",
         "dispute": "charge payment_intent",
         "fee_refund": "balance_transaction fee",
+        "file_link": "file",
         "invoice": "customer discounts parent.subscription_details.subscription",
         "invoice_payment": "invoice payment.payment_intent",
         "invoiceitem": "customer discounts invoice",
+        "issuing.card": "replaced_by replacement_for",
         "line_item": "discounts",
         "payment_intent": "customer latest_charge on_behalf_of payment_method review",
         "payment_method": "customer",
@@ -127,6 +129,10 @@ _ON_REQUEST: _Lists = {
 }
 
 
+#: What an object shows only where it is asked for; its own route puts it there, or it cannot be had.
+_REVEALED = frozenset({("apps.secret", "payload"), ("issuing.card", "cvc"), ("issuing.card", "number")})
+
+
 def complete(tx: Transaction, obj: Obj) -> Obj:
     """Adds the lists that an object, or each object of a list, always carries."""
     if obj["object"] == "list":
@@ -161,6 +167,8 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str, kind: str = 
     if (kind, field) in _ON_REQUEST and field not in obj:
         obj[field] = _ON_REQUEST[kind, field](tx, obj)
     value = obj.get(field)
+    if (kind, field) in _REVEALED and value is not None:
+        return
     if above + field in EXPANDABLE.get(kind, ()):
         if isinstance(value, str):
             value = obj[field] = _loaded(tx, value)

@@ -2,6 +2,9 @@
 
 A key belongs to an account and lives 24 hours. It remembers the first answer once its request began to execute, errors
 included; it remembers nothing where the parameters could not be read. It works on POST only.
+
+In the second API it lives 30 days, works on POST and DELETE, and remembers what succeeded: what failed is tried again.
+Source: https://docs.stripe.com/api-v2-overview. The keys of one API are not the other's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from runplane_mcp.simulator.refusal import IDEMPOTENCY, Refusal, key_in_use
 
 LIFETIME = 24 * 3600
+LIFETIME_V2 = 30 * 86400
 LONGEST_KEY = 255
 
 
@@ -33,13 +37,17 @@ class Key:
     account: str
     key: str
     fingerprint: str
+    lifetime: int = LIFETIME
 
     @classmethod
-    def of(cls, account: str, key: str, method: str, path: str, parameters: object) -> Key:
+    def of(cls, account: str, key: str, method: str, path: str, parameters: object, *, v2: bool = False) -> Key:
         if not key or len(key) > LONGEST_KEY:
             raise Refusal(f"An idempotency key has 1 to {LONGEST_KEY} characters.", type=IDEMPOTENCY, remembered=False)
         asked = json.dumps([method, path, parameters], sort_keys=True)
-        return cls(account, key, hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest())
+        fingerprint = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
+        if v2:
+            return cls(f"{account} v2", key, fingerprint, LIFETIME_V2)
+        return cls(account, key, fingerprint)
 
     def recall(self, db: sqlite3.Connection, *, now: int, wall: float) -> Remembered | None:
         """The remembered answer; None where the request is to be executed.
@@ -55,7 +63,7 @@ class Key:
         if row is None:
             return None
         fingerprint, created, busy_until, request_id, status, body = row
-        if created + LIFETIME <= now:
+        if created + self.lifetime <= now:
             db.execute("DELETE FROM idempotency WHERE account = ? AND key = ?", (self.account, self.key))
             return None
         if fingerprint != self.fingerprint:

@@ -57,6 +57,20 @@ class Refusal(Exception):
         return {"error": error}
 
 
+#: Codes that the second API calls otherwise.
+_V2_CODES = {
+    "resource_missing": "not_found",
+    "parameter_unknown": "unknown_field",
+    "parameter_missing": "missing_field",
+}
+
+
+def body_v2(refusal: Refusal) -> Obj:
+    """The error body of the second API: a type, a code and a message. Types are Stripe's; it publishes no list of codes."""
+    code = refusal.code or "invalid_fields"
+    return {"error": {"type": refusal.type, "code": _V2_CODES.get(code, code), "message": refusal.message}}
+
+
 def invalid(message: str, param: str, code: str | None = None) -> Refusal:
     """A parameter that cannot be read: nothing began, nothing is remembered."""
     return Refusal(message, code=code, param=param, remembered=False)

@@ -15,6 +15,11 @@ Handler = Callable[[Transaction, Params], Obj]
 _EXPAND: Mapping[str, Reader] = {"expand": array(text, most=50)}
 
 
+def is_v2(path: str) -> bool:
+    """Whether a path is one of Stripe's second API, with JSON bodies and lists and errors of its own."""
+    return path.startswith("/v2/")
+
+
 @dataclass(frozen=True)
 class Route:
     """`handler` gets the parameters that were given, and the path's values under their names in braces.
@@ -32,8 +37,8 @@ class Route:
     reads: bool = False
 
     def parameters(self) -> Mapping[str, Reader]:
-        """All parameters, `expand` with them: every endpoint has it."""
-        return {**self.readers, **_EXPAND}
+        """All parameters, `expand` with them: every endpoint of the first API has it."""
+        return self.readers if is_v2(self.path) else {**self.readers, **_EXPAND}
 
 
 def retrieve_route(path: str, kind: str) -> Route:

@@ -152,6 +152,12 @@ class Seed:
     payouts_past: Final = ("po_past_1", "po_past_2", "po_past_3")
     #: $4,200.00 that left the balance yesterday and has not arrived.
     payout_pending: Final = "po_pending_4200"
+    #: A financial account with $25,000.00, the office's card, and a file.
+    financial_account: Final = "fa_alder_operating"
+    financial_account_usd: Final = 2_500_000
+    cardholder: Final = "ich_alder_office"
+    issuing_card: Final = "ic_alder_office"
+    file: Final = "file_alder_menu"
     #: What can be paid out on the first day.
     available_usd: Final = 8_000_000
     available_eur: Final = 1_250_000

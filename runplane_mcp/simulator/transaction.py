@@ -80,9 +80,16 @@ class Transaction:
         return self.now - _EXPIRED_EVENTS
 
     def insert(self, obj: Obj, *, account: str | None = None) -> None:
+        created = obj.get("created")  # written out as a date in the second API
         self.db.execute(
             "INSERT INTO object (account, id, kind, created, body) VALUES (?, ?, ?, ?, ?)",
-            (account or self.account, obj["id"], obj["object"], obj.get("created", self.now), _text(obj)),
+            (
+                account or self.account,
+                obj["id"],
+                obj["object"],
+                created if isinstance(created, int) else self.now,
+                _text(obj),
+            ),
         )
 
     def save(self, obj: Obj, *, account: str | None = None) -> None:

@@ -22,6 +22,7 @@ from runplane_mcp.simulator.clockwork import catch_up
 from runplane_mcp.simulator.exchange import Answer, Asked
 from runplane_mcp.simulator.faults import Fault
 from runplane_mcp.simulator.founding import found
+from runplane_mcp.simulator.furnishing import furnish
 from runplane_mcp.simulator.resources.automatic_payouts import pay_out
 from runplane_mcp.simulator.seed import SEED
 from runplane_mcp.simulator.summary import summarize
@@ -80,6 +81,8 @@ class Simulator:
         with self._transaction():
             if self._db.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
                 self._create()
+            else:
+                furnish(self._platform())
 
     @property
     def world_id(self) -> str:
@@ -141,6 +144,7 @@ class Simulator:
         for table in schema.TABLES:
             self._db.execute(table)
         found(self._platform())
+        furnish(self._platform())
         world = (
             ("world_id", os.urandom(8).hex()),
             ("founded", self._now()),

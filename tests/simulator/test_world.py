@@ -103,3 +103,23 @@ def test_a_request_that_fails_in_the_middle_leaves_nothing(simulator: Simulator,
     assert simulator.pending_faults()[0][1] == 1
     assert world.get("/v1/balance")["livemode"] is False
     assert simulator.summary()["writes"]["received"] == 0
+
+
+def test_an_older_world_is_kept_and_gets_what_newer_ones_have(simulator: Simulator, world: World, clock: Clock) -> None:
+    world.post("/v1/refunds", charge=SEED.charge_900)
+    before = simulator.world_id
+    db = sqlite3.connect(simulator.path)
+    with db:
+        db.execute(
+            "DELETE FROM object WHERE kind LIKE 'v2.%' OR kind LIKE 'issuing.%' OR kind IN ('payment_method', 'file')"
+        )
+    db.close()
+
+    again = Simulator(simulator.path, clock)
+
+    assert (again.world_id, again.summary()["refunds"]["count"]) == (before, 1)
+    newer = World(again, clock)
+    assert newer.get(f"/v1/issuing/cards/{SEED.issuing_card}")["status"] == "active"
+    saved = newer.get("/v1/payment_methods", customer=SEED.customer_ada)["data"]
+    assert [method["id"] for method in saved] == ["pm_cardada900"]
+    again.close()

@@ -179,6 +179,14 @@ def audit(path: Path) -> None:
         bookings = [
             json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'balance_transaction'")
         ]
+        kept_apart = [
+            json.loads(body)
+            for (body,) in db.execute("SELECT body FROM object WHERE kind = 'v2.money_management.financial_account'")
+        ]
+        movements = [
+            json.loads(body)
+            for (body,) in db.execute("SELECT body FROM object WHERE kind = 'v2.money_management.transaction'")
+        ]
     finally:
         db.close()
 
@@ -203,6 +211,15 @@ def audit(path: Path) -> None:
         kept[currency] += booking["amount"] if booking["type"] == "application_fee" else 0
         kept[currency] -= sum(fee["amount"] for fee in booking["fee_details"] if fee["type"] == "application_fee")
     assert {*sent.values(), *kept.values()} <= {0}
+    for account in kept_apart:
+        for part, held_there in account["balance"].items():
+            for currency, amount in held_there.items():
+                impacts = (
+                    each["balance_impact"][part]["value"]
+                    for each in movements
+                    if (each["financial_account"], each["amount"]["currency"]) == (account["id"], currency)
+                )
+                assert amount["value"] == sum(impacts) >= 0
     for transfer in transfers:
         assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
         assert 0 <= transfer["amount_reversed"] <= transfer["amount"]

@@ -1,9 +1,11 @@
 """Every endpoint of the simulated Stripe, one file per resource. Adding one is a function and a row in its `ROUTES`."""
 
+from runplane_mcp.simulator import v2
 from runplane_mcp.simulator.aliases import alias_routes
 from runplane_mcp.simulator.resources import (
     account_access,
     accounts,
+    app_secrets,
     application_fees,
     balance,
     billing_portal,
@@ -20,11 +22,13 @@ from runplane_mcp.simulator.resources import (
     disputes,
     events,
     external_accounts,
+    files,
     invoice_edits,
     invoice_items,
     invoice_payments,
     invoice_preview,
     invoices,
+    issuing,
     payment_intents,
     payment_links,
     payment_methods,
@@ -50,6 +54,7 @@ from runplane_mcp.simulator.resources import (
     tokens,
     topups,
     transfers,
+    webhook_endpoints,
 )
 from runplane_mcp.simulator.routes import RouteTable
 
@@ -58,6 +63,7 @@ _ROUTES = tuple(
     for resource in (
         account_access,
         accounts,
+        app_secrets,
         application_fees,
         balance,
         billing_portal,
@@ -74,11 +80,13 @@ _ROUTES = tuple(
         disputes,
         events,
         external_accounts,
+        files,
         invoice_edits,
         invoice_items,
         invoice_payments,
         invoice_preview,
         invoices,
+        issuing,
         payment_intents,
         payment_links,
         payment_methods,
@@ -104,9 +112,10 @@ _ROUTES = tuple(
         tokens,
         topups,
         transfers,
+        webhook_endpoints,
     )
     for route in resource.ROUTES
 )
-TABLE = RouteTable((*_ROUTES, *alias_routes(_ROUTES)))
+TABLE = RouteTable((*_ROUTES, *alias_routes(_ROUTES), *v2.ROUTES))
 
 __all__ = ["TABLE"]

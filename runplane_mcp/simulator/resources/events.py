@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from runplane_mcp.simulator.lists import Clause, among, equals, list_route
 from runplane_mcp.simulator.objects import Params
-from runplane_mcp.simulator.parameters import array, word
+from runplane_mcp.simulator.parameters import array, boolean, word
 from runplane_mcp.simulator.refusal import invalid
 from runplane_mcp.simulator.routes import retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
@@ -14,6 +14,9 @@ from runplane_mcp.simulator.transaction import Transaction
 
 def _wanted(tx: Transaction, params: Params) -> Iterable[Clause]:
     yield "created >= ?", [tx.oldest_event()]
+    if "delivery_success" in params:
+        # Nothing is delivered from here, so nothing waits for an answer.
+        yield "(json_extract(body, '$.pending_webhooks') = 0) = ?", [params["delivery_success"]]
     if "type" in params and "types" in params:
         raise invalid("Give 'type' or 'types', not both.", "type")
     if "types" in params:
@@ -26,6 +29,11 @@ def _wanted(tx: Transaction, params: Params) -> Iterable[Clause]:
 
 
 ROUTES = (
-    list_route("/v1/events", "event", special={"type": word, "types": array(word, most=20)}, clauses=_wanted),
+    list_route(
+        "/v1/events",
+        "event",
+        special={"delivery_success": boolean, "type": word, "types": array(word, most=20)},
+        clauses=_wanted,
+    ),
     retrieve_route("/v1/events/{id}", "event"),
 )
