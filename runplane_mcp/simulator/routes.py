@@ -58,8 +58,9 @@ class RouteTable:
     """Finds the route of a method and path. A path's fixed words come before its parameters."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
         self._by_shape: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
-        for route in routes:
+        for route in self.routes:
             segments = tuple(route.path.split("/"))
             self._by_shape.setdefault((route.method, len(segments)), []).append((segments, route))
         for candidates in self._by_shape.values():

@@ -33,6 +33,27 @@ SHAPES: list[tuple[type[stripe.StripeObject], str]] = [
     (stripe.Refund, f"/v1/refunds/{SEED.refund_partial}"),
     (stripe.Subscription, f"/v1/subscriptions/{SEED.subscription_office}"),
     (stripe.Transfer, f"/v1/transfers/{SEED.transfer_past}"),
+    (stripe.BalanceSettings, "/v1/balance_settings"),
+    (stripe.File, f"/v1/files/{SEED.file}"),
+    (stripe.PaymentMethod, "/v1/payment_methods/pm_cardada900"),
+    (stripe.issuing.Card, f"/v1/issuing/cards/{SEED.issuing_card}"),
+    (stripe.issuing.Cardholder, f"/v1/issuing/cardholders/{SEED.cardholder}"),
+    (
+        stripe.v2.money_management.FinancialAccount,
+        f"/v2/money_management/financial_accounts/{SEED.financial_account}",
+    ),
+]
+MADE: list[tuple[type[stripe.StripeObject], str, dict[str, Any]]] = [
+    (stripe.Charge, "/v1/charges", {"amount": 500, "currency": "usd", "source": "tok_visa"}),
+    (stripe.EphemeralKey, "/v1/ephemeral_keys", {"customer": SEED.customer_ada}),
+    (stripe.FileLink, "/v1/file_links", {"file": SEED.file}),
+    (stripe.LoginLink, f"/v1/accounts/{SEED.connected_account_paid}/login_links", {}),
+    (stripe.Person, f"/v1/accounts/{SEED.connected_account_paid}/persons", {"first_name": "Jo"}),
+    (stripe.SetupIntent, "/v1/setup_intents", {}),
+    (stripe.Token, "/v1/tokens", {"card": {"number": "4242424242424242", "exp_month": 1, "exp_year": 2030}}),
+    (stripe.Topup, "/v1/topups", {"amount": 500, "currency": "usd"}),
+    (stripe.WebhookEndpoint, "/v1/webhook_endpoints", {"url": "https://example.com", "enabled_events": ["*"]}),
+    (stripe.apps.Secret, "/v1/apps/secrets", {"name": "a", "payload": "b", "scope": {"type": "account"}}),
 ]
 
 
@@ -55,6 +76,37 @@ def test_an_object_has_every_field_the_sdk_relies_on(world: World, kind: type[st
 
     assert found["object"] == getattr(kind, "OBJECT_NAME")  # noqa: B009 — not every StripeObject declares it
     assert missing(kind, found) == set()
+
+
+@pytest.mark.parametrize(("kind", "path", "parameters"), MADE, ids=[kind.__name__ for kind, _, _ in MADE])
+def test_what_is_made_has_every_field_too(
+    world: World, kind: type[stripe.StripeObject], path: str, parameters: dict[str, Any]
+) -> None:
+    made = world.post(path, **parameters)
+
+    assert made["object"] == getattr(kind, "OBJECT_NAME")  # noqa: B009 — not every StripeObject declares it
+    assert missing(kind, made) == set()
+
+
+def test_what_follows_from_a_shared_payment_has_theirs(world: World) -> None:
+    printer = SEED.connected_account_new
+    charge = world.post(
+        "/v1/charges",
+        amount=5_000,
+        currency="usd",
+        source="tok_riskLevelElevated",
+        transfer_data={"destination": printer},
+        application_fee_amount=100,
+    )
+    fee = world.get(f"/v1/application_fees/{charge['application_fee']}")
+    refund = world.post(f"/v1/application_fees/{fee['id']}/refunds", amount=1)
+    review = world.get(f"/v1/reviews/{charge['review']}")
+    capability = world.get(f"/v1/accounts/{printer}/capabilities/transfers")
+
+    assert missing(stripe.ApplicationFee, fee) == set()
+    assert missing(stripe.ApplicationFeeRefund, refund) == set()
+    assert missing(stripe.Review, review) == set()
+    assert missing(stripe.Capability, capability) == set()
 
 
 def test_inner_objects_have_theirs(world: World) -> None:

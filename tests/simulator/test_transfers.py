@@ -52,6 +52,16 @@ def test_transfers_of_one_charge_never_exceed_it(world: World) -> None:
     assert world.post("/v1/transfers", amount=2_000, **asked)["amount"] == 2_000
 
 
+def test_only_what_was_captured_of_a_charge_can_be_transferred(world: World) -> None:
+    asked = {"currency": "usd", "destination": PRINTER, "source_transaction": SEED.charge_held_900}
+    held = world.refused("POST", "/v1/transfers", **asked)
+    world.post(f"/v1/payment_intents/{SEED.payment_intent_held_900}/capture", amount_to_capture=20_000)
+
+    assert (held[0], held[1]["param"]) == (400, "source_transaction")
+    assert world.refused("POST", "/v1/transfers", amount=20_001, **asked)[1]["param"] == "amount"
+    assert world.post("/v1/transfers", **asked)["amount"] == 20_000
+
+
 def test_a_transfer_has_the_currency_of_its_charge(world: World) -> None:
     asked = {"currency": "usd", "destination": PRINTER, "source_transaction": SEED.charge_eur}
 

@@ -179,6 +179,10 @@ def audit(path: Path) -> None:
         bookings = [
             json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = 'balance_transaction'")
         ]
+        sent_out = {
+            kind: [json.loads(body) for (body,) in db.execute("SELECT body FROM object WHERE kind = ?", (kind,))]
+            for kind in ("payout", "topup")
+        }
         kept_apart = [
             json.loads(body)
             for (body,) in db.execute("SELECT body FROM object WHERE kind = 'v2.money_management.financial_account'")
@@ -210,7 +214,15 @@ def audit(path: Path) -> None:
         sent[currency] += booking["amount"] if booking["type"] in _BETWEEN else 0
         kept[currency] += booking["amount"] if booking["type"] == "application_fee" else 0
         kept[currency] -= sum(fee["amount"] for fee in booking["fee_details"] if fee["type"] == "application_fee")
+        if booking["type"] == "application_fee_refund" or booking["description"] == "Application fee refund":
+            sent[currency] += booking["amount"]
     assert {*sent.values(), *kept.values()} <= {0}
+    for kind, types, gone, sign in (
+        ("payout", {"payout", "payout_cancel"}, {"canceled", "failed"}, -1),
+        ("topup", {"topup"}, {"canceled", "failed", "pending"}, 1),
+    ):
+        moved = sum(booking["amount"] for booking in bookings if booking["type"] in types)
+        assert moved == sign * sum(each["amount"] for each in sent_out[kind] if each["status"] not in gone)
     for account in kept_apart:
         for part, held_there in account["balance"].items():
             for currency, amount in held_there.items():
@@ -220,12 +232,15 @@ def audit(path: Path) -> None:
                     if (each["financial_account"], each["amount"]["currency"]) == (account["id"], currency)
                 )
                 assert amount["value"] == sum(impacts) >= 0
+    passed_on: Counter[str] = Counter()
     for transfer in transfers:
+        passed_on[transfer["source_transaction"] or ""] += transfer["amount"]
         assert transfer["amount_reversed"] == reversals.get(transfer["id"], 0)
         assert 0 <= transfer["amount_reversed"] <= transfer["amount"]
     for customer in customers:
         mine = [each["amount"] for each in balances if each["customer"] == customer["id"]]
         assert customer["balance"] == sum(mine)
+    assert all(passed_on[charge["id"]] <= max(charge["amount_captured"], 0) for charge in charges)
     for invoice in invoices:
         _audit_invoice(invoice, [each for each in payments if each["invoice"] == invoice["id"]])
     for grant in grants:

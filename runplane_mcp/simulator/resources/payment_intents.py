@@ -77,8 +77,10 @@ def _create(tx: Transaction, params: Params) -> Obj:
     set_words(intent, params)
     set_sharing(tx, intent, params)
     _set_method(tx, intent, params)
-    for name in ("automatic_payment_methods", "confirmation_method", "payment_method_types"):
+    for name in ("automatic_payment_methods", "confirmation_method"):
         intent[name] = params.get(name, intent[name])
+    if "allowed_payment_method_types" in params:
+        intent["payment_method_types"] = params["allowed_payment_method_types"]
     if confirms and intent["payment_method"] is None:
         raise invalid("There is no payment method to confirm with.", "payment_method", "parameter_missing")
     tx.insert(intent)
@@ -200,7 +202,7 @@ ROUTES = (
             "confirmation_method": one_of("automatic", "manual"),
             "currency": currency,
             "customer": word,
-            "payment_method_types": array(word, most=20),
+            "allowed_payment_method_types": array(word, most=20),
         },
         required=("amount", "currency"),
         leaves_failed=True,

@@ -132,8 +132,10 @@ def _amount_of_source(tx: Transaction, source: str, amount: int | None, code: st
     if charge["currency"] != code:
         raise Refusal("The transfer must be in the currency of its charge.", param="currency")
     moved = sum(held["amount"] for held in tx.all("transfer", "source_transaction", source))
-    wanted = int(charge["amount"]) if amount is None else amount
-    left = int(charge["amount"]) - moved
+    if not charge["captured"]:
+        raise Refusal(f"The charge {source} is not captured: there is nothing to transfer.", param="source_transaction")
+    wanted = int(charge["amount_captured"]) if amount is None else amount
+    left = int(charge["amount_captured"]) - moved
     if wanted > left:
         raise Refusal(
             f"A transfer of {Money(wanted, code)} is more than the {Money(left, code)} left of its charge.",

@@ -109,13 +109,13 @@ def _update(tx: Transaction, params: Params) -> Obj:
 def _disable(tx: Transaction, params: Params) -> Obj:
     destination = _found(tx, params)
     destination.update(status="disabled", status_details={"disabled": {"reason": "user"}})
-    return _shown(_changed(tx, destination), params.get("include", []))
+    return _shown(_changed(tx, destination), [])
 
 
 def _enable(tx: Transaction, params: Params) -> Obj:
     destination = _found(tx, params)
     destination.update(status="enabled", status_details=None)
-    return _shown(_changed(tx, destination), params.get("include", []))
+    return _shown(_changed(tx, destination), [])
 
 
 def _delete(tx: Transaction, params: Params) -> Obj:
@@ -181,7 +181,7 @@ ROUTES = (
             "webhook_endpoint": _ENDPOINT,
         },
     ),
-    Route("POST", f"{_PATH}/{{id}}/disable", _disable, _INCLUDE),
-    Route("POST", f"{_PATH}/{{id}}/enable", _enable, _INCLUDE),
+    Route("POST", f"{_PATH}/{{id}}/disable", _disable),
+    Route("POST", f"{_PATH}/{{id}}/enable", _enable),
     Route("DELETE", f"{_PATH}/{{id}}", _delete),
 )
