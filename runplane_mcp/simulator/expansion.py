@@ -150,6 +150,8 @@ def expand(tx: Transaction, obj: Obj, paths: list[str]) -> Obj:
         steps = path.split(".")
         if len(steps) > _DEEPEST:
             raise invalid(f"'{path}' goes deeper than {_DEEPEST} levels.", "expand")
+        if (obj["object"], path) in _REVEALED and path in obj:
+            continue
         _follow(tx, obj, steps, path)
     return obj
 
@@ -167,8 +169,6 @@ def _follow(tx: Transaction, obj: Obj, steps: list[str], path: str, kind: str = 
     if (kind, field) in _ON_REQUEST and field not in obj:
         obj[field] = _ON_REQUEST[kind, field](tx, obj)
     value = obj.get(field)
-    if (kind, field) in _REVEALED and value is not None:
-        return
     if above + field in EXPANDABLE.get(kind, ()):
         if isinstance(value, str):
             value = obj[field] = _loaded(tx, value)

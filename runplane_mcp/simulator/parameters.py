@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -115,34 +116,48 @@ def one_of(*choices: str) -> Reader:
     return read_choice
 
 
-def array(item: Reader, most: int = 100) -> Reader:
-    """`a[]=x&a[]=y` or `a[0]=x&a[1]=y`."""
+@dataclass(frozen=True)
+class Array:
+    """Reads `a[]=x&a[]=y` or `a[0]=x&a[1]=y`, each value by `item`, `most` of them."""
 
-    def read_array(value: Raw, name: str) -> list[Any]:
+    item: Reader
+    most: int = 100
+
+    def __call__(self, value: Raw, name: str) -> list[Any]:
         if value == "":
             return []
         if isinstance(value, str) or not all(_INDEX.fullmatch(key) for key in value):
             raise invalid(f"'{name}' must be a list.", name)
-        if len(value) > most:
-            raise invalid(f"'{name}' may have {most} entries at most.", name)
-        return [item(value[key], f"{name}[{key}]") for key in sorted(value, key=int)]
-
-    return read_array
+        if len(value) > self.most:
+            raise invalid(f"'{name}' may have {self.most} entries at most.", name)
+        return [self.item(value[key], f"{name}[{key}]") for key in sorted(value, key=int)]
 
 
-def mapping(readers: Mapping[str, Reader], required: tuple[str, ...] = ()) -> Reader:
-    def read_mapping(value: Raw, name: str) -> Params:
+@dataclass(frozen=True)
+class Hash:
+    """Reads `a[b]=x&a[c]=y`: what has no reader is unknown there."""
+
+    readers: Mapping[str, Reader]
+    required: tuple[str, ...] = ()
+
+    def __call__(self, value: Raw, name: str) -> Params:
         if isinstance(value, str):
             raise invalid(f"'{name}' must be a hash.", name)
         for key in value:
-            if key not in readers:
+            if key not in self.readers:
                 raise invalid(f"There is no parameter '{name}[{key}]' here.", f"{name}[{key}]", "parameter_unknown")
-        for key in required:
+        for key in self.required:
             if key not in value:
                 raise invalid(f"'{name}[{key}]' is needed.", f"{name}[{key}]", "parameter_missing")
-        return {key: readers[key](inner, f"{name}[{key}]") for key, inner in value.items()}
+        return {key: self.readers[key](inner, f"{name}[{key}]") for key, inner in value.items()}
 
-    return read_mapping
+
+def array(item: Reader, most: int = 100) -> Reader:
+    return Array(item, most)
+
+
+def mapping(readers: Mapping[str, Reader], required: tuple[str, ...] = ()) -> Reader:
+    return Hash(readers, required)
 
 
 def metadata(value: Raw, name: str) -> dict[str, str]:

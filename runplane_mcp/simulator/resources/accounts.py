@@ -23,7 +23,7 @@ from runplane_mcp.simulator.resources.bank_accounts import token_or_data
 from runplane_mcp.simulator.resources.capabilities import REQUESTED, request_capabilities, settle_capabilities
 from runplane_mcp.simulator.resources.external_accounts import add_external_account
 from runplane_mcp.simulator.resources.payout_schedules import PAYOUTS, change_payouts
-from runplane_mcp.simulator.resources.persons import PERSON, hide_numbers
+from runplane_mcp.simulator.resources.persons import INDIVIDUAL, hide_numbers
 from runplane_mcp.simulator.routes import Route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -40,7 +40,7 @@ _WRITABLE: Mapping[str, Reader] = {
     "default_currency": currency,
     "email": text,
     "external_account": token_or_data,
-    "individual": PERSON,
+    "individual": INDIVIDUAL,
     "metadata": metadata,
     "settings": mapping({"payouts": PAYOUTS}),
     "tos_acceptance": mapping({"date": integer, "ip": word, "service_agreement": word, "user_agent": text}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from runplane_mcp.simulator.objects import Obj, Params, new_id
-from runplane_mcp.simulator.parameters import Raw, Reader, currency, mapping, metadata, one_of, text, word
+from runplane_mcp.simulator.parameters import Raw, Reader, currency, mapping, one_of, text, word
 from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources.cards import CARD_TOKENS, Card, card_of_number
 from runplane_mcp.simulator.transaction import Transaction
@@ -34,8 +34,6 @@ _CARD: dict[str, Reader] = {
     **dict.fromkeys(("cvc", "name"), text),
     **dict.fromkeys(("exp_month", "exp_year", "number"), word),
     "currency": currency,
-    "metadata": metadata,
-    "default_for_currency": one_of("false", "true"),
 }
 BANK_DATA = mapping(_BANK, ("account_number", "country"))
 CARD_DATA = mapping(_CARD, ("exp_month", "exp_year", "number"))

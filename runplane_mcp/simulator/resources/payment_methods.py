@@ -23,10 +23,8 @@ from runplane_mcp.simulator.transaction import Transaction
 _ADDRESS = mapping(dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"), text))
 BILLING = mapping({"address": _ADDRESS, "email": text, "name": text, "phone": text, "tax_id": text})
 CARD = mapping({"cvc": text, "exp_month": word, "exp_year": word, "number": word, "token": word})
-#: A payment method given together with what it pays.
-METHOD_DATA = mapping(
-    {"billing_details": BILLING, "card": CARD, "metadata": metadata, "type": one_of("card", "multibanco")}, ("type",)
-)
+#: A payment method given together with what it pays. A card is not given so: it has to be made or named.
+METHOD_DATA = mapping({"billing_details": BILLING, "metadata": metadata, "type": one_of("multibanco")}, ("type",))
 
 
 def method_object(id: str, *, created: int, card: Card | None, customer: str | None = None) -> Obj:

@@ -19,7 +19,15 @@ _READERS = {
     "metadata": metadata,
     "relationship": mapping({**dict.fromkeys(_ROLES, boolean), "percent_ownership": text, "title": text}),
 }
-PERSON = mapping(_READERS)
+#: The one person that an individual's account is about.
+INDIVIDUAL = mapping(
+    {
+        **{name: reader for name, reader in _READERS.items() if name not in ("nationality", "relationship")},
+        "relationship": mapping(
+            {**dict.fromkeys(("director", "executive", "owner"), boolean), "percent_ownership": text, "title": text}
+        ),
+    }
+)
 #: What is said of a number instead of the number.
 _HIDDEN = {"id_number": "id_number_provided", "ssn_last_4": "ssn_last_4_provided", "tax_id": "tax_id_provided"}
 

@@ -4,6 +4,7 @@ almost right is not right: `"5"` is no number here."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from runplane_mcp.core.money import CURRENCIES, LARGEST_AMOUNT
@@ -53,19 +54,27 @@ def array(item: Field, least: int = 0) -> Field:
     return read_array
 
 
-def record(fields: Mapping[str, Field], required: tuple[str, ...] = ()) -> Field:
-    def read_record(value: object, name: str) -> Params:
+@dataclass(frozen=True)
+class Record:
+    """Reads a JSON object: what has no field is unknown there."""
+
+    fields: Mapping[str, Field]
+    required: tuple[str, ...] = ()
+
+    def __call__(self, value: object, name: str) -> Params:
         if not isinstance(value, dict):
             raise wrong(f"'{name}' must be an object.")
         for key in value:
-            if key not in fields:
+            if key not in self.fields:
                 raise wrong(f"There is no field '{name}.{key}' here.", "unknown_field")
-        for key in required:
+        for key in self.required:
             if key not in value:
                 raise wrong(f"'{name}.{key}' is needed.", "missing_field")
-        return {key: fields[key](inner, f"{name}.{key}") for key, inner in value.items()}
+        return {key: self.fields[key](inner, f"{name}.{key}") for key, inner in value.items()}
 
-    return read_record
+
+def record(fields: Mapping[str, Field], required: tuple[str, ...] = ()) -> Field:
+    return Record(fields, required)
 
 
 def _whole(value: object, name: str) -> int:
