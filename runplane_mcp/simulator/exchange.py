@@ -214,7 +214,7 @@ def _only_reads(asked: Asked) -> bool:
 
 
 def _log(db: sqlite3.Connection, asked: Asked, request_id: str, result: _Result, now: int) -> None:
-    account = asked.headers.get("stripe-account", SEED.account)
+    account = asked.headers.get("stripe-account") or _context(asked) or SEED.account
     key = asked.headers.get("idempotency-key")
     db.execute(
         "INSERT INTO write_log (at, account, method, path, key, request_id, outcome, status)"

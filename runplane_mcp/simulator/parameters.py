@@ -106,14 +106,21 @@ def currency(value: Raw, name: str) -> str:
     return given
 
 
-def one_of(*choices: str) -> Reader:
-    def read_choice(value: Raw, name: str) -> str:
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of a few words."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Raw, name: str) -> str:
         given = text(value, name)
-        if given not in choices:
-            raise invalid(f"'{name}' must be one of {', '.join(choices)}.", name)
+        if given not in self.choices:
+            raise invalid(f"'{name}' must be one of {', '.join(self.choices)}.", name)
         return given
 
-    return read_choice
+
+def one_of(*choices: str) -> Reader:
+    return OneOf(choices)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def open_dispute(tx: Transaction, charge: Obj, *, status: str, reason: str = "fr
     tx.insert(dispute)
     tx.schedule(dispute["evidence_details"]["due_by"], dispute["id"])
     tx.emit("charge.dispute.created", dispute)
+    if dispute["balance_transactions"]:
+        tx.emit("charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 

@@ -33,25 +33,38 @@ def word(value: object, name: str) -> str:
     return given
 
 
-def one_of(*choices: str) -> Field:
-    def read_choice(value: object, name: str) -> str:
-        if value not in choices:
-            raise wrong(f"'{name}' must be one of {', '.join(choices)}.")
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of a few words."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: object, name: str) -> str:
+        if value not in self.choices:
+            raise wrong(f"'{name}' must be one of {', '.join(self.choices)}.")
         return str(value)
 
-    return read_choice
+
+def one_of(*choices: str) -> Field:
+    return OneOf(choices)
+
+
+@dataclass(frozen=True)
+class Array:
+    """Reads a JSON list of at least so many values; in a query, where there are no lists, `a[0]=x&a[1]=y`."""
+
+    item: Field
+    least: int = 0
+
+    def __call__(self, value: object, name: str) -> list[Any]:
+        given = list(value.values()) if isinstance(value, dict) else value
+        if not isinstance(given, list) or not self.least <= len(given) <= 100:
+            raise wrong(f"'{name}' must be a list of {self.least} to 100 values.")
+        return [self.item(each, f"{name}[{number}]") for number, each in enumerate(given)]
 
 
 def array(item: Field, least: int = 0) -> Field:
-    """A JSON list; in a query, where there are no lists, `a[0]=x&a[1]=y`."""
-
-    def read_array(value: object, name: str) -> list[Any]:
-        given = list(value.values()) if isinstance(value, dict) else value
-        if not isinstance(given, list) or not least <= len(given) <= 100:
-            raise wrong(f"'{name}' must be a list of {least} to 100 values.")
-        return [item(each, f"{name}[{number}]") for number, each in enumerate(given)]
-
-    return read_array
+    return Array(item, least)
 
 
 @dataclass(frozen=True)
