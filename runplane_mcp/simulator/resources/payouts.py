@@ -152,7 +152,7 @@ def _reverse(tx: Transaction, params: Params) -> Obj:
     bank = tx.find(payout["destination"])
     if payout["status"] != "paid" or payout["amount"] < 0 or payout["reversed_by"]:
         raise Refusal("Only a paid payout that was not reversed yet can be reversed.", param="payout")
-    if bank is None or bank["country"] not in ("US", "CA"):
+    if bank is None or bank.get("country") not in ("US", "CA"):
         raise Refusal("Only payouts to bank accounts in the US and Canada can be reversed.", param="payout")
     before = dict(payout)
     back = payout_object(
