@@ -73,6 +73,21 @@ def test_a_new_bank_account_then_an_automatic_payout(sdk: stripe.StripeClient, w
     assert world.get(f"/v1/payouts/{payout['id']}", account=BAKERY)["status"] == "paid"
 
 
+def test_the_platforms_own_money_goes_by_itself_too(sdk: stripe.StripeClient, world: World) -> None:
+    before = world.available("usd")
+    added = world.post("/v1/account/bank_accounts", **bank(), default_for_currency=True)
+    sdk.v1.balance_settings.update(
+        {"payments": {"payouts": {"schedule": {"interval": "daily"}, "minimum_balance_by_currency": {"usd": 1_000}}}}
+    )
+
+    world.clock.now += DAY - NOW % DAY
+
+    dollars = world.get("/v1/payouts", destination=added["id"])["data"]
+    assert [(payout["currency"], payout["automatic"]) for payout in dollars] == [("usd", True)]
+    assert dollars[0]["amount"] >= before - 1_000
+    assert (world.available("usd"), world.available("eur")) == (1_000, 0)
+
+
 @pytest.mark.parametrize(
     ("schedule", "days"),
     [

@@ -94,6 +94,23 @@ def test_what_is_captured_is_shared_out_not_what_was_held(world: World) -> None:
     assert settled(world, PRINTER) == 4_500
 
 
+def test_a_fee_and_shipping_can_be_unset_before_the_payment(world: World) -> None:
+    address = {"line1": "1 Harbor Street", "city": "Portland"}
+    made = world.post(
+        "/v1/payment_intents",
+        amount=5_000,
+        currency="usd",
+        transfer_data={"destination": PRINTER},
+        application_fee_amount=500,
+        shipping={"address": address, "name": "Ada"},
+    )
+
+    changed = world.post(f"/v1/payment_intents/{made['id']}", application_fee_amount="", shipping="")
+
+    assert (made["application_fee_amount"], made["shipping"]["address"]["city"]) == (500, "Portland")
+    assert (changed["application_fee_amount"], changed["shipping"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("parameters", "param", "code"),
     [

@@ -13,7 +13,7 @@ from runplane_mcp.simulator.refusal import Refusal, invalid
 from runplane_mcp.simulator.resources.confirming import confirm
 from runplane_mcp.simulator.resources.payment_methods import METHOD_DATA, make_method, named_method
 from runplane_mcp.simulator.resources.payments import check_amount, payment_intent_object
-from runplane_mcp.simulator.resources.terms import SHARING, WORDS, set_sharing, set_words
+from runplane_mcp.simulator.resources.terms import SHARING, WORDS, natural_or_unset, set_sharing, set_words
 from runplane_mcp.simulator.routes import Route, retrieve_route
 from runplane_mcp.simulator.transaction import Transaction
 
@@ -182,6 +182,7 @@ _UPDATED: Mapping[str, Reader] = {
     **_CHANGEABLE,
     "transfer_data": _TAKES_AMOUNT,
     "amount": positive,
+    "application_fee_amount": natural_or_unset,
     "currency": currency,
     "customer": word,
 }

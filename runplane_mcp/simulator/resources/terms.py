@@ -20,16 +20,30 @@ def natural(value: Raw, name: str) -> int:
     return given
 
 
+def natural_or_unset(value: Raw, name: str) -> int | None:
+    """A whole number that is not below zero, or `""`, which unsets."""
+    return None if value == "" else natural(value, name)
+
+
+_SHIPPING = mapping(
+    {"address": mapping(_ADDRESS), "carrier": text, "name": text, "phone": text, "tracking_number": text},
+    required=("address", "name"),
+)
+
+
+def shipping(value: Raw, name: str) -> Params | None:
+    """Where goods go, or `""`, which unsets."""
+    given: Params | None = None if value == "" else _SHIPPING(value, name)
+    return given
+
+
 _TEXTS = ("description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group")
 
 #: What may be said of a payment whenever it is made or changed.
 WORDS: Mapping[str, Reader] = {
     **dict.fromkeys(_TEXTS, text),
     "metadata": metadata,
-    "shipping": mapping(
-        {"address": mapping(_ADDRESS), "carrier": text, "name": text, "phone": text, "tracking_number": text},
-        required=("address", "name"),
-    ),
+    "shipping": shipping,
 }
 #: What is said of connected accounts when a payment is made.
 SHARING: Mapping[str, Reader] = {
@@ -44,7 +58,9 @@ def set_words(payment: Obj, params: Params) -> None:
     for name in _TEXTS:
         if name in params:
             payment[name] = params[name] or None
-    if "shipping" in params:
+    if "shipping" in params and params["shipping"] is None:
+        payment["shipping"] = None
+    elif "shipping" in params:
         given = params["shipping"]
         address = {name: given["address"].get(name) or None for name in _ADDRESS}
         payment["shipping"] = {**dict.fromkeys(("carrier", "phone", "tracking_number")), **given, "address": address}
@@ -65,7 +81,7 @@ def set_sharing(tx: Transaction, payment: Obj, params: Params) -> None:
         able(tx, destination, "transfer_data[destination]")
         payment["transfer_data"] = {"amount": given.get("amount", held.get("amount")), "destination": destination}
     if "application_fee_amount" in params:
-        payment["application_fee_amount"] = params["application_fee_amount"] or None
+        payment["application_fee_amount"] = params["application_fee_amount"] or None  # 0 and `""` are none
     check_sharing(tx, payment, payment["amount"])
 
 
