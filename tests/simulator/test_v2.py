@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
-from tests.simulator.world import DAY, Clock, World
+from tests.simulator.world import DAY, Clock, World, stored
 
 PAYMENTS = "/v2/money_management/outbound_payments"
 DESTINATIONS = "/v2/core/event_destinations"
@@ -232,7 +232,7 @@ def test_the_signing_secret_of_a_destination_is_told_once(sdk: stripe.StripeClie
     assert str(made.webhook_endpoint.signing_secret).startswith("whsec_")
     assert (again.webhook_endpoint.signing_secret, again.webhook_endpoint.url) == (None, "https://example.com/in")
     assert bare.webhook_endpoint.url is None
-    assert str(made.webhook_endpoint.signing_secret).encode() not in world.simulator.path.read_bytes()
+    assert str(made.webhook_endpoint.signing_secret) not in stored(world.simulator)
 
 
 def test_a_destination_is_changed_stopped_and_removed(sdk: stripe.StripeClient, http: httpx2.Client) -> None:

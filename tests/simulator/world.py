@@ -106,6 +106,15 @@ class World:
         return 0
 
 
+def stored(simulator: Simulator) -> str:
+    """Every object of the world, as it is kept. (An idempotency key keeps its whole answer, as Stripe's do.)"""
+    db = sqlite3.connect(simulator.path)
+    try:
+        return "\n".join(body for (body,) in db.execute("SELECT body FROM object"))
+    finally:
+        db.close()
+
+
 def response_of(found: stripe.StripeObject) -> stripe.StripeResponse:
     """The HTTP answer that the SDK keeps with an object."""
     answer = found.last_response

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where events are sent. The signing secret is in the answer that makes one, and kept nowhere."""
+"""Webhook endpoints: where events are sent. The signing secret is told in the answer that makes one, and never again."""
 
 from __future__ import annotations
 
