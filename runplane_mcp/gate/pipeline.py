@@ -18,6 +18,7 @@ from typing import TypeVar
 from runplane_mcp.core.carried import refuse_secrets
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.closed import Closed
+from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
@@ -296,12 +297,13 @@ class Gate:
 
     def _receive(self, tx: Transaction, request: ActionRequest, classified: Classified, *, blocked: bool) -> Taken:
         """The request becomes durable; or it turns out to be one that is there already, and that one is the answer."""
-        before = asked_before(tx, request, classified, self.policies.enforced(tx), self.clock)
+        policy = self.policies.enforced(tx)
+        before = asked_before(tx, request, classified, policy, self.clock)
         if before is not None:
             return before
         received = tx.insert_request(request, event=received_event(request))
         if blocked and self._early(tx, request, classified):
-            return Taken(self._conclude(tx, received, classified, effect_of(classified, {})))
+            return Taken(self._conclude(tx, received, classified, effect_of(classified, {}), policy))
         return Taken(received)
 
     def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
@@ -316,14 +318,19 @@ class Gate:
         if request is None or request.state is not State.RECEIVED:
             raise Changed
         request = with_forms(request, classified, effect)
-        before = same_before(tx, request, classified, effect, self.policies.enforced(tx), self.clock)
-        return before or Taken(self._conclude(tx, request, classified, effect))
+        policy = self.policies.enforced(tx)
+        before = same_before(tx, request, classified, effect, policy, self.clock)
+        return before or Taken(self._conclude(tx, request, classified, effect, policy))
 
     def _conclude(
-        self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect
+        self,
+        tx: Transaction,
+        request: ActionRequest,
+        classified: Classified,
+        effect: Effect,
+        policy: CompiledPolicy,
     ) -> ActionRequest:
         """Decision (b) and its consequence, in the caller's transaction."""
-        policy = self.policies.enforced(tx)
         run_as = effective(classified, effect, request.id) if effect.refusal is None else None
         judged = judge(tx, policy, request, classified, effect, self.clock)
         judged = as_lowered(tx, request, effect, judged)
@@ -392,7 +399,7 @@ class Gate:
 
         def work(tx: Transaction) -> ActionRequest:
             received = tx.insert_request(replace(request, same_asked=None), event=received_event(request))
-            return self._conclude(tx, received, classified, effect)
+            return self._conclude(tx, received, classified, effect, self.policies.enforced(tx))
 
         decided = await self._written(work)
         started[:] = [decided.id]

@@ -39,10 +39,13 @@ class Policies:
 
     def enforced(self, reader: Reader) -> CompiledPolicy:
         """What decides now. PolicyError `policy.none` when nothing was ever activated: then nothing runs."""
+        known = self._compiled.get(reader.enforced_version() or "")
+        if known is not None:
+            return known
         row = reader.enforced_policy()
         if row is None:
             raise PolicyError("policy.none", "No policy is enforced.", next_step="Run `runplane policy activate`.")
-        return self._compiled.get(row.version) or self.compile(row.text, file="enforced policy")
+        return self.compile(row.text, file="enforced policy")
 
     def closed(self, reader: Reader, *, principal: str, agent: str, via: str, reachable: frozenset[str]) -> Closed:
         """What is closed to this agent under the enforced policy, of the operations it has tools for."""

@@ -286,6 +286,10 @@ class SqliteReader:
         row = self._one("SELECT version, text, since, by FROM enforced_policy JOIN policy USING (version)")
         return None if row is None else EnforcedPolicy(*row)
 
+    def enforced_version(self) -> str | None:
+        row = self._one("SELECT version FROM enforced_policy")
+        return None if row is None else str(row[0])
+
     def proposed_policy(self) -> ProposedPolicy | None:
         row = self._one("SELECT version, text, at FROM proposed_policy JOIN policy USING (version)")
         return None if row is None else ProposedPolicy(*row)
@@ -349,22 +353,23 @@ class SqliteReader:
         return [Event(*row) for row in rows]
 
     def head(self) -> Head:
-        size, frontier, root, _ = self._head()
-        hashes = tuple(frontier[start : start + HASH_BYTES] for start in range(0, len(frontier), HASH_BYTES))
-        return Head(size, hashes, root)
+        return self.end()[0]
 
     def meta(self, key: str) -> str | None:
         row = self._one("SELECT value FROM meta WHERE key = ?", key)
         return None if row is None else str(row[0])
 
     def newest_event_at(self) -> int:
-        return int(self._head()[3])
+        return self.end()[1]
 
-    def _head(self) -> Row:
+    def end(self) -> tuple[Head, int]:
+        """The head of the log, and the latest wall time of any event."""
         row = self._one("SELECT size, frontier, root, newest_at FROM head")
         if row is None:
             raise faults.corrupt(self._path, "the audit log has lost its head")
-        return row
+        size, frontier, root, newest_at = row
+        hashes = tuple(frontier[start : start + HASH_BYTES] for start in range(0, len(frontier), HASH_BYTES))
+        return Head(size, hashes, root), newest_at
 
     def _request(self, where: str, *values: object) -> ActionRequest | None:
         row = self._one(f"{SELECT_REQUEST} {where}", *values)

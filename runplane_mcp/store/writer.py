@@ -137,10 +137,9 @@ class Writer:
         self._probe("store.after_commit")
 
     def _head(self) -> tuple[Frontier, int]:
-        reader = SqliteReader(self._connection, self._path)
-        head = reader.head()
+        head, newest_at = SqliteReader(self._connection, self._path).end()
         try:
-            return Frontier(head.size, head.frontier), reader.newest_event_at()
+            return Frontier(head.size, head.frontier), newest_at
         except ValueError as error:
             raise faults.corrupt(self._path, f"the audit log's head is broken, {error}") from error
 
