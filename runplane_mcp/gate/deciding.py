@@ -111,7 +111,7 @@ def judge(
         facts.update(_history(reader, request, facts, now))
         facts["possible_duplicate"] = same_as is not None
         same_as = same_as or beside(reader, request, classified, effect)
-    usages = [reader.usage(bucket, now, excluding=request.id) for bucket in policy.buckets(facts)]
+    usages = reader.usages(policy.buckets(facts), now, excluding=request.id)
     decision = decide(policy, facts, usages, without_risk=without_risk)
     return Judged(decision, facts, policy, same_as, version_of(classified.operation))
 

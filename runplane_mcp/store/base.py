@@ -228,8 +228,8 @@ class Reader(Protocol):
         """Every freeze there ever was, oldest first. `lifted_seq` is only what the row says."""
         ...
 
-    def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
-        """How full a bucket is: rows whose time lies within the window before `now` (policy time), and all that wait.
+    def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
+        """How full each bucket is: rows whose time lies within the window before `now` (policy time), and all that wait.
         `excluding` leaves out one request's own reservation."""
         ...
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from runplane_mcp.core.approval import Person, Vote
@@ -46,6 +46,8 @@ from runplane_mcp.store.schema import ANSWERING, BINDING, CHANGED_POLICY_AT, DEL
 from runplane_mcp.store.triggers import listed_texts
 
 DAY_MS = 24 * 60 * 60 * 1000
+#: So many buckets in one statement: each has two selects, and SQLite takes 500 in one union.
+MOST_SUMS = 32
 
 # ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
 
@@ -63,16 +65,23 @@ LEFT JOIN payload ON payload.commitment = freeze.told
 ORDER BY freeze.at, freeze.id
 """
 
-# What waits counts as now, whenever it was asked; what is spent or released counts by its time.
-_USAGE = """
-SELECT 1, currency, count(*), sum(amount) FROM reservation
-WHERE key = ? AND bucket = ? AND request_id IS NOT ? AND state = 'waiting' GROUP BY currency
-UNION ALL
-SELECT 0, CASE state WHEN 'spent' THEN currency END, count(*), sum(CASE state WHEN 'spent' THEN amount END)
-FROM reservation
-WHERE key = ? AND bucket = ? AND request_id IS NOT ? AND state <> 'waiting' AND at > ?
-GROUP BY 2
-"""
+
+@cache
+def _usages(count: int) -> str:
+    """How full `count` buckets are, in one statement: for each its place, whether it waits, currency, rows and money. What
+    waits counts as now, whenever it was asked; what is spent or released counts by its time."""
+    parts = []
+    for place in range(count):
+        key, bucket, since = (f"?{3 * place + offset}" for offset in (2, 3, 4))
+        of_bucket = f"FROM reservation WHERE key = {key} AND bucket = {bucket} AND request_id IS NOT ?1"
+        parts.append(
+            f"SELECT {place}, 1, currency, count(*), sum(amount) {of_bucket} AND state = 'waiting' GROUP BY currency"
+        )
+        parts.append(
+            f"SELECT {place}, 0, CASE state WHEN 'spent' THEN currency END, count(*),"
+            f" sum(CASE state WHEN 'spent' THEN amount END) {of_bucket} AND state <> 'waiting' AND at > {since} GROUP BY 3"
+        )
+    return " UNION ALL ".join(parts)
 
 
 def _earlier(form: Form) -> str:
@@ -101,15 +110,27 @@ SELECT repeat.request_id, repeat.same_asked FROM repeat JOIN request ON request.
 WHERE repeat.principal = ? AND repeat.agent_key = ? AND {BINDING} ORDER BY seq LIMIT 1
 """
 _EARLIER = {form: _earlier(form) for form in Form}
+# The one left out is subtracted, so that the counts themselves never touch more than an index.
+_ASKED = "SELECT count(*) FROM request WHERE principal = ?2 AND policy_at > ?3"
 # A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart. Whoever lowers
 # says no to the rest, but not to what they put in its place.
-_DENIED_ON_OBJECT = """
-SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
-WHERE subject.object_id = ?1 AND request.id IS NOT ?2
-AND request.changed_at + request.policy_at - request.created_at > ?3
-AND (
-  request.state = 'denied' OR request.state = 'replaced'
-  AND NOT EXISTS (SELECT 1 FROM request AS own WHERE own.id = ?2 AND own.replaces IS NOT NULL)
+_PAST = f"""
+SELECT
+({_ASKED}) - ({_ASKED} AND id = ?1),
+({_ASKED} AND {REFUSED}) - ({_ASKED} AND {REFUSED} AND id = ?1),
+(SELECT count(*) FROM subject WHERE customer = ?4 AND policy_at > ?5 AND request_id IS NOT ?1),
+(
+  SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
+  WHERE subject.object_id = ?6 AND request.id IS NOT ?1
+  AND request.changed_at + request.policy_at - request.created_at > ?3
+  AND (
+    request.state = 'denied' OR request.state = 'replaced'
+    AND NOT EXISTS (SELECT 1 FROM request AS own WHERE own.id = ?1 AND own.replaces IS NOT NULL)
+  )
+),
+EXISTS (
+  SELECT 1 FROM subject JOIN request ON request.id = subject.request_id
+  WHERE subject.object_id = ?6 AND {UNFINISHED} AND request.id IS NOT ?1 AND subject.amount IS NOT NULL
 )
 """
 _OPEN_ON_OBJECT = f"""
@@ -130,6 +151,26 @@ def _about(states: frozenset[State] | None) -> str:
     if states is None:
         return _ABOUT
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
+
+
+class _Sum:
+    """A bucket's usage while it is added up."""
+
+    __slots__ = ("count", "totals", "waiting_count", "waiting_totals")
+
+    def __init__(self) -> None:
+        self.count = self.waiting_count = 0
+        self.totals: dict[str, int] = {}
+        self.waiting_totals: dict[str, int] = {}
+
+    def add(self, waiting: int, currency: str | None, rows: int, amount: int) -> None:
+        self.count += rows
+        if waiting:
+            self.waiting_count += rows
+        if currency is not None:
+            self.totals[currency] = self.totals.get(currency, 0) + amount
+            if waiting:
+                self.waiting_totals[currency] = amount
 
 
 class SqliteReader:
@@ -297,42 +338,21 @@ class SqliteReader:
     def freezes(self) -> list[Freeze]:
         return [freeze_of(row) for row in self._all(_FREEZE)]
 
-    def usage(self, bucket: Bucket, now: int, excluding: str | None = None) -> Usage:
-        which = (bucket.key, bucket.bucket, excluding)
-        count = waiting_count = 0
-        totals: Counter[str] = Counter()
-        waiting_totals: dict[str, int] = {}
-        for waiting, currency, rows, amount in self._all(_USAGE, *which, *which, now - bucket.window * 1000):
-            count += rows
-            waiting_count += rows if waiting else 0
-            if currency is not None:
-                totals[currency] += amount
-                if waiting:
-                    waiting_totals[currency] = amount
-        return Usage(count, dict(totals), waiting_count, waiting_totals)
+    def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
+        found = [_Sum() for _ in buckets]
+        for start in range(0, len(buckets), MOST_SUMS):
+            some = buckets[start : start + MOST_SUMS]
+            which = [value for each in some for value in (each.key, each.bucket, now - each.window * 1000)]
+            for place, waiting, currency, rows, amount in self._all(_usages(len(some)), excluding, *which):
+                found[start + place].add(waiting, currency, rows, amount)
+        return [Usage(each.count, each.totals, each.waiting_count, each.waiting_totals) for each in found]
 
     def past(
         self, *, principal: str, customer: str | None, object_id: str | None, now: int, excluding: str | None = None
     ) -> Past:
-        day_ago = now - DAY_MS
-        asked = "SELECT count(*) FROM request WHERE principal = ? AND policy_at > ?"
-        # The one left out is subtracted, so that the counts themselves never touch more than an index.
-        by_agent = self._count(asked, principal, day_ago)
-        by_agent -= self._count(f"{asked} AND id = ?", principal, day_ago, excluding)
-        refused = self._count(f"{asked} AND {REFUSED}", principal, day_ago)
-        refused -= self._count(f"{asked} AND {REFUSED} AND id = ?", principal, day_ago, excluding)
-        by_customer = denied = 0
-        waiting: dict[str, int] = {}
-        if customer is not None:
-            by_customer = self._count(
-                "SELECT count(*) FROM subject WHERE customer = ? AND policy_at > ? AND request_id IS NOT ?",
-                customer,
-                now - 7 * DAY_MS,
-                excluding,
-            )
-        if object_id is not None:
-            denied = self._count(_DENIED_ON_OBJECT, object_id, excluding, day_ago)
-            waiting = dict(self._all(_OPEN_ON_OBJECT, object_id, excluding))
+        row = self._one(_PAST, excluding, principal, now - DAY_MS, customer, now - 7 * DAY_MS, object_id)
+        by_agent, refused, by_customer, denied, waits = row or (0, 0, 0, 0, 0)
+        waiting: dict[str, int] = dict(self._all(_OPEN_ON_OBJECT, object_id, excluding)) if waits else {}
         return Past(by_agent, refused, by_customer, denied, waiting)
 
     def event(self, seq: int) -> Event | None:

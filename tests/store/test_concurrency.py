@@ -57,7 +57,7 @@ async def test_sixty_four_tasks_lose_nothing(store: Store) -> None:
 async def test_many_tasks_on_one_limit_do_not_overspend(store: Store) -> None:
     def spend(tx: Transaction) -> bool:
         request = received(tx)
-        spent = tx.usage(a_bucket(), NOW).totals.get("usd", 0)
+        spent = tx.usages([a_bucket()], NOW)[0].totals.get("usd", 0)
         if spent + 235 > 1000:
             return False
         tx.reserve(request.id, [a_bucket(235)], at=NOW, waiting=False)
@@ -66,7 +66,7 @@ async def test_many_tasks_on_one_limit_do_not_overspend(store: Store) -> None:
     outcomes = await asyncio.gather(*(store.write(spend) for _ in range(64)))
 
     assert sum(outcomes) == 4
-    assert (await store.read(lambda reader: reader.usage(a_bucket(), NOW))).totals == {"usd": 940}
+    assert (await store.read(lambda reader: reader.usages([a_bucket()], NOW)[0])).totals == {"usd": 940}
 
 
 async def test_one_that_fails_does_not_touch_the_others_of_its_group(store: Store) -> None:

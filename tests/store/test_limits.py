@@ -15,7 +15,7 @@ from tests.store.things import DAY, HOUR, NOW, a_bucket, a_request, brought_to, 
 
 
 async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
-    return await store.read(lambda reader: reader.usage(bucket, now, excluding))
+    return await store.read(lambda reader: reader.usages([bucket], now, excluding)[0])
 
 
 def reserved(tx: Transaction, bucket: Bucket, at: int = NOW, *, waiting: bool = False) -> str:
@@ -123,7 +123,7 @@ async def test_an_amount_beyond_all_bounds_is_refused(store: Store) -> None:
 async def test_what_a_limit_reads_includes_what_the_same_work_reserved(store: Store) -> None:
     def work(tx: Transaction) -> Usage:
         reserved(tx, a_bucket())
-        return tx.usage(a_bucket(), NOW)
+        return tx.usages([a_bucket()], NOW)[0]
 
     assert await store.write(work) == Usage(1, {"usd": 500})
 

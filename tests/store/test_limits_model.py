@@ -83,7 +83,7 @@ def test_a_sum_is_what_a_plain_list_of_rows_says(name: str, tmp_path: Path) -> N
                     tx.settle(request.id, release=row.end == "released")
                 ids.append(request.id)
             excluding = ids[left_out] if left_out is not None and ids else None
-            return tx.usage(a_bucket(bucket=where, window=WINDOW_S), NOW, excluding)
+            return tx.usages([a_bucket(bucket=where, window=WINDOW_S)], NOW, excluding)[0]
 
         counted = [row for number, row in enumerate(kept) if number != left_out]
         assert runner.run(store.write(work)) == modelled(counted)

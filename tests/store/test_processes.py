@@ -43,7 +43,7 @@ def test_processes_racing_for_a_limit_do_not_overspend_it_by_one_cent(path: Path
 
     def spend(tx: Transaction) -> bool:
         request = received(tx)
-        if tx.usage(a_bucket(), NOW).totals.get("usd", 0) + amount > limit:
+        if tx.usages([a_bucket()], NOW)[0].totals.get("usd", 0) + amount > limit:
             return False
         tx.reserve(request.id, [a_bucket(amount)], at=NOW, waiting=False)
         return True
@@ -52,7 +52,7 @@ def test_processes_racing_for_a_limit_do_not_overspend_it_by_one_cent(path: Path
         return sum(await asyncio.gather(*(store.write(spend) for _ in range(40))))
 
     granted = race([partial(in_store, path, work)] * PROCESSES)
-    total = in_store(path, lambda store: store.read(lambda reader: reader.usage(a_bucket(), NOW).totals["usd"]))
+    total = in_store(path, lambda store: store.read(lambda reader: reader.usages([a_bucket()], NOW)[0].totals["usd"]))
 
     assert sum(granted) == limit // amount
     assert total == limit // amount * amount
