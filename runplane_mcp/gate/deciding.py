@@ -178,7 +178,8 @@ def record_decision(
     facts["risk"], facts["risk_level"] = decision.risk.score, decision.risk.level.value
     record = DecisionRecord(
         request_id=request.id,
-        n=len(tx.decisions(request.id)) + 1,
+        # What was only just received was never decided; the store takes no second one with the same number.
+        n=1 if kind == "first" else len(tx.decisions(request.id)) + 1,
         round=round,
         kind=kind,
         outcome=decision.outcome,

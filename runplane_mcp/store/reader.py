@@ -416,18 +416,31 @@ class SqliteReader:
         return self._run(sql, values)[0]
 
     def _run(self, sql: str, values: Sequence[object]) -> tuple[list[Row], int]:
-        """Runs one statement: its rows, and how many it changed. An error other than a broken constraint may have ended the
-        transaction: nothing more is run in it then, or a later statement would stand alone and become durable by itself."""
+        """Runs one statement: its rows, and how many it changed."""
         if self._fault is not None:
             raise self._fault
         try:
             cursor = self._connection.execute(sql, values)
             return cursor.fetchall(), cursor.rowcount
-        except sqlite3.IntegrityError as error:
-            raise faults.from_constraint(error) from error
         except sqlite3.Error as error:
-            self._fault = faults.from_sqlite(error, self._path)
-            raise self._fault from error
+            raise self._broken(error) from error
+
+    def _each(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Runs one statement for each of `rows`, whose values it binds."""
+        if self._fault is not None:
+            raise self._fault
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error) -> StoreError:
+        """What to raise. An error other than a broken constraint may have ended the transaction: nothing more is run in it
+        then, or a later statement would stand alone and become durable by itself."""
+        if isinstance(error, sqlite3.IntegrityError):
+            return faults.from_constraint(error)
+        self._fault = faults.from_sqlite(error, self._path)
+        return self._fault
 
 
 def _latest(*requests: ActionRequest | None) -> ActionRequest | None:

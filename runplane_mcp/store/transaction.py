@@ -52,23 +52,37 @@ _LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
 _INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
 _INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
 _INSERT_REQUEST = insert("request", REQUEST_COLUMNS)
-_SELECT_ROW = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"  # noqa: S608 - our own names
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
 _INSERT_PERSON = insert("person", PERSON_COLUMNS)
+_INSERT_FREEZE = insert("freeze", FREEZE_COLUMNS)
 _INSERT_MENTION = """
 INSERT INTO mention (stripe_id, kind, number) SELECT ?, kind, number FROM request WHERE id = ? ON CONFLICT DO NOTHING
 """
-_INSERT_FREEZE = insert("freeze", FREEZE_COLUMNS)
-_INSERT_RESERVATION = insert("reservation", ("request_id", "key", "bucket", "at", "currency", "amount", "state"))
+# Two statements, not one with a bound state: beside an index on one state, SQLite plans such a one anew at every use.
+_RELEASE, _SPEND = (
+    f"UPDATE reservation SET state = '{state}' WHERE request_id = ? AND state <> '{state}'"  # noqa: S608 - our own words
+    for state in ("released", "spent")
+)
+_RESERVATION = ("request_id", "key", "bucket", "at", "currency", "amount", "state")
 
 
 @cache
 def _update_request(columns: tuple[str, ...]) -> str:
-    """A compare-and-set on state and version: it changes no row when somebody was faster."""
+    """A compare-and-set on state and version: it changes no row when somebody was faster, else it gives the row as it is
+    now."""
     assignments = ", ".join(f"{column} = ?" for column in columns)
-    return f"UPDATE request SET {assignments} WHERE id = ? AND state = ? AND version = ?"  # noqa: S608 - our own names
+    return (
+        f"UPDATE request SET {assignments} WHERE id = ? AND state = ? AND version = ?"  # noqa: S608 - our own names
+        f" RETURNING {listed(REQUEST_COLUMNS)}"
+    )
+
+
+@cache
+def _insert_reservations(count: int) -> str:
+    marks = ", ".join("?" * len(_RESERVATION))
+    return f"{insert('reservation', _RESERVATION)}{f', ({marks})' * (count - 1)}"
 
 
 class SqliteTransaction(SqliteReader):
@@ -80,12 +94,24 @@ class SqliteTransaction(SqliteReader):
         self.frontier = frontier
         self.newest_at = newest_at
         self._results: dict[str, str] = {}
+        self._mentions: dict[str, dict[str, None]] = {}
 
     def finish(self) -> None:
         """Also ValueError for a result that no move took along, since no event would name it."""
+        self._write_mentions()
         super().finish()
         if self._results:
             raise ValueError(f"the results of {', '.join(self._results)} were set, but the requests did not move")
+
+    def about(
+        self, stripe_id: str, *, kind: Kind, limit: int, states: frozenset[State] | None = None
+    ) -> list[ActionRequest]:
+        self._write_mentions()
+        return super().about(stripe_id, kind=kind, limit=limit, states=states)
+
+    def count_about(self, stripe_id: str, *, kind: Kind, states: frozenset[State] | None = None) -> int:
+        self._write_mentions()
+        return super().count_about(stripe_id, kind=kind, states=states)
 
     def head(self) -> Head:
         return Head(self.frontier.size, self.frontier.hashes, self.frontier.root())
@@ -142,7 +168,8 @@ class SqliteTransaction(SqliteReader):
         for name in changes.keys() - {"effective", "failure", "message_to_agent"}:
             columns[name] = getattr(moved, name)
         if "effective" in changes:
-            row = self._one("SELECT asked FROM request WHERE id = ?", request.id)
+            same = moved.effective is not None and moved.effective == moved.as_asked
+            row = self._one("SELECT asked FROM request WHERE id = ?", request.id) if same else None
             columns["effective"] = self._effective(moved, None if row is None else row[0], payloads)
         if "failure" in changes or "message_to_agent" in changes:
             columns["told"] = self._told(moved, payloads)
@@ -153,8 +180,8 @@ class SqliteTransaction(SqliteReader):
             columns["result"] = payloads["result"] = result
         names = tuple(sorted(columns))
         values = [columns[name] for name in names]
-        _, changed = self._run(_update_request(names), (*values, request.id, request.state.value, request.version))
-        if not changed:
+        rows = self._all(_update_request(names), *values, request.id, request.state.value, request.version)
+        if not rows:
             raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
         if moved.effective is not None and "effective" in changes:
             self.mention(request.id, in_wire(moved.effective))
@@ -162,7 +189,7 @@ class SqliteTransaction(SqliteReader):
             # Stripe shows our key beside its own request: people come from there too.
             self.mention(request.id, [moved.stripe_key])
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
-        self._append_request(moved, self._all(_SELECT_ROW, request.id)[0], payloads, event, at=at)
+        self._append_request(moved, rows[0], payloads, event, at=at)
         return moved
 
     def add_decision(self, record: DecisionRecord) -> None:
@@ -223,14 +250,17 @@ class SqliteTransaction(SqliteReader):
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
         self._all("DELETE FROM reservation WHERE request_id = ?", request_id)
         state = "waiting" if waiting else "spent"
+        rows: list[Value] = []
         # Limits that differ only in window, maximum or id share one sum: its row is written once.
-        for each in {(bucket.key, bucket.bucket): bucket for bucket in buckets}.values():
+        apart = {(bucket.key, bucket.bucket): bucket for bucket in buckets}
+        for each in apart.values():
             currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
-            self._all(_INSERT_RESERVATION, request_id, each.key, each.bucket, at, currency, amount, state)
+            rows += (request_id, each.key, each.bucket, at, currency, amount, state)
+        if rows:
+            self._all(_insert_reservations(len(apart)), *rows)
 
     def settle(self, request_id: str, *, release: bool) -> None:
-        state = "released" if release else "spent"
-        self._all("UPDATE reservation SET state = ? WHERE request_id = ?", state, request_id)
+        self._all(_RELEASE if release else _SPEND, request_id)
 
     def note_subject(
         self,
@@ -257,8 +287,8 @@ class SqliteTransaction(SqliteReader):
         )
 
     def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
-        for stripe_id in stripe_ids:
-            self._all(_INSERT_MENTION, stripe_id, request_id)
+        # Written once, at the end: a decision notes ids at three places, some of them again.
+        self._mentions.setdefault(request_id, {}).update(dict.fromkeys(stripe_ids))
 
     def add_person(self, person: Person) -> None:
         if self._one("SELECT 1 FROM person WHERE id = ?", person.id) is not None:
@@ -338,6 +368,11 @@ class SqliteTransaction(SqliteReader):
             "row": row_digest(REQUEST_COLUMNS, values),
         }
         self.append(f"request.{request.state.value}", body, at=at, request_id=request.id)
+
+    def _write_mentions(self) -> None:
+        for request_id, ids in self._mentions.items():
+            self._each(_INSERT_MENTION, [(stripe_id, request_id) for stripe_id in ids])
+        self._mentions.clear()
 
     def _payload(self, content: object, request_id: str | None) -> str:
         body = payload_bytes(content)
