@@ -17,12 +17,13 @@ from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.mentions import findable, in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.sending import API_VERSION, version_of
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
-from runplane_mcp.gate.repeats import beside, duplicate_of
+from runplane_mcp.gate.repeats import beside, duplicate_of, same_as
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
 
 #: How this process and the agents share the machine: as one user. Said in every decision record and on every card.
@@ -88,11 +89,12 @@ def judge(
     *,
     without_risk: bool = False,
     at: int | None = None,
+    same: Mapping[Form, Earlier] | None = None,
 ) -> Judged:
     """Facts of all kinds, then the decision. The request's own reservation is left out of the limits.
 
     `at` is the policy time to judge by, now by default. `without_risk` is for a request that people have approved: the
-    risk was on their card.
+    risk was on their card. `same` is what is the same as the request, where that was asked already.
     """
     now = clock.policy() if at is None else at
     facts: dict[str, FactValue] = standing_facts(
@@ -105,15 +107,17 @@ def judge(
     )
     facts.update(effect.facts)
     facts.update(clock_facts(policy, now))
-    same_as = None
+    again = None
     if request.kind is Kind.WRITE:
-        same_as = duplicate_of(reader, request, classified, effect, policy, now)
+        if same is None:
+            same = same_as(reader, request)
+        again = duplicate_of(reader, request, classified, effect, policy, now, same)
         facts.update(_history(reader, request, facts, now))
-        facts["possible_duplicate"] = same_as is not None
-        same_as = same_as or beside(reader, request, classified, effect)
+        facts["possible_duplicate"] = again is not None
+        again = again or beside(classified, effect, same)
     usages = reader.usages(policy.buckets(facts), now, excluding=request.id)
     decision = decide(policy, facts, usages, without_risk=without_risk)
-    return Judged(decision, facts, policy, same_as, version_of(classified.operation))
+    return Judged(decision, facts, policy, again, version_of(classified.operation))
 
 
 def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:

@@ -24,7 +24,7 @@ from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
-from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, How, owed
+from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, Earlier, Form, How, owed
 from runplane_mcp.core.request import (
     HELD,
     ActionRequest,
@@ -44,7 +44,7 @@ from runplane_mcp.gate.execution import Executor, failure_event
 from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
-from runplane_mcp.gate.repeats import Taken, asked_before, same_before, tell, with_forms
+from runplane_mcp.gate.repeats import Taken, asked_before, same_as, same_before, tell, with_forms
 from runplane_mcp.gate.view import AnswerSecret, RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
 from runplane_mcp.stripe_api.budget import ReadBudget
@@ -319,8 +319,9 @@ class Gate:
             raise Changed
         request = with_forms(request, classified, effect)
         policy = self.policies.enforced(tx)
-        before = same_before(tx, request, classified, effect, policy, self.clock)
-        return before or Taken(self._conclude(tx, request, classified, effect, policy))
+        same = same_as(tx, request)
+        before = same_before(tx, request, classified, effect, policy, self.clock, same)
+        return before or Taken(self._conclude(tx, request, classified, effect, policy, same))
 
     def _conclude(
         self,
@@ -329,10 +330,11 @@ class Gate:
         classified: Classified,
         effect: Effect,
         policy: CompiledPolicy,
+        same: Mapping[Form, Earlier] | None = None,
     ) -> ActionRequest:
         """Decision (b) and its consequence, in the caller's transaction."""
         run_as = effective(classified, effect, request.id) if effect.refusal is None else None
-        judged = judge(tx, policy, request, classified, effect, self.clock)
+        judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
         judged = as_lowered(tx, request, effect, judged)
         judged = replace(judged, decision=never_held(judged.decision, classified.operation))
         judged = self.executor.freezes.over(tx, request, classified, judged)

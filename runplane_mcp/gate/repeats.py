@@ -7,6 +7,7 @@ row and an event of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runplane_mcp.core.compile import CompiledPolicy
@@ -65,7 +66,8 @@ def asked_before(
     kind = repeating(classified, effect_of(classified, {}).facts)
     if request.same_asked is None:
         return None
-    earlier = _without_lapsed(tx, tx.earlier(Form.ASKED, request.same_asked), clock)
+    asked = tx.all_earlier({Form.ASKED: request.same_asked})
+    earlier = _without_lapsed(tx, asked[Form.ASKED], clock)
     found = stands_for(earlier, kind, now=clock.policy(), window=policy.repeat_window, repeats=_named_id(tx, request))
     if found is None:
         _check_named(tx, request)
@@ -82,17 +84,22 @@ def same_before(
     effect: Effect,
     policy: CompiledPolicy,
     clock: Clock,
+    same: dict[Form, Earlier],
 ) -> Taken | None:
     """The same once the look-up has told what would really run: an amount left out and the same amount spelled out are
     one request. The attempt's own request, durable by now, gives way and ends; None where it is new.
 
     It also ends here where `repeat_of` names a request that it does not repeat, or that was repeated already. What a
     person put in another's place is a word later than any of these: only the same that is open stands for it.
+
+    `same` is what `same_as` found; it is brought up to date where something in it turns out to have waited too long.
     """
     kind, now = repeating(classified, effect.facts), clock.policy()
     named = _named(tx, request)
     if request.same_effective is not None:
-        earlier = _without_lapsed(tx, tx.earlier(Form.EFFECTIVE, request.same_effective), clock)
+        earlier = _without_lapsed(tx, same[Form.EFFECTIVE], clock)
+        if earlier is not same[Form.EFFECTIVE]:
+            same.update(same_as(tx, request))
         found = stands_for(earlier, kind, now=now, window=policy.repeat_window, repeats=named.id if named else None)
         if found is not None and (request.replaces is None or found[0] is How.OPEN):
             how, first = found
@@ -106,7 +113,7 @@ def same_before(
     if not _same(named, request):
         problem = f"`repeat_of` names {named.reference}, which asked for something else."
     elif kind is Repeating.GUARDED:
-        again = duplicate(_same_as(tx, request), since=now - policy.repeat_window * 1000)
+        again = duplicate(same.values(), since=now - policy.repeat_window * 1000)
         latest = tx.latest_effect(_forms(request)) if again is not None and again.final else None
         if latest is not None and latest.id != named.id:
             problem = f"{named.reference} was repeated already, by {latest.reference}."
@@ -127,11 +134,17 @@ def with_forms(request: ActionRequest, classified: Classified, effect: Effect) -
 
 
 def duplicate_of(
-    reader: Reader, request: ActionRequest, classified: Classified, effect: Effect, policy: CompiledPolicy, now: int
+    reader: Reader,
+    request: ActionRequest,
+    classified: Classified,
+    effect: Effect,
+    policy: CompiledPolicy,
+    now: int,
+    same: Mapping[Form, Earlier],
 ) -> ActionRequest | None:
     """The request that this one would do a second time: of money out and destruction what is open, ended with an effect
     within the repeat window, or was just denied. Nothing where the agent says that it means to repeat what was done
-    last; that lifts no denial."""
+    last; that lifts no denial. `same` is what `same_as` found."""
     if repeating(classified, effect.facts) is not Repeating.GUARDED:
         return None
     since = now - policy.repeat_window * 1000
@@ -140,8 +153,7 @@ def duplicate_of(
         # What was done since people were asked was not on their card, however long ago that is by now. What they have
         # denied is their own business: of two that are the same, they say no to one and yes to the other.
         since, denied_since = min(since, request.policy_at), None
-    earlier = _same_as(reader, request)
-    found = duplicate(earlier, since=since, denied_since=denied_since)
+    found = duplicate(same.values(), since=since, denied_since=denied_since)
     named = _named(reader, request)
     if found is None or not found.final or named is None:
         return found
@@ -149,15 +161,15 @@ def duplicate_of(
     latest = reader.latest_effect(_forms(request))
     if latest is None or latest.id != named.id:
         return found
-    return duplicate((replace(each, effected=None) for each in earlier), since=since, denied_since=denied_since)
+    return duplicate((replace(each, effected=None) for each in same.values()), since=since, denied_since=denied_since)
 
 
-def beside(reader: Reader, request: ActionRequest, classified: Classified, effect: Effect) -> ActionRequest | None:
+def beside(classified: Classified, effect: Effect, same: Mapping[Form, Earlier]) -> ActionRequest | None:
     """Of creates, which are never merged: the same one that is open already. It asks nobody, but people who are asked
     about both should know."""
     if repeating(classified, effect.facts) is not Repeating.SEPARATE:
         return None
-    return next((each.open for each in _same_as(reader, request) if each.open is not None), None)
+    return next((each.open for each in same.values() if each.open is not None), None)
 
 
 def tell(tx: Transaction, request: ActionRequest, clock: Clock) -> None:
@@ -166,13 +178,11 @@ def tell(tx: Transaction, request: ActionRequest, clock: Clock) -> None:
         tx.add_repeat(Repeat(request.id, How.SEEN, request.principal), at=clock.wall())
 
 
-def _same_as(reader: Reader, request: ActionRequest) -> list[Earlier]:
-    """What is the same as this request in any form. Beside one that people have been asked about, what is held counts
-    only where it was there before."""
+def same_as(reader: Reader, request: ActionRequest) -> dict[Form, Earlier]:
+    """What is the same as this request, in each of its forms. Beside one that people have been asked about, what is held
+    counts only where it was there before."""
     held = request.state is not State.RECEIVED
-    return [
-        reader.earlier(form, value, excluding=request.id, held_before=held) for form, value in _forms(request).items()
-    ]
+    return reader.all_earlier(_forms(request), excluding=request.id, held_before=held)
 
 
 def _note(

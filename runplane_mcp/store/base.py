@@ -174,6 +174,12 @@ class Reader(Protocol):
         what is open counts only where it was received before `excluding`, or may be having its effect by now."""
         ...
 
+    def all_earlier(
+        self, forms: Mapping[Form, str], *, excluding: str | None = None, held_before: bool = False
+    ) -> dict[Form, Earlier]:
+        """The same for several forms, each with its value."""
+        ...
+
     def latest_effect(self, forms: Mapping[Form, str]) -> ActionRequest | None:
         """Of the requests that are the same in any of these forms and had an effect, the one that was received last: by
         the order of the store, which no clock can change."""

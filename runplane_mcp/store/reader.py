@@ -42,7 +42,7 @@ from runplane_mcp.store.rows import (
     request_of,
     vote_of,
 )
-from runplane_mcp.store.schema import ANSWERING, BINDING, CHANGED_POLICY_AT, DELIVERED, REFUSED, UNFINISHED
+from runplane_mcp.store.schema import BINDING, DELIVERED, REFUSED, SAYS, SAYS_SINCE, UNFINISHED
 from runplane_mcp.store.triggers import listed_texts
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -92,17 +92,25 @@ def _earlier(form: Form) -> str:
         " OR number < (SELECT number FROM request WHERE id = ?2))"
     )
     parts = [
-        f"SELECT 'open' AS what, number FROM request WHERE {same} AND {UNFINISHED} AND {others} ORDER BY number DESC"
-    ]
-    for what, state, more in (
-        *((state.value, state.value, "") for state in (State.SUCCEEDED, State.DENIED, State.REPLACED, State.FAILED)),
-        ("left", State.FAILED.value, "AND effect_id IS NOT NULL "),
-    ):
-        parts.append(
-            f"SELECT '{what}', number FROM request WHERE {same} AND {ANSWERING} AND state = '{state}' {more}"
-            f"ORDER BY {CHANGED_POLICY_AT} DESC, number DESC"
+        f"SELECT '{what}' AS what, number FROM request WHERE {same} AND {SAYS} = '{says}'{more}"
+        f" ORDER BY {SAYS_SINCE} DESC, number DESC"
+        for what, says, more in (
+            ("open", "open", f" AND {others}"),
+            *((state, state, "") for state in (State.SUCCEEDED, State.DENIED, State.REPLACED, State.FAILED)),
+            ("left", State.FAILED, " AND effect_id IS NOT NULL"),
         )
+    ]
     return " UNION ALL ".join(f"SELECT * FROM ({part} LIMIT 1)" for part in parts)
+
+
+@cache
+def _any_earlier(forms: tuple[Form, ...]) -> str:
+    """For each form whether there is anything that is the same in it: in most decisions there is nothing."""
+    return "SELECT " + ", ".join(
+        f"EXISTS (SELECT 1 FROM request WHERE same_{form} = ?{number}"
+        f" AND {SAYS} > '' AND (id IS NOT ?1 OR {SAYS} <> 'open'))"
+        for number, form in enumerate(forms, start=2)
+    )
 
 
 _KEY_OF_A_REPEAT = f"""
@@ -246,9 +254,21 @@ class SqliteReader:
             told=ended is not None and self.told(ended.id),
         )
 
+    def all_earlier(
+        self, forms: Mapping[Form, str], *, excluding: str | None = None, held_before: bool = False
+    ) -> dict[Form, Earlier]:
+        found = dict.fromkeys(forms, Earlier())
+        if not forms:
+            return found
+        [there] = self._all(_any_earlier(tuple(forms)), excluding, *forms.values())
+        for (form, value), any_of_it in zip(forms.items(), there, strict=True):
+            if any_of_it:
+                found[form] = self.earlier(form, value, excluding=excluding, held_before=held_before)
+        return found
+
     def latest_effect(self, forms: Mapping[Form, str]) -> ActionRequest | None:
         parts = " UNION ALL ".join(
-            f"SELECT max(number) AS number FROM request WHERE same_{form} = ? AND {ANSWERING}"
+            f"SELECT max(number) AS number FROM request WHERE same_{form} = ? AND {SAYS} IN ('succeeded', 'failed')"
             " AND (state = 'succeeded' OR effect_id IS NOT NULL)"
             for form in forms
         )
