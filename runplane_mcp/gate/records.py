@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import cast
+from typing import Final, cast
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Decision, Need
@@ -16,8 +16,13 @@ from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Precondition, State
 from runplane_mcp.store.base import Reader
 
+#: Most facts are kept as they are.
+_PLAIN: Final = frozenset({str, bool, int})
+
 
 def fact_json(value: FactValue) -> Json:
+    if type(value) in _PLAIN:
+        return cast("Json", value)
     if isinstance(value, Missing):
         return {"missing": value.value}
     if isinstance(value, Money):

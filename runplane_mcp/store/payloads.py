@@ -14,11 +14,13 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import ActionRequest, Failure
 from runplane_mcp.core.wire import WireRequest
 
+_written = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
 
 def payload_bytes(content: object) -> bytes:
     """A payload's bytes: JSON with sorted names, in ASCII. Not the canonical form, since raw arguments and Stripe's
     answers hold what that refuses (`12.5`, lone surrogates, huge numbers) and must be kept all the same."""
-    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return _written(content).encode("ascii")
 
 
 def commitment(salt: bytes, body: bytes) -> str:

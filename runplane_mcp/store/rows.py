@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
+from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
 
 from runplane_mcp.core.approval import Answer, Person, Role, Vote
-from runplane_mcp.core.canonical import digest_of
+from runplane_mcp.core.canonical import canonical
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
@@ -150,9 +152,22 @@ LEFT JOIN payload AS told_payload ON told_payload.commitment = request.told
 """  # noqa: S608 - column names of our own
 
 
-def row_digest(columns: Sequence[str], values: Sequence[Value]) -> str:
-    """SHA-256 of a row's form, in hex."""
-    return digest_of({column: value for column, value in zip(columns, values, strict=True) if value is not None})
+@cache
+def _in_order(columns: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+    """Where each column stands, in the order of the canonical form (the names are ASCII), and its name as written there."""
+    return tuple((columns.index(column), f'"{column}":') for column in sorted(columns))
+
+
+def row_digest(columns: tuple[str, ...], values: Sequence[Value]) -> str:
+    """SHA-256 of a row's form, in hex. The same as `digest_of` the object, without sorting forty names at each row."""
+    parts = []
+    for place, name in _in_order(columns):
+        value = values[place]
+        if type(value) is str:
+            parts.append(name + quoted(value))
+        elif value is not None:
+            parts.append(name + canonical(value).decode("ascii"))
+    return hashlib.sha256(f"{{{','.join(parts)}}}".encode()).hexdigest()
 
 
 def key_hash(idempotency_key: str) -> str:
