@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from runplane_mcp.core.canonical import Json, digest_of
 from runplane_mcp.core.wire import WireRequest
@@ -168,6 +169,18 @@ class ActionRequest:
     def changed_policy_at(self) -> int:
         """The policy time of its latest change: as far after the wall time of it as its two clocks lay apart."""
         return self.changed_at + self.policy_at - self.created_at
+
+
+_FIELDS: Final = tuple(each.name for each in fields(ActionRequest))
+_values = attrgetter(*_FIELDS)
+
+
+def changed(request: ActionRequest, **changes: object) -> ActionRequest:
+    """What `dataclasses.replace` gives, which would look at each of the forty fields first and take three times as long:
+    a request changes at every step of its life. TypeError for a field that there is not."""
+    now: dict[str, Any] = dict(zip(_FIELDS, _values(request), strict=True))
+    now.update(changes)
+    return ActionRequest(**now)
 
 
 def request_id(random: bytes) -> str:

@@ -185,7 +185,7 @@ class Completer:
         if effect.incomplete:
             return False
         gate.executor.probe("lowered.looked_up")
-        await self._write(lambda tx: gate.decide(tx, request.id, classified, effect).request)
+        await self._write(lambda tx: gate.decide(tx, request, classified, effect).request)
         return True
 
     def _abandon(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
@@ -316,7 +316,7 @@ class Completer:
         classified = gate.catalog.classify(bytes_before)
         wire = effective(classified, effect, request.id) if anew else bytes_before
         if anew:
-            request = with_forms(request, classified, effect)
+            request = with_forms(request, classified, effect, wire)
         policy = gate.policies.enforced(tx)
         judged = judge(tx, policy, request, classified, effect, clock)
         earlier = tx.round_decision(request.id, request.round)

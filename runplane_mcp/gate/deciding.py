@@ -17,6 +17,7 @@ from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.mentions import findable, in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.policy.conditions import today_of
 from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.sending import API_VERSION, version_of
@@ -115,8 +116,9 @@ def judge(
         facts.update(_history(reader, request, facts, now))
         facts["possible_duplicate"] = again is not None
         again = again or beside(classified, effect, same)
-    usages = reader.usages(policy.buckets(facts), now, excluding=request.id)
-    decision = decide(policy, facts, usages, without_risk=without_risk)
+    matching = policy.matching(facts, today_of(facts))
+    usages = reader.usages([bucket for _, bucket in matching], now, excluding=request.id)
+    decision = decide(policy, facts, usages, without_risk=without_risk, matching=matching)
     return Judged(decision, facts, policy, again, version_of(classified.operation))
 
 

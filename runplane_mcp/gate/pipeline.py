@@ -34,7 +34,7 @@ from runplane_mcp.core.request import (
     StripeIdentity,
     stripe_key,
 )
-from runplane_mcp.core.wire import encode
+from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StoreError, StripeError
 from runplane_mcp.gate.answer_secrets import HANDED_OVER, never_held, secret_of, with_secret
 from runplane_mcp.gate.attempts import received_from, unnamed
@@ -252,7 +252,7 @@ class Gate:
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
         self._deciding.add(request.id)
-        decided = await self._written(lambda tx: self.decide(tx, request.id, classified, effect))
+        decided = await self._written(lambda tx: self.decide(tx, taken.request, classified, effect))
         self.executor.probe("submit.decided")
         started[:] = [decided.request.id]
         if decided.how is not None:
@@ -311,17 +311,17 @@ class Gate:
             return True
         return blocked_at_once(self.policies.enforced(reader), request, classified, self.clock)
 
-    def decide(self, tx: Transaction, id: str, classified: Classified, effect: Effect) -> Taken:
+    def decide(self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect) -> Taken:
         """Decides a received request by what was looked up, or finds that an earlier one answers for it. Changed where
         somebody else has done so."""
-        request = tx.request(id)
-        if request is None or request.state is not State.RECEIVED:
+        if request.state is not State.RECEIVED or not tx.unmoved(request):
             raise Changed
-        request = with_forms(request, classified, effect)
+        run_as = effective(classified, effect, request.id)
+        request = with_forms(request, classified, effect, run_as)
         policy = self.policies.enforced(tx)
         same = same_as(tx, request)
         before = same_before(tx, request, classified, effect, policy, self.clock, same)
-        return before or Taken(self._conclude(tx, request, classified, effect, policy, same))
+        return before or Taken(self._conclude(tx, request, classified, effect, policy, same=same, run_as=run_as))
 
     def _conclude(
         self,
@@ -330,10 +330,16 @@ class Gate:
         classified: Classified,
         effect: Effect,
         policy: CompiledPolicy,
+        *,
         same: Mapping[Form, Earlier] | None = None,
+        run_as: WireRequest | None = None,
     ) -> ActionRequest:
-        """Decision (b) and its consequence, in the caller's transaction."""
-        run_as = effective(classified, effect, request.id) if effect.refusal is None else None
+        """Decision (b) and its consequence, in the caller's transaction. `run_as` are the bytes that would run, where they
+        are made already."""
+        if effect.refusal is not None:
+            run_as = None
+        elif run_as is None:
+            run_as = effective(classified, effect, request.id)
         judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
         judged = as_lowered(tx, request, effect, judged)
         judged = replace(judged, decision=never_held(judged.decision, classified.operation))

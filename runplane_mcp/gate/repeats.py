@@ -26,7 +26,8 @@ from runplane_mcp.core.repeats import (
     same_effect,
     stands_for,
 )
-from runplane_mcp.core.request import HELD, ActionRequest, Failure, Kind, State, sameness
+from runplane_mcp.core.request import HELD, ActionRequest, Failure, Kind, State, changed, sameness
+from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import find
@@ -122,15 +123,28 @@ def same_before(
     return Taken(_fail(tx, request, Failure("request.repeat_of", problem, "repeat_of"), _NAME_ANOTHER, clock))
 
 
-def with_forms(request: ActionRequest, classified: Classified, effect: Effect) -> ActionRequest:
-    """The request with the forms that only a look-up tells: what would run, without our own mark, and what it would do."""
-    return replace(
+def with_forms(request: ActionRequest, classified: Classified, effect: Effect, run_as: WireRequest) -> ActionRequest:
+    """The request with the forms that only a look-up tells: what would run (`run_as`) without our own mark, and what it
+    would do."""
+    unmarked = _unmarked(run_as, request.id) or effective(classified, effect, "")
+    return changed(
         request,
-        same_effective=sameness(
-            request.operation_id, request.identity, effective(classified, effect, ""), request.principal
-        ),
+        same_effective=sameness(request.operation_id, request.identity, unmarked, request.principal),
         same_effect=same_effect(request, effect.facts),
     )
+
+
+def _unmarked(run_as: WireRequest, request_id: str) -> WireRequest | None:
+    """The same bytes with an empty mark, as `effective` makes them for no request. None where the id stands in them other
+    than once: nobody has known it long enough to write it there, and then they are made again."""
+    mark = f"={request_id}"
+    if run_as.query.count(request_id) + run_as.body.count(request_id.encode()) == 0:
+        return run_as
+    if run_as.body.count(request_id.encode()) != 1 or run_as.query.count(request_id) != 0:
+        return None
+    if f"{mark}&".encode() not in run_as.body + b"&":
+        return None
+    return replace(run_as, body=run_as.body.replace(mark.encode(), b"="))
 
 
 def duplicate_of(

@@ -208,6 +208,10 @@ class SqliteReader:
     def request(self, request_id: str) -> ActionRequest | None:
         return self._request("WHERE request.id = ?", request_id)
 
+    def unmoved(self, request: ActionRequest) -> bool:
+        now = self._one("SELECT state, version FROM request WHERE id = ?", request.id)
+        return now == (request.state.value, request.version)
+
     def request_by_reference(self, reference: str) -> ActionRequest | None:
         return self._request("WHERE request.reference = ?", reference)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Unpack
@@ -21,7 +20,7 @@ from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.core.repeats import How
-from runplane_mcp.core.request import ActionRequest, Kind, State, may_follow
+from runplane_mcp.core.request import ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy, Repeat
@@ -137,7 +136,7 @@ class SqliteTransaction(SqliteReader):
     def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
         if request.state is not State.RECEIVED:
             raise faults.transition("A new one is always received.")
-        request = replace(request, version=1, reference=self._free_reference(request))
+        request = changed(request, version=1, reference=self._free_reference(request))
         payloads: dict[str, Json] = {}
         content = asked_content(request, asked)
         asked_commitment = self._payload(content, request.id) if content else None
@@ -162,7 +161,7 @@ class SqliteTransaction(SqliteReader):
     ) -> ActionRequest:
         if not may_follow(request.state, to):
             raise faults.transition(f"{request.state.value} does not become {to.value}.")
-        moved = replace(request, **changes, state=to, version=request.version + 1, changed_at=at)
+        moved = changed(request, **changes, state=to, version=request.version + 1, changed_at=at)
         columns: dict[str, Value] = {"state": to.value, "version": moved.version, "changed_at": at}
         payloads: dict[str, Json] = {}
         for name in changes.keys() - {"effective", "failure", "message_to_agent"}:
@@ -338,8 +337,8 @@ class SqliteTransaction(SqliteReader):
 
     def lift_freeze(self, freeze_id: str, event: Mapping[str, Json], *, at: int) -> None:
         seq = self.append("freeze.lifted", {**event, "freeze": freeze_id}, at=at)
-        _, changed = self._run("UPDATE freeze SET lifted_seq = ? WHERE id = ?", (seq, freeze_id))
-        if not changed:
+        _, lifted = self._run("UPDATE freeze SET lifted_seq = ? WHERE id = ?", (seq, freeze_id))
+        if not lifted:
             raise Changed(f"there is no freeze {freeze_id}")
 
     def set_meta(self, key: str, value: str) -> None:
