@@ -332,7 +332,8 @@ class Transaction(Reader, Protocol):
         amount: int | None,
         currency: str | None,
     ) -> None:
-        """Remembers what a request is about, for the history facts of later ones."""
+        """Remembers what a request is about, for the history facts of later ones, with its next move in this same
+        transaction. ValueError at the transaction's end when there was no such move."""
         ...
 
     def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:

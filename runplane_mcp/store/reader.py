@@ -42,12 +42,11 @@ from runplane_mcp.store.rows import (
     request_of,
     vote_of,
 )
-from runplane_mcp.store.schema import BINDING, DELIVERED, REFUSED, SAYS, SAYS_SINCE, UNFINISHED
+from runplane_mcp.store.schema import BINDING, CHANGED_POLICY_AT, DELIVERED, REFUSED, SAYS, SAYS_SINCE, UNFINISHED
+from runplane_mcp.store.sums import count_since, usages
 from runplane_mcp.store.triggers import listed_texts
 
 DAY_MS = 24 * 60 * 60 * 1000
-#: So many buckets in one statement: each has two selects, and SQLite takes 500 in one union.
-MOST_SUMS = 32
 
 # ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
 
@@ -64,24 +63,6 @@ SELECT {listed(FREEZE_COLUMNS[:-1])}, lifted_seq, payload.body FROM freeze
 LEFT JOIN payload ON payload.commitment = freeze.told
 ORDER BY freeze.at, freeze.id
 """
-
-
-@cache
-def _usages(count: int) -> str:
-    """How full `count` buckets are, in one statement: for each its place, whether it waits, currency, rows and money. What
-    waits counts as now, whenever it was asked; what is spent or released counts by its time."""
-    parts = []
-    for place in range(count):
-        key, bucket, since = (f"?{3 * place + offset}" for offset in (2, 3, 4))
-        of_bucket = f"FROM reservation WHERE key = {key} AND bucket = {bucket} AND request_id IS NOT ?1"
-        parts.append(
-            f"SELECT {place}, 1, currency, count(*), sum(amount) {of_bucket} AND state = 'waiting' GROUP BY currency"
-        )
-        parts.append(
-            f"SELECT {place}, 0, CASE state WHEN 'spent' THEN currency END, count(*),"
-            f" sum(CASE state WHEN 'spent' THEN amount END) {of_bucket} AND state <> 'waiting' AND at > {since} GROUP BY 3"
-        )
-    return " UNION ALL ".join(parts)
 
 
 def _earlier(form: Form) -> str:
@@ -118,34 +99,27 @@ SELECT repeat.request_id, repeat.same_asked FROM repeat JOIN request ON request.
 WHERE repeat.principal = ? AND repeat.agent_key = ? AND {BINDING} ORDER BY seq LIMIT 1
 """
 _EARLIER = {form: _earlier(form) for form in Form}
-# The one left out is subtracted, so that the counts themselves never touch more than an index.
-_ASKED = "SELECT count(*) FROM request WHERE principal = ?2 AND policy_at > ?3"
 # A denial's policy time: as far after the wall time of the denial as the request's two clocks lay apart. Whoever lowers
-# says no to the rest, but not to what they put in its place.
+# says no to the rest, but not to what they put in its place. The one left out (?1) is subtracted from the agent's counts,
+# so that these never touch more than an index.
+_OWN = "SELECT count(*) FROM request WHERE id = ?1 AND principal = ?2 AND policy_at > ?3"
+_OPEN_ABOUT = f"about_object = ?6 AND {UNFINISHED} AND id IS NOT ?1 AND about_amount IS NOT NULL"
 _PAST = f"""
 SELECT
-({_ASKED}) - ({_ASKED} AND id = ?1),
-({_ASKED} AND {REFUSED}) - ({_ASKED} AND {REFUSED} AND id = ?1),
-(SELECT count(*) FROM subject WHERE customer = ?4 AND policy_at > ?5 AND request_id IS NOT ?1),
+{count_since("asked", "?2", "?3")} - ({_OWN}),
+{count_since("refused", "?2", "?3")} - ({_OWN} AND {REFUSED}),
 (
-  SELECT count(*) FROM subject JOIN request ON request.id = subject.request_id
-  WHERE subject.object_id = ?6 AND request.id IS NOT ?1
-  AND request.changed_at + request.policy_at - request.created_at > ?3
-  AND (
-    request.state = 'denied' OR request.state = 'replaced'
-    AND NOT EXISTS (SELECT 1 FROM request AS own WHERE own.id = ?1 AND own.replaces IS NOT NULL)
-  )
+  SELECT count(*) FROM request
+  WHERE about_customer = ?4 AND policy_at > ?5 AND number IS NOT (SELECT number FROM request WHERE id = ?1)
 ),
-EXISTS (
-  SELECT 1 FROM subject JOIN request ON request.id = subject.request_id
-  WHERE subject.object_id = ?6 AND {UNFINISHED} AND request.id IS NOT ?1 AND subject.amount IS NOT NULL
-)
+(
+  SELECT count(*) FROM request WHERE about_object = ?6 AND state IN ('denied', 'replaced') AND id IS NOT ?1
+  AND {CHANGED_POLICY_AT} > ?3
+  AND (state = 'denied' OR NOT EXISTS (SELECT 1 FROM request WHERE id = ?1 AND replaces IS NOT NULL))
+),
+EXISTS (SELECT 1 FROM request WHERE {_OPEN_ABOUT})
 """
-_OPEN_ON_OBJECT = f"""
-SELECT subject.currency, sum(subject.amount) FROM subject JOIN request ON request.id = subject.request_id
-WHERE subject.object_id = ? AND {UNFINISHED} AND request.id IS NOT ? AND subject.amount IS NOT NULL
-GROUP BY subject.currency
-"""
+_OPEN_ON_OBJECT = f"SELECT about_currency, sum(about_amount) FROM request WHERE {_OPEN_ABOUT} GROUP BY about_currency"
 
 # Each leg comes newest first out of its own index, so that they are merged and cut short, never gathered and sorted.
 _ABOUT = """
@@ -159,26 +133,6 @@ def _about(states: frozenset[State] | None) -> str:
     if states is None:
         return _ABOUT
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
-
-
-class _Sum:
-    """A bucket's usage while it is added up."""
-
-    __slots__ = ("count", "totals", "waiting_count", "waiting_totals")
-
-    def __init__(self) -> None:
-        self.count = self.waiting_count = 0
-        self.totals: dict[str, int] = {}
-        self.waiting_totals: dict[str, int] = {}
-
-    def add(self, waiting: int, currency: str | None, rows: int, amount: int) -> None:
-        self.count += rows
-        if waiting:
-            self.waiting_count += rows
-        if currency is not None:
-            self.totals[currency] = self.totals.get(currency, 0) + amount
-            if waiting:
-                self.waiting_totals[currency] = amount
 
 
 class SqliteReader:
@@ -363,20 +317,14 @@ class SqliteReader:
         return [freeze_of(row) for row in self._all(_FREEZE)]
 
     def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
-        found = [_Sum() for _ in buckets]
-        for start in range(0, len(buckets), MOST_SUMS):
-            some = buckets[start : start + MOST_SUMS]
-            which = [value for each in some for value in (each.key, each.bucket, now - each.window * 1000)]
-            for place, waiting, currency, rows, amount in self._all(_usages(len(some)), excluding, *which):
-                found[start + place].add(waiting, currency, rows, amount)
-        return [Usage(each.count, each.totals, each.waiting_count, each.waiting_totals) for each in found]
+        return usages(self._all, buckets, now, excluding)
 
     def past(
         self, *, principal: str, customer: str | None, object_id: str | None, now: int, excluding: str | None = None
     ) -> Past:
-        row = self._one(_PAST, excluding, principal, now - DAY_MS, customer, now - 7 * DAY_MS, object_id)
-        by_agent, refused, by_customer, denied, waits = row or (0, 0, 0, 0, 0)
-        waiting: dict[str, int] = dict(self._all(_OPEN_ON_OBJECT, object_id, excluding)) if waits else {}
+        asked = (excluding, principal, now - DAY_MS, customer, now - 7 * DAY_MS, object_id)
+        [(by_agent, refused, by_customer, denied, waits)] = self._all(_PAST, *asked)
+        waiting: dict[str, int] = dict(self._all(_OPEN_ON_OBJECT, *asked)) if waits else {}
         return Past(by_agent, refused, by_customer, denied, waiting)
 
     def event(self, seq: int) -> Event | None:

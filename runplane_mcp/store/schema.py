@@ -17,7 +17,8 @@ from runplane_mcp.core.merkle import EMPTY_ROOT
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.repeats import PARAMETER, UNANSWERED, Form, How
 from runplane_mcp.core.request import TRANSITIONS, Kind, State
-from runplane_mcp.store.triggers import listed_texts, triggers
+from runplane_mcp.store import sums
+from runplane_mcp.store.triggers import listed_texts, transition_trigger, triggers
 
 #: Marks the file as ours ("RPLN"), so that no other program's database is ever taken for a store.
 APPLICATION_ID: Final = 0x52504C4E
@@ -25,7 +26,7 @@ APPLICATION_ID: Final = 0x52504C4E
 
 #: In an index and in the queries that use it the same words must stand.
 UNFINISHED: Final = f"state IN ({listed_texts(state for state in State if state in TRANSITIONS)})"
-REFUSED: Final = f"state IN ({listed_texts([State.BLOCKED, State.DENIED])})"
+REFUSED: Final = f"state IN ({sums.REFUSED})"
 #: Final requests that say something to whoever asks for the same again: the rest is simply decided again.
 ANSWERING: Final = (
     f"(state IN ({listed_texts([State.SUCCEEDED, State.DENIED, State.REPLACED])})"
@@ -295,6 +296,36 @@ _SECOND = (
         f"CREATE INDEX request_same_{form} ON request (same_{form}, {SAYS}, {SAYS_SINCE}) WHERE same_{form} IS NOT NULL"
         for form in Form
     ),
+    # What a request is about, for the history facts of later ones, in the request's own row. It is no part of the row's
+    # form: the log never spoke of it.
+    "ALTER TABLE request ADD COLUMN about_customer TEXT",
+    "ALTER TABLE request ADD COLUMN about_object TEXT",
+    f"ALTER TABLE request ADD COLUMN about_amount INTEGER CHECK (abs(about_amount) <= {LARGEST_AMOUNT})",
+    "ALTER TABLE request ADD COLUMN about_currency TEXT",
+    "DROP TRIGGER request_move",
+    """
+    UPDATE request SET (about_customer, about_object, about_amount, about_currency) =
+    (SELECT customer, object_id, amount, currency FROM subject WHERE request_id = request.id)
+    """,
+    transition_trigger(),
+    "DROP TABLE subject",
+    "CREATE INDEX request_about_customer ON request (about_customer, policy_at) WHERE about_customer IS NOT NULL",
+    "CREATE INDEX request_about_object ON request (about_object, state) WHERE about_object IS NOT NULL",
+    # Reservations by number, with the sums of what they say.
+    "DROP INDEX reservation_in_time",
+    "DROP INDEX reservation_waiting",
+    "ALTER TABLE reservation RENAME TO first_reservation",
+    *sums.TABLES,
+    *sums.TRIGGERS,
+    "INSERT INTO bucket (key, value) SELECT DISTINCT key, bucket FROM first_reservation ORDER BY key, bucket",
+    """
+    INSERT INTO reservation (number, bucket, at, currency, amount, state)
+    SELECT request.number, bucket.id, each.at, each.currency, each.amount, each.state FROM first_reservation AS each
+    JOIN request ON request.id = each.request_id
+    JOIN bucket ON bucket.key = each.key AND bucket.value = each.bucket
+    """,
+    "DROP TABLE first_reservation",
+    *sums.tallied_before(),
 )
 
 

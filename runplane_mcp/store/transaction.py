@@ -50,21 +50,24 @@ _LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
 
 _INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
 _INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
-_INSERT_REQUEST = insert("request", REQUEST_COLUMNS)
+_INSERT_REQUEST = f"{insert('request', REQUEST_COLUMNS)} RETURNING number"
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
 _INSERT_PERSON = insert("person", PERSON_COLUMNS)
 _INSERT_FREEZE = insert("freeze", FREEZE_COLUMNS)
-_INSERT_MENTION = """
-INSERT INTO mention (stripe_id, kind, number) SELECT ?, kind, number FROM request WHERE id = ? ON CONFLICT DO NOTHING
-"""
+_INSERT_MENTION = f"{insert('mention', ('stripe_id', 'kind', 'number'))} ON CONFLICT DO NOTHING"
+_PLACE = "SELECT number, kind FROM request WHERE id = ?"
 # Two statements, not one with a bound state: beside an index on one state, SQLite plans such a one anew at every use.
 _RELEASE, _SPEND = (
-    f"UPDATE reservation SET state = '{state}' WHERE request_id = ? AND state <> '{state}'"  # noqa: S608 - our own words
+    f"UPDATE reservation SET state = '{state}' WHERE number = ? AND state <> '{state}'"  # noqa: S608 - our own words
     for state in ("released", "spent")
 )
-_RESERVATION = ("request_id", "key", "bucket", "at", "currency", "amount", "state")
+_INSERT_RESERVATION = """
+INSERT INTO reservation (number, bucket, at, currency, amount, state)
+VALUES (?, (SELECT id FROM bucket WHERE key = ? AND value = ?), ?, ?, ?, ?)
+"""
+_INSERT_BUCKET = f"{insert('bucket', ('key', 'value'))} ON CONFLICT DO NOTHING"
 
 
 @cache
@@ -78,12 +81,6 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-@cache
-def _insert_reservations(count: int) -> str:
-    marks = ", ".join("?" * len(_RESERVATION))
-    return f"{insert('reservation', _RESERVATION)}{f', ({marks})' * (count - 1)}"
-
-
 class SqliteTransaction(SqliteReader):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
@@ -94,13 +91,17 @@ class SqliteTransaction(SqliteReader):
         self.newest_at = newest_at
         self._results: dict[str, str] = {}
         self._mentions: dict[str, dict[str, None]] = {}
+        self._subjects: dict[str, dict[str, Value]] = {}
+        self._places: dict[str, tuple[int, str]] = {}
 
     def finish(self) -> None:
-        """Also ValueError for a result that no move took along, since no event would name it."""
+        """Also ValueError for what no move took along: a result, since no event would name it, or a subject."""
         self._write_mentions()
         super().finish()
         if self._results:
             raise ValueError(f"the results of {', '.join(self._results)} were set, but the requests did not move")
+        if self._subjects:
+            raise ValueError(f"the subjects of {', '.join(self._subjects)} were noted, but the requests did not move")
 
     def about(
         self, stripe_id: str, *, kind: Kind, limit: int, states: frozenset[State] | None = None
@@ -145,7 +146,8 @@ class SqliteTransaction(SqliteReader):
         effective = self._effective(request, asked_commitment, payloads)
         told = self._told(request, payloads)
         values = request_values(request, asked=asked_commitment, effective=effective, told=told)
-        self._all(_INSERT_REQUEST, *values)
+        [(number,)] = self._all(_INSERT_REQUEST, *values)
+        self._places[request.id] = (number, request.kind.value)
         self._append_request(request, values, payloads, event, at=request.created_at)
         self.mention(request.id, _asked_about(request, asked))
         return request
@@ -177,6 +179,7 @@ class SqliteTransaction(SqliteReader):
         result = self._results.pop(request.id, None)
         if result is not None:
             columns["result"] = payloads["result"] = result
+        columns.update(self._subjects.pop(request.id, {}))
         names = tuple(sorted(columns))
         values = [columns[name] for name in names]
         rows = self._all(_update_request(names), *values, request.id, request.state.value, request.version)
@@ -247,19 +250,21 @@ class SqliteTransaction(SqliteReader):
         self.mention(request_id, in_object(result))
 
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
-        self._all("DELETE FROM reservation WHERE request_id = ?", request_id)
+        number, _ = self._place(request_id)
+        self._all("DELETE FROM reservation WHERE number = ?", number)
         state = "waiting" if waiting else "spent"
-        rows: list[Value] = []
+        rows: list[tuple[Value, ...]] = []
         # Limits that differ only in window, maximum or id share one sum: its row is written once.
         apart = {(bucket.key, bucket.bucket): bucket for bucket in buckets}
         for each in apart.values():
             currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
-            rows += (request_id, each.key, each.bucket, at, currency, amount, state)
-        if rows:
-            self._all(_insert_reservations(len(apart)), *rows)
+            rows.append((number, each.key, each.bucket, at, currency, amount, state))
+        self._each(_INSERT_BUCKET, tuple(apart))
+        self._each(_INSERT_RESERVATION, rows)
 
     def settle(self, request_id: str, *, release: bool) -> None:
-        self._all(_RELEASE if release else _SPEND, request_id)
+        number, _ = self._place(request_id)
+        self._all(_RELEASE if release else _SPEND, number)
 
     def note_subject(
         self,
@@ -270,20 +275,12 @@ class SqliteTransaction(SqliteReader):
         amount: int | None,
         currency: str | None,
     ) -> None:
-        self._all(
-            """
-            INSERT INTO subject (request_id, customer, object_id, amount, currency, policy_at)
-            SELECT id, ?, ?, ?, ?, policy_at FROM request WHERE id = ?
-            ON CONFLICT (request_id) DO UPDATE SET
-              customer = excluded.customer, object_id = excluded.object_id,
-              amount = excluded.amount, currency = excluded.currency
-            """,
-            customer,
-            object_id,
-            amount,
-            currency,
-            request_id,
-        )
+        self._subjects[request_id] = {
+            "about_customer": customer,
+            "about_object": object_id,
+            "about_amount": amount,
+            "about_currency": currency,
+        }
 
     def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
         # Written once, at the end: a decision notes ids at three places, some of them again.
@@ -370,8 +367,19 @@ class SqliteTransaction(SqliteReader):
 
     def _write_mentions(self) -> None:
         for request_id, ids in self._mentions.items():
-            self._each(_INSERT_MENTION, [(stripe_id, request_id) for stripe_id in ids])
+            number, kind = self._place(request_id)
+            self._each(_INSERT_MENTION, [(stripe_id, kind, number) for stripe_id in ids])
         self._mentions.clear()
+
+    def _place(self, request_id: str) -> tuple[int | None, str]:
+        """The number and kind of a request, which stay what they are; no number where there is no such request."""
+        found = self._places.get(request_id)
+        if found is None:
+            row = self._one(_PLACE, request_id)
+            if row is None:
+                return None, ""
+            found = self._places[request_id] = (int(row[0]), str(row[1]))
+        return found
 
     def _payload(self, content: object, request_id: str | None) -> str:
         body = payload_bytes(content)

@@ -227,7 +227,9 @@ async def test_a_lowered_request_counts_once_in_the_limits_and_with_its_own_amou
         done = await lowered(house, view, Money(4_000, "usd"))
         await decided(gate, done)
     connection = sqlite3.connect(house.settings.database)
-    rows = connection.execute("SELECT DISTINCT request_id, amount, state FROM reservation").fetchall()
+    rows = connection.execute(
+        "SELECT DISTINCT id, amount, reservation.state FROM reservation JOIN request USING (number)"
+    ).fetchall()
     connection.close()
 
     assert {(id, state) for id, _, state in rows} == {(done.request.id, "waiting")}

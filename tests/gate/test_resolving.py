@@ -52,7 +52,9 @@ async def resolved(
 
 def reserved(house: House, id: str) -> set[str]:
     connection = sqlite3.connect(house.settings.database)
-    rows = connection.execute("SELECT state FROM reservation WHERE request_id = ?", (id,)).fetchall()
+    rows = connection.execute(
+        "SELECT reservation.state FROM reservation JOIN request USING (number) WHERE id = ?", (id,)
+    ).fetchall()
     connection.close()
     return {state for (state,) in rows}
 

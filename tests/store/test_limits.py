@@ -11,7 +11,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Past, Store, Transaction
-from tests.store.things import DAY, HOUR, NOW, a_bucket, a_request, brought_to, received, sha
+from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha
 
 
 async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
@@ -141,9 +141,11 @@ def about(
     amount: int | None = 500,
     **changes: object,
 ) -> str:
-    request = brought_to(tx, state, **changes)
+    request = received(tx, **changes)
     currency = None if amount is None else "usd"
     tx.note_subject(request.id, customer=customer, object_id=object_id, amount=amount, currency=currency)
+    for step in WAYS[state]:
+        request = tx.move(request, step, at=request.changed_at, event={})
     return request.id
 
 
@@ -235,7 +237,22 @@ async def test_money_that_other_open_requests_want_of_an_object_is_summed(store:
 
 async def test_a_later_look_replaces_what_a_request_is_about(store: Store) -> None:
     id = await store.write(lambda tx: about(tx, State.WAITING, amount=100))
-    await store.write(lambda tx: tx.note_subject(id, customer="cus_1", object_id="ch_1", amount=30, currency="usd"))
+
+    def again(tx: Transaction) -> None:
+        request = tx.request(id)
+        assert request is not None
+        tx.note_subject(id, customer="cus_1", object_id="ch_1", amount=30, currency="usd")
+        tx.move(request, State.APPROVED, at=NOW, event={})
+
+    await store.write(again)
 
     found = await past(store)
     assert (found.waiting_on_object, found.requests_7d_customer) == ({"usd": 30}, 1)
+
+
+async def test_what_a_request_is_about_is_noted_with_a_move_or_not_at_all(store: Store) -> None:
+    id = await store.write(lambda tx: received(tx).id)
+    with pytest.raises(ValueError, match="did not move"):
+        await store.write(lambda tx: tx.note_subject(id, customer="cus_1", object_id=None, amount=None, currency=None))
+
+    assert (await past(store)).requests_7d_customer == 0

@@ -16,8 +16,8 @@ from runplane_mcp.store.base import Store, Transaction
 from tests.store.conftest import STORES
 from tests.store.things import NOW, a_bucket, received
 
-WINDOW_S = 60
-SPAN_MS = 90_000
+#: A window within few short stretches of the store's sums, and one over many long ones; rows lie in and around it.
+WINDOWS_S = (60, 3 * 24 * 3600)
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Row:
     age: int
     waiting: bool
     end: str  # "", "spent" or "released"
+    window: int
 
     @property
     def waits(self) -> bool:
@@ -36,17 +37,19 @@ class Row:
 
     @property
     def counts(self) -> bool:
-        return self.waits or self.age < WINDOW_S * 1000
+        return self.waits or self.age < self.window * 1000
 
 
-rows = st.builds(
-    Row,
-    amount=st.none() | st.integers(min_value=0, max_value=10**12),
-    currency=st.sampled_from(["usd", "eur", "jpy"]),
-    age=st.integers(min_value=-SPAN_MS, max_value=SPAN_MS),
-    waiting=st.booleans(),
-    end=st.sampled_from(["", "spent", "released"]),
-)
+def rows(window: int) -> st.SearchStrategy[Row]:
+    return st.builds(
+        Row,
+        amount=st.none() | st.integers(min_value=0, max_value=10**12),
+        currency=st.sampled_from(["usd", "eur", "jpy"]),
+        age=st.integers(min_value=-window * 1500, max_value=window * 1500),
+        waiting=st.booleans(),
+        end=st.sampled_from(["", "spent", "released"]),
+        window=st.just(window),
+    )
 
 
 def modelled(kept: list[Row]) -> Usage:
@@ -62,14 +65,24 @@ def modelled(kept: list[Row]) -> Usage:
     return Usage(len(counted), totals, sum(row.waits for row in counted), waiting)
 
 
+def counted_in(tx: Transaction, request_id: str, row: Row, where: str) -> None:
+    """Reserves what the row says, in the place of what the request reserved before."""
+    bucket = a_bucket(row.amount, row.currency, bucket=where, window=row.window)
+    tx.reserve(request_id, [bucket], at=NOW - row.age, waiting=row.waiting)
+    if row.end:
+        tx.settle(request_id, release=row.end == "released")
+
+
 @pytest.mark.parametrize("name", sorted(STORES))
 def test_a_sum_is_what_a_plain_list_of_rows_says(name: str, tmp_path: Path) -> None:
     store: Store = STORES[name](tmp_path)
 
     # One store serves all examples: each has a bucket of its own.
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(st.lists(rows, max_size=8), st.data())
-    def check(kept: list[Row], data: st.DataObject) -> None:
+    @given(st.sampled_from(WINDOWS_S), st.data())
+    def check(window: int, data: st.DataObject) -> None:
+        kept = data.draw(st.lists(rows(window), max_size=8))
+        again = data.draw(st.none() | rows(window)) if kept else None
         where = os.urandom(8).hex()
         left_out = data.draw(st.none() | st.integers(min_value=0, max_value=max(0, len(kept) - 1)))
 
@@ -77,15 +90,15 @@ def test_a_sum_is_what_a_plain_list_of_rows_says(name: str, tmp_path: Path) -> N
             ids = []
             for row in kept:
                 request = received(tx)
-                bucket = a_bucket(row.amount, row.currency, bucket=where, window=WINDOW_S)
-                tx.reserve(request.id, [bucket], at=NOW - row.age, waiting=row.waiting)
-                if row.end:
-                    tx.settle(request.id, release=row.end == "released")
+                counted_in(tx, request.id, row, where)
                 ids.append(request.id)
+            if again is not None:
+                counted_in(tx, ids[0], again, where)
             excluding = ids[left_out] if left_out is not None and ids else None
-            return tx.usages([a_bucket(bucket=where, window=WINDOW_S)], NOW, excluding)[0]
+            return tx.usages([a_bucket(bucket=where, window=window)], NOW, excluding)[0]
 
-        counted = [row for number, row in enumerate(kept) if number != left_out]
+        standing = kept if again is None else [again, *kept[1:]]
+        counted = [row for number, row in enumerate(standing) if number != left_out]
         assert runner.run(store.write(work)) == modelled(counted)
 
     with asyncio.Runner() as runner:
