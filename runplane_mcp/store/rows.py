@@ -15,7 +15,6 @@ from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
 
 from runplane_mcp.core.approval import Answer, Person, Role, Vote
-from runplane_mcp.core.canonical import canonical
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
@@ -166,7 +165,7 @@ def row_digest(columns: tuple[str, ...], values: Sequence[Value]) -> str:
         if type(value) is str:
             parts.append(name + quoted(value))
         elif value is not None:
-            parts.append(name + canonical(value).decode("ascii"))
+            parts.append(name + str(value))
     return hashlib.sha256(f"{{{','.join(parts)}}}".encode()).hexdigest()
 
 

@@ -1,8 +1,8 @@
 """Rolling sums and counts that stay quick however many requests there are.
 
-A window of policy time is cut into stretches of two lengths, whose sums triggers keep: a sum over it reads the rows
-of less than one short stretch at its beginning, then short stretches up to the next long one, then long ones. That is some
-hundred rows for a week, however many requests it had. What waits counts as now: it is one sum of its own.
+Policy time is cut into stretches of three lengths, whose sums triggers keep. A sum over a window reads the rows of less
+than one short stretch at its beginning, then short stretches up to where the next longer one begins, and so on: less than a
+hundred sums for a week, however many requests it had. What waits counts as now: it is one sum of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from runplane_mcp.store.triggers import listed_texts
 
 # ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
 
-#: A short stretch is 2^15 milliseconds long (33 seconds), a long one 2^21 (35 minutes).
-SHORT, LONG = 15, 21
+#: How long stretches are, each as a power of two of milliseconds: 66 seconds, 35 minutes, 19 hours.
+SPANS: Final = (16, 21, 26)
+_SPANS: Final = ", ".join(str(span) for span in SPANS)
 _WAITING: Final = 0
 #: So many buckets in one statement: SQLite takes 500 selects in one union.
 MOST_AT_ONCE: Final = 100
@@ -55,7 +56,7 @@ TABLES: Final = (
     f"""
     CREATE TABLE subtotal (
       bucket INTEGER NOT NULL,
-      span INTEGER NOT NULL CHECK (span IN ({_WAITING}, {SHORT}, {LONG})),
+      span INTEGER NOT NULL CHECK (span IN ({_WAITING}, {_SPANS})),
       stretch INTEGER NOT NULL,
       currency TEXT NOT NULL,
       count INTEGER NOT NULL CHECK (count >= 0),
@@ -68,7 +69,7 @@ TABLES: Final = (
     CREATE TABLE tally (
       principal TEXT NOT NULL,
       what TEXT NOT NULL CHECK (what IN ('asked', 'refused')),
-      span INTEGER NOT NULL CHECK (span IN ({SHORT}, {LONG})),
+      span INTEGER NOT NULL CHECK (span IN ({_SPANS})),
       stretch INTEGER NOT NULL,
       count INTEGER NOT NULL CHECK (count > 0),
       PRIMARY KEY (principal, what, span, stretch)
@@ -112,7 +113,7 @@ def _kept() -> list[str]:
     ):
         for which, condition, places in (
             ("waiting", f"{row}.state = 'waiting'", [(_WAITING, "0")]),
-            ("in_time", f"{row}.state <> 'waiting'", [(span, f"{row}.at >> {span}") for span in (SHORT, LONG)]),
+            ("in_time", f"{row}.state <> 'waiting'", [(span, f"{row}.at >> {span}") for span in SPANS]),
         ):
             made.append(
                 f"CREATE TRIGGER reservation_{event}_{row.lower()}_{which} AFTER {event.upper()} ON reservation"
@@ -122,7 +123,7 @@ def _kept() -> list[str]:
 
 
 def _tallied(what: str) -> str:
-    values = ", ".join(f"(NEW.principal, '{what}', {span}, NEW.policy_at >> {span}, 1)" for span in (SHORT, LONG))
+    values = ", ".join(f"(NEW.principal, '{what}', {span}, NEW.policy_at >> {span}, 1)" for span in SPANS)
     return (
         "INSERT INTO tally (principal, what, span, stretch, count)"
         f" VALUES {values} ON CONFLICT DO UPDATE SET count = count + 1;"
@@ -135,7 +136,7 @@ def tallied_before() -> list[str]:
         "INSERT INTO tally (principal, what, span, stretch, count)"
         f" SELECT principal, '{what}', {span}, policy_at >> {span}, count(*) FROM request{which} GROUP BY 1, 4"
         for what, which in (("asked", ""), ("refused", f" WHERE state IN ({REFUSED})"))
-        for span in (SHORT, LONG)
+        for span in SPANS
     ]
 
 
@@ -158,26 +159,39 @@ def _usages(count: int) -> str:
         f" ?{3 * place + 4}"
         for place in range(count)
     )
-    short, long = f"since >> {SHORT}", f"since >> {LONG}"
+    stretches = "".join(
+        f"""
+        SELECT place, 0, currency, sum(count), sum(amount) FROM wanted
+        JOIN subtotal ON bucket = id AND span = {span} AND {stretches} GROUP BY 1, 3
+        UNION ALL"""
+        for span, stretches in _stretches("since")
+    )
     return f"""
     WITH wanted (place, id, since) AS MATERIALIZED ({wanted})
     SELECT place, 1, currency, count, amount FROM wanted JOIN subtotal ON bucket = id AND span = {_WAITING}
-    UNION ALL
-    SELECT place, 0, currency, count, amount FROM wanted
-    JOIN subtotal ON bucket = id AND span = {LONG} AND stretch > {long}
-    UNION ALL
-    SELECT place, 0, currency, count, amount FROM wanted
-    JOIN subtotal ON bucket = id AND span = {SHORT} AND stretch > {short}
-    AND stretch < ({long}) + 1 << {LONG - SHORT}
-    UNION ALL
+    UNION ALL {stretches}
     SELECT place, 0, iif(state = 'spent', currency, ''), count(*), sum(iif(state = 'spent', amount, 0)) FROM wanted
-    JOIN reservation ON bucket = id AND state <> 'waiting' AND at > since AND at < ({short}) + 1 << {SHORT}
-    GROUP BY 1, 3
+    JOIN reservation ON bucket = id AND state <> 'waiting' AND {_rows("at", "since")} GROUP BY 1, 3
     UNION ALL
     SELECT place, state = 'waiting', iif(state = 'released', '', currency), -1, -iif(state = 'released', 0, amount)
     FROM wanted JOIN reservation ON bucket = id AND number = (SELECT number FROM request WHERE request.id = ?1)
     AND (state = 'waiting' OR at > since)
     """
+
+
+def _rows(column: str, since: str) -> str:
+    """The rows of a window that lie before its first whole stretch, and can be in no sum."""
+    return f"{column} > {since} AND {column} < ({since} >> {SPANS[0]}) + 1 << {SPANS[0]}"
+
+
+def _stretches(since: str) -> list[tuple[int, str]]:
+    """Of each span the stretches that the rest of the window is made of: the whole ones up to where the first whole longer
+    one begins, of the longest all. It has no end: what lies in the future counts too."""
+    found = []
+    for span, longer in zip(SPANS, (*SPANS[1:], None), strict=True):
+        end = "" if longer is None else f" AND stretch < ({since} >> {longer}) + 1 << {longer - span}"
+        found.append((span, f"stretch > {since} >> {span}{end}"))
+    return found
 
 
 class _Sum:
@@ -225,11 +239,7 @@ def usages(
 def count_since(what: str, principal: str, since: str) -> str:
     """SQL for how many requests of a principal came after a time: `asked`, or of them `refused`."""
     of_these = f" AND state IN ({REFUSED})" if what == "refused" else ""
-    short, long = f"{since} >> {SHORT}", f"{since} >> {LONG}"
     tally = f"SELECT coalesce(sum(count), 0) FROM tally WHERE principal = {principal} AND what = '{what}'"
-    return (
-        f"(SELECT count(*) FROM request WHERE principal = {principal}{of_these}"
-        f" AND policy_at > {since} AND policy_at < ({short}) + 1 << {SHORT})"
-        f" + ({tally} AND span = {LONG} AND stretch > {long})"
-        f" + ({tally} AND span = {SHORT} AND stretch > {short} AND stretch < ({long}) + 1 << {LONG - SHORT})"
-    )
+    first = f"(SELECT count(*) FROM request WHERE principal = {principal}{of_these} AND {_rows('policy_at', since)})"
+    rest = [f"({tally} AND span = {span} AND {stretches})" for span, stretches in _stretches(since)]
+    return " + ".join((first, *rest))

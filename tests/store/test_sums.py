@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.store.schema import migrate
-from runplane_mcp.store.sums import LONG, REFUSED, SHORT, usages
+from runplane_mcp.store.sums import REFUSED, SPANS, usages
 from tests.store.things import DAY, NOW, a_bucket
 
 _SUMS = "SELECT bucket, span, stretch, currency, count, amount FROM subtotal WHERE count > 0 ORDER BY 1, 2, 3, 4"
+_ALL_SPANS = " UNION ".join(f"SELECT {span} AS span" for span in (0, *SPANS))
 _SAID = f"""
 SELECT bucket, span, stretch, currency, count(*), sum(amount) FROM (
   SELECT bucket, span, iif(span = 0, 0, at >> span) AS stretch,
   iif(state = 'released' OR amount IS NULL, '', currency) AS currency,
   iif(state = 'released' OR amount IS NULL, 0, amount) AS amount
-  FROM reservation JOIN (SELECT 0 AS span UNION SELECT {SHORT} UNION SELECT {LONG}) ON (span = 0) = (state = 'waiting')
+  FROM reservation JOIN ({_ALL_SPANS}) ON (span = 0) = (state = 'waiting')
 ) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
@@ -114,4 +115,4 @@ def test_tallies_count_what_came_and_what_was_refused(connection: sqlite3.Connec
 
     tallies = connection.execute("SELECT what, span, sum(count) FROM tally GROUP BY 1, 2 ORDER BY 1, 2").fetchall()
     refused = connection.execute(f"SELECT count(*) FROM request WHERE state IN ({REFUSED})").fetchone()[0]
-    assert tallies == [("asked", SHORT, 3), ("asked", LONG, 3), ("refused", SHORT, refused), ("refused", LONG, refused)]
+    assert tallies == [*(("asked", span, 3) for span in SPANS), *(("refused", span, refused) for span in SPANS)]
