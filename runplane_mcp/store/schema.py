@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from runplane_mcp.core.approval import Answer, Role
@@ -24,8 +24,10 @@ from runplane_mcp.store.triggers import listed_texts, transition_trigger, trigge
 APPLICATION_ID: Final = 0x52504C4E
 
 
-#: In an index and in the queries that use it the same words must stand.
-UNFINISHED: Final = f"state IN ({listed_texts(state for state in State if state in TRANSITIONS)})"
+_OPEN: Final = [state for state in State if state in TRANSITIONS]
+#: In an index and in the queries that use it the same words must stand. No list where a row is written: for each list of
+#: more than two, SQLite makes a table in memory first, at every row.
+UNFINISHED: Final = "(" + " OR ".join(f"state = '{state}'" for state in _OPEN) + ")"
 REFUSED: Final = f"state IN ({sums.REFUSED})"
 #: Final requests that say something to whoever asks for the same again: the rest is simply decided again.
 ANSWERING: Final = (
@@ -39,14 +41,23 @@ BINDING: Final = (
 )
 #: The policy time of a request's latest change.
 CHANGED_POLICY_AT: Final = "changed_at + policy_at - created_at"
+
+
+def _when(states: Iterable[State], then: str) -> str:
+    return " ".join(f"WHEN '{state}' THEN {then}" for state in states)
+
+
 #: What a request says to whoever asks for the same: that it is `open`, or how it ended; null where it says nothing.
-SAYS: Final = (
-    f"CASE WHEN {UNFINISHED} THEN 'open'"
-    f" WHEN state IN ({listed_texts([State.SUCCEEDED, State.DENIED, State.REPLACED])}) THEN state"
-    " WHEN state = 'failed' AND (effect_id IS NOT NULL OR round > 0) THEN state END"
+SAYS: Final = " ".join(
+    (
+        "CASE state",
+        _when(_OPEN, then="'open'"),
+        _when((State.SUCCEEDED, State.DENIED, State.REPLACED), then="state"),
+        "WHEN 'failed' THEN CASE WHEN effect_id IS NOT NULL OR round > 0 THEN state END END",
+    )
 )
 #: The order among those that say the same: of what is open by when it came, of the rest by when it ended.
-SAYS_SINCE: Final = f"CASE WHEN {UNFINISHED} THEN number ELSE {CHANGED_POLICY_AT} END"
+SAYS_SINCE: Final = f"CASE state {_when(_OPEN, then='number')} ELSE {CHANGED_POLICY_AT} END"
 #: How the result of a request reaches its agent after its call: once.
 DELIVERED: Final = f"how IN ({listed_texts([How.RESULT, How.SEEN])})"
 
@@ -162,10 +173,10 @@ _TABLES = (
       replaced_by TEXT REFERENCES request (id)
     ) STRICT
     """,
-    f"CREATE INDEX request_unfinished ON request (number) WHERE {UNFINISHED}",
+    f"CREATE INDEX request_unfinished ON request (number) WHERE state IN ({listed_texts(_OPEN)})",
     *(
         f"CREATE INDEX request_same_{form}_open ON request (same_{form}, number)"
-        f" WHERE {UNFINISHED} AND same_{form} IS NOT NULL"
+        f" WHERE state IN ({listed_texts(_OPEN)}) AND same_{form} IS NOT NULL"
         for form in Form
     ),
     *(
@@ -289,6 +300,8 @@ def _first(connection: sqlite3.Connection) -> None:
 
 
 _SECOND = (
+    "DROP INDEX request_unfinished",
+    f"CREATE INDEX request_unfinished ON request (number) WHERE {UNFINISHED}",
     # One index for each form in the place of two on some of the rows: whether a row was, and is, one of those cost more
     # at each move of a request than all the rest of it.
     *(f"DROP INDEX request_same_{form}{end}" for form in Form for end in ("", "_open")),

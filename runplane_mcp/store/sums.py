@@ -20,7 +20,7 @@ from runplane_mcp.store.triggers import listed_texts
 
 #: How long stretches are, each as a power of two of milliseconds: 66 seconds, 35 minutes, 19 hours.
 SPANS: Final = (16, 21, 26)
-_SPANS: Final = ", ".join(str(span) for span in SPANS)
+_SPANS: Final = " OR ".join(f"span = {span}" for span in SPANS)
 _WAITING: Final = 0
 #: So many buckets in one statement: SQLite takes 500 selects in one union.
 MOST_AT_ONCE: Final = 100
@@ -45,7 +45,7 @@ TABLES: Final = (
       at INTEGER NOT NULL,
       currency TEXT CHECK (currency <> ''),
       amount INTEGER CHECK (abs(amount) <= {LARGEST_AMOUNT}),
-      state TEXT NOT NULL CHECK (state IN ('waiting', 'spent', 'released')),
+      state TEXT NOT NULL CHECK (state = 'waiting' OR state = 'spent' OR state = 'released'),
       PRIMARY KEY (number, bucket),
       CHECK ((currency IS NULL) = (amount IS NULL))
     ) STRICT, WITHOUT ROWID
@@ -56,7 +56,7 @@ TABLES: Final = (
     f"""
     CREATE TABLE subtotal (
       bucket INTEGER NOT NULL,
-      span INTEGER NOT NULL CHECK (span IN ({_WAITING}, {_SPANS})),
+      span INTEGER NOT NULL CHECK (span = {_WAITING} OR {_SPANS}),
       stretch INTEGER NOT NULL,
       currency TEXT NOT NULL,
       count INTEGER NOT NULL CHECK (count >= 0),
@@ -69,7 +69,7 @@ TABLES: Final = (
     CREATE TABLE tally (
       principal TEXT NOT NULL,
       what TEXT NOT NULL CHECK (what IN ('asked', 'refused')),
-      span INTEGER NOT NULL CHECK (span IN ({_SPANS})),
+      span INTEGER NOT NULL CHECK ({_SPANS}),
       stretch INTEGER NOT NULL,
       count INTEGER NOT NULL CHECK (count > 0),
       PRIMARY KEY (principal, what, span, stretch)
