@@ -65,6 +65,14 @@ class FirstSend(Lease):
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """Stripe's object as it is kept, without its secrets, and as it came."""
+
+    kept: Mapping[str, Json]
+    whole: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Executor:
     """Executes for one gate process. `owner` is what its leases name; `probe` hears the named points it passes."""
 
@@ -103,11 +111,11 @@ class Executor:
             passed.append(boot_ms - request.first_attempt_boot_ms)
         return max(passed) < SAFE_REPEAT_MS
 
-    async def run(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Mapping[str, object] | None]:
+    async def run(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Result | None]:
         """Sends an executing request of ours until something is certain or enough was tried. `fresh`: no send of it was
         ever made, so that a connection that was never opened proves that nothing happened.
 
-        Returns the request as it now stands and, for a success, Stripe's object as it came.
+        Returns the request as it now stands and, for a success, Stripe's object.
         """
         operation = self._operation(request)
         nothing_left = fresh
@@ -120,7 +128,7 @@ class Executor:
             self.probe("execute.after_send")
             sends += 1
             if isinstance(answer, Done):
-                return await self._succeeded(request, answer.body, answer.request_id), answer.body
+                return await self._succeeded(request, answer.body, answer.request_id)
             if isinstance(answer, Refused):
                 if nothing_left:
                     return await self._failed(request, answer.failure), None
@@ -139,7 +147,7 @@ class Executor:
                 # Stripe keeps no keys for a DELETE: look before repeating it.
                 found = await self._evidence(request, operation)
                 if isinstance(found, Proven):
-                    return await self._succeeded(request, found.body, None), found.body
+                    return await self._succeeded(request, found.body, None)
                 if not isinstance(found, Absent):
                     return await self._outcome_unknown(request), None
             claimed = await self._next_attempt(request)
@@ -159,9 +167,9 @@ class Executor:
         found = await self._evidence(request, operation)
         if isinstance(found, Proven):
             if request.state is State.OUTCOME_UNKNOWN:
-                return await self._succeeded(request, found.body, None)
+                return (await self._succeeded(request, found.body, None))[0]
             claimed = await self._next_attempt(request, to_send=False)
-            return await self._succeeded(claimed or request, found.body, None)
+            return (await self._succeeded(claimed or request, found.body, None))[0]
         safe = await self.store.read(
             lambda reader: self._was_decided(reader, request) and self.safe_to_send(reader, request)
         )
@@ -267,15 +275,16 @@ class Executor:
 
     async def _succeeded(
         self, request: ActionRequest, body: Mapping[str, object], stripe_request_id: str | None
-    ) -> ActionRequest:
+    ) -> tuple[ActionRequest, Result | None]:
         raw = body.get("id")
         object_id = raw if isinstance(raw, str) and redact_text(raw) == raw else None
-        kept = redact(body, opens=self._operation(request).secret_answer)
+        redacted = redact(body, opens=self._operation(request).secret_answer)
+        kept = redacted if isinstance(redacted, Mapping) else None
 
         def record(tx: Transaction) -> ActionRequest:
             if request.kind is Kind.WRITE:
                 tx.settle(request.id, release=False)
-                if isinstance(kept, Mapping):
+                if kept is not None:
                     tx.set_result(request.id, kept)
             return tx.move(
                 request,
@@ -290,7 +299,7 @@ class Executor:
 
         done = await self.store.write(record)
         self.probe("execute.recorded")
-        return done
+        return done, Result(kept, body) if kept is not None else None
 
     async def _failed(self, request: ActionRequest, failure: Failure) -> ActionRequest:
         def record(tx: Transaction) -> ActionRequest:
@@ -347,7 +356,7 @@ class Executor:
             return await self._failed(request, Failure("stripe.no_answer", "Stripe gave no usable answer."))
         found = await self._evidence(request, operation)
         if isinstance(found, Proven):
-            return await self._succeeded(request, found.body, None)
+            return (await self._succeeded(request, found.body, None))[0]
         return await self._outcome_unknown(request)
 
     async def _outcome_unknown(self, request: ActionRequest) -> ActionRequest:

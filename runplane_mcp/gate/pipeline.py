@@ -40,7 +40,7 @@ from runplane_mcp.gate.answer_secrets import HANDED_OVER, never_held, secret_of,
 from runplane_mcp.gate.attempts import received_from, unnamed
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
-from runplane_mcp.gate.execution import Executor, failure_event
+from runplane_mcp.gate.execution import Executor, Result, failure_event
 from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
@@ -259,11 +259,15 @@ class Gate:
             return await self._answered(decided)
 
         # 7 execute and 8 record the outcome.
-        body = None
-        if decided.request.state is State.EXECUTING:
-            _, body = await self.execute(decided.request, fresh=True)
-        view = await self.get(request.principal, decided.request.id)
-        return with_secret(view, classified.operation, body, opens=classified.operation.secret_answer)
+        now, result = decided.request, None
+        if now.state is State.EXECUTING:
+            now, result = await self.execute(now, fresh=True)
+        if now.final and not owed(now) and (result is not None or now.state is not State.SUCCEEDED):
+            view = view_of(now, result.kept if result is not None else None)
+        else:
+            view = await self.get(request.principal, now.id)
+        whole = result.whole if result is not None else None
+        return with_secret(view, classified.operation, whole, opens=classified.operation.secret_answer)
 
     async def _handing_over(self, view: RequestView) -> RequestView:
         """`view`, and where it holds a secret only once it is durable that the secret was handed over."""
@@ -413,12 +417,13 @@ class Gate:
         started[:] = [decided.id]
         if decided.state is not State.EXECUTING:
             return view_of(decided)
-        finished, body = await self.execute(decided, fresh=True)
+        finished, result = await self.execute(decided, fresh=True)
         opens = operation.judged and (operation.secret_answer or effect.facts.get("gives_access") is True)
-        result = redact(body, opens=operation.secret_answer)
-        view = view_of(finished, result if isinstance(result, Mapping) else None)
+        if result is None:
+            return view_of(finished)
         # What the policy let be read may be read; all other secrets that happen to stand in answers may not.
-        return with_secret(view, operation, body, opens=True) if opens else view
+        view = view_of(finished, result.kept)
+        return with_secret(view, operation, result.whole, opens=True) if opens else view
 
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         identity, operation = await self._identity_or_none(error), self.catalog.by_id(submission.operation_id)
@@ -447,10 +452,8 @@ class Gate:
 
     # ── executing, and what the completer shares with it ──────────────────────────────────────────────────────────
 
-    async def execute(
-        self, request: ActionRequest, *, fresh: bool
-    ) -> tuple[ActionRequest, Mapping[str, object] | None]:
-        """Runs an executing request of ours to an end, and tells whoever waits."""
+    async def execute(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Result | None]:
+        """Runs an executing request of ours to an end, and tells whoever waits. Also gives Stripe's object."""
         self._running.add(request.id)
         try:
             return await self.executor.run(request, fresh=fresh)

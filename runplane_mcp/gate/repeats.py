@@ -33,6 +33,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import find
 from runplane_mcp.store.base import Reader, Repeat, Transaction
 
+_NOTHING = Earlier()
 _NAME_ANOTHER = "Leave `repeat_of` out, or name the finished request that this one repeats."
 
 
@@ -64,12 +65,16 @@ def asked_before(
                 )
             _note(tx, request, bound.request, How.KEY, clock)
             return Taken(bound.request, How.KEY)
-    kind = repeating(classified, effect_of(classified, {}).facts)
     if request.same_asked is None:
         return None
     asked = tx.all_earlier({Form.ASKED: request.same_asked})
     earlier = _without_lapsed(tx, asked[Form.ASKED], clock)
-    found = stands_for(earlier, kind, now=clock.policy(), window=policy.repeat_window, repeats=_named_id(tx, request))
+    found = None
+    if earlier != _NOTHING:
+        kind = repeating(classified, effect_of(classified, {}).facts)
+        found = stands_for(
+            earlier, kind, now=clock.policy(), window=policy.repeat_window, repeats=_named_id(tx, request)
+        )
     if found is None:
         _check_named(tx, request)
         return None

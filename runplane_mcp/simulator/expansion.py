@@ -40,8 +40,7 @@ EXPANDABLE: Mapping[str, frozenset[str]] = {
         "line_item": "discounts",
         "payment_intent": "customer latest_charge on_behalf_of payment_method review",
         "payment_method": "customer",
-        "payout": "balance_transaction destination failure_balance_transaction original_payout"
-        " reversed_by",
+        "payout": "balance_transaction destination failure_balance_transaction original_payout reversed_by",
         "price": "product",
         "product": "default_price",
         "promotion_code": "customer promotion.coupon",
