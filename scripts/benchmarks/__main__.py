@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import classifying, deciding, house, pure, stdio, writes
+from . import classifying, deciding, growth, house, pure, stdio, writes
 from .figures import IN_MEMORY, Results, file_system, machine, show
 
 
@@ -20,19 +20,22 @@ def main() -> None:
         description="Measures Runplane on this machine. Compare figures of one run; other programs disturb them.",
     )
     parser.add_argument("--quick", action="store_true", help="a short form: fewer rounds of everything")
+    parser.add_argument(
+        "--million", action="store_true", help="also after a million requests: some minutes, 6 GB of disk"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON value on stdout and nothing else")
     parser.add_argument("--folder", type=Path, help="where to measure; the default is a temporary folder on a disk")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="runplane-bench-", dir=given.folder or _on_disk()) as made:
-        results = asyncio.run(_measure(Path(made), quick=given.quick))
+        results = asyncio.run(_measure(Path(made), quick=given.quick, million=given.million))
     if given.json:
         print(json.dumps(results.as_json(), indent=2, ensure_ascii=False))
     else:
         show(results)
 
 
-async def _measure(folder: Path, *, quick: bool) -> Results:
+async def _measure(folder: Path, *, quick: bool, million: bool) -> Results:
     results = Results(machine(folder))
     with house.simulator(folder / "world") as base:
         _say("the core")
@@ -40,6 +43,9 @@ async def _measure(folder: Path, *, quick: bool) -> Results:
         classifying.measure(results, n=500 if quick else 5_000, starts=5 if quick else 20)
         _say("the gate alone")
         await deciding.measure(results, folder / "gate", base, n=200 if quick else 2_000)
+        for earlier in (10_000 if quick else 100_000, *((1_000_000,) if million else ())):
+            _say(f"the gate alone after {earlier:,} requests")
+            await growth.measure(results, folder / f"after-{earlier}", base, earlier=earlier, n=200 if quick else 1_000)
         _say("whole writes")
         await writes.measure(results, folder / "writes", base, n=100 if quick else 500)
     _say("calls over stdio, cold starts, memory")

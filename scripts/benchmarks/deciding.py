@@ -47,7 +47,7 @@ async def _reads(results: Results, folder: Path, base: str, *, n: int) -> None:
         passed.clear()
         alone = await rounds.run(look, n=n)
     # Right before the send is right after the commit that allows it.
-    decided = _between(passed, "begun", "execute.before_send")
+    decided = between(passed, "begun", "execute.before_send")
     results.took(GROUP, "balance, call to durable decision (one commit)", decided)
     results.took(GROUP, "balance, whole call with its outcome recorded (two commits)", alone.each)
 
@@ -83,17 +83,19 @@ async def _allowed(results: Results, folder: Path, base: str, *, n: int) -> Figu
         laps.store.clear()
         alone, points = await _refunds(gate, laps, rounds, n=n)
         transactions = _decisions(laps.store)
+        statements = await _statements(gate, laps, rounds)
         many, many_points = await _refunds(gate, laps, rounds, n=2 * n, at_once=AT_ONCE)
 
-    received, decided = "submit.received", "submit.decided"
-    decision = results.took(GROUP, "refund, the decision transaction", _between(points, received, decided))
+    received, decided = house.DECISION
+    decision = results.took(GROUP, "refund, the decision transaction", between(points, received, decided))
+    results.counted(GROUP, "  of that, SQL statements, triggers left out", statements, "", 1)
     results.took(GROUP, "  of that, processor time before the commit", [each.processor for each in transactions])
     results.took(GROUP, "  of that, the commit with its flush to the disk", [each.commit for each in transactions])
-    results.took(GROUP, "refund, call to durable decision (two commits)", _between(points, "begun", decided))
+    results.took(GROUP, "refund, call to durable decision (two commits)", between(points, "begun", decided))
     results.took(GROUP, "refund, whole call with its outcome recorded (three commits)", alone.each)
     results.counted(GROUP, "refund, processor time of a whole call", alone.processor / n * 1e3, "ms", n)
     at_once = f"{AT_ONCE} at once: refund"
-    results.took(GROUP, f"{at_once}, the decision transaction", _between(many_points, received, decided))
+    results.took(GROUP, f"{at_once}, the decision transaction", between(many_points, received, decided))
     results.took(GROUP, f"{at_once}, whole call with its outcome recorded", many.each)
     results.counted(GROUP, f"{at_once}s a second, outcomes recorded", many.per_second, "/s", len(many.each))
     return decision
@@ -113,7 +115,15 @@ async def _refunds(
     return await rounds.run(refund, n=n, at_once=at_once), passed
 
 
-def _between(passed: list[dict[str, float]], start: str, end: str) -> list[float]:
+async def _statements(gate: Gate, laps: house.Laps, rounds: Rounds) -> int:
+    """How many the second of a refund's three transactions has."""
+    with house.statements(gate) as seen:
+        await _refunds(gate, laps, rounds, n=1)
+    begun = [place for place, sql in enumerate(seen) if sql.startswith("BEGIN")]
+    return begun[2] - begun[1]
+
+
+def between(passed: list[dict[str, float]], start: str, end: str) -> list[float]:
     return [points[end] - points[start] for points in passed]
 
 

@@ -33,6 +33,9 @@ from runplane_mcp.stripe_api.client import Answer, StripeConnection
 #: refunds come one an hour, as the policy's limits allow, and payouts always come at night.
 REFUNDS, PAYOUTS = 12 * 60_000, 24 * 3_600_000
 NIGHT = "2026-03-03T02:00"
+DATABASE = "runplane.db"
+#: Between these points lies the decision transaction.
+DECISION = ("submit.received", "submit.decided")
 #: How many payments the rounds take in turns.
 PAYMENTS = len(SEED.payment_intents_235)
 
@@ -129,11 +132,14 @@ def simulator(home: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def gate(folder: Path, connection: StripeConnection, clock: RunningClock, laps: Laps) -> AsyncIterator[Gate]:
-    """A gate with the policy that comes with Runplane, without the completer: nothing but the rounds runs."""
+async def gate(
+    folder: Path, connection: StripeConnection, clock: RunningClock, laps: Laps, *, text: str | None = None
+) -> AsyncIterator[Gate]:
+    """A gate with the policy that comes with Runplane, or with `text`, without the completer: nothing but the rounds
+    runs."""
     catalog = load_catalog()
     policies = Policies(catalog)
-    text = default_policy_text()
+    text = default_policy_text() if text is None else text
     policies.compile(text, file="policies.yaml")
     known = await connection.identity()
 
@@ -160,7 +166,29 @@ async def gate(folder: Path, connection: StripeConnection, clock: RunningClock, 
 
 def _store(folder: Path, laps: Laps) -> SqliteStore:
     folder.mkdir(parents=True)
-    return open_store(folder / "runplane.db", probe=laps.probe)
+    return open_store(folder / DATABASE, probe=laps.probe)
+
+
+@contextmanager
+def statements(gate: Gate) -> Iterator[list[str]]:
+    """The SQL that the gate's writing connection runs meanwhile, triggers left out. It takes time: nothing else is measured
+    beside it."""
+    store = gate.store
+    if not isinstance(store, SqliteStore):
+        raise TypeError("only the SQLite store has statements")
+    seen: list[str] = []
+    connection = store._writer._connection
+
+    def ran(sql: str) -> None:
+        # A trigger's comes as a comment, and the statement itself once more behind each of its triggers.
+        if not sql.startswith("--") and (not seen or sql != seen[-1]):
+            seen.append(sql)
+
+    connection.set_trace_callback(ran)
+    try:
+        yield seen
+    finally:
+        connection.set_trace_callback(None)
 
 
 def connection(base: str, kind: type[StripeConnection] = StripeConnection) -> StripeConnection:
