@@ -2,8 +2,8 @@
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
-every payload against its commitment; the tables and triggers themselves. Not checked: reservations, subjects and mentions,
-which hold no evidence, and signatures, which whoever relies on one checks.
+every payload against its commitment; the tables and triggers themselves. Not checked: reservations and their sums, what
+requests are about and mentions, which hold no evidence, and signatures, which whoever relies on one checks.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.

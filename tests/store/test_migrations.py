@@ -1,0 +1,84 @@
+"""A store that an earlier program made, brought up to this one's schema with all that it holds."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from runplane_mcp.core.decision import Usage
+from runplane_mcp.core.merkle import Frontier
+from runplane_mcp.core.repeats import Form
+from runplane_mcp.core.request import ActionRequest, State
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.files import connect, connect_for_reading, make_file
+from runplane_mcp.store.schema import VERSION, expected_form, form_of, migrate
+from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.transaction import SqliteTransaction
+from runplane_mcp.store.verify import verify
+from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha
+
+STATES = (State.SUCCEEDED, State.WAITING, State.DENIED, State.BLOCKED)
+
+
+def made_by_the_first(path: Path) -> dict[State, ActionRequest]:
+    """A store in the first version with a request in each of STATES, about one object, in one bucket. It has the
+    requests by methods whose tables are the same in both versions, the rest as the first one wrote it."""
+    make_file(path)
+    with closing(connect(path, 1000)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        migrate(connection, 0, to=1)
+        tx = SqliteTransaction(connection, path, Frontier(), 0)
+        made = {}
+        for state in STATES:
+            request = brought_to(tx, state, same_asked=sha(f"the same, {state}"))
+            tx.add_decision(a_decision(request))
+            made[state] = request
+            connection.execute(
+                "INSERT INTO subject VALUES (?, 'cus_1', 'ch_1', 500, 'usd', ?)", (request.id, request.policy_at)
+            )
+            waits = "waiting" if state is State.WAITING else "spent" if state is State.SUCCEEDED else "released"
+            connection.execute(
+                "INSERT INTO reservation VALUES (?, ?, ?, ?, 'usd', 500, ?)",
+                (request.id, a_bucket().key, a_bucket().bucket, NOW - HOUR // 2, waits),
+            )
+        tx.finish()
+        connection.execute(
+            "UPDATE head SET size = ?, frontier = ?, root = ?, newest_at = ?",
+            (tx.frontier.size, b"".join(tx.frontier.hashes), tx.frontier.root(), tx.newest_at),
+        )
+        connection.execute("COMMIT")
+    return made
+
+
+async def test_a_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "runplane.db"
+    made = made_by_the_first(path)
+    assert verify(path).ok
+
+    store = open_store(path)
+
+    def look(reader: Reader) -> None:
+        [usage] = reader.usages([a_bucket()], NOW)
+        past = reader.past(principal="stdio", customer="cus_1", object_id="ch_1", now=NOW)
+
+        assert usage == Usage(4, {"usd": 1000}, 1, {"usd": 500})
+        assert (past.requests_24h_agent, past.refused_24h_agent, past.requests_7d_customer) == (4, 2, 4)
+        assert (past.denied_24h_object, past.waiting_on_object) == (1, {"usd": 500})
+        for state, request in made.items():
+            earlier = reader.earlier(Form.ASKED, sha(f"the same, {state}"))
+            found = [each for each in (earlier.open, earlier.refused, earlier.ended) if each is not None]
+            assert found == ([] if state is State.BLOCKED else [request])
+        assert [each.id for each in reader.unfinished()] == [made[State.WAITING].id]
+
+    await store.read(look)
+    moved = await store.write(lambda tx: tx.move(made[State.WAITING], State.APPROVED, at=NOW, event={}))
+    await store.write(lambda tx: tx.settle(moved.id, release=True))
+    [after] = await store.read(lambda reader: reader.usages([a_bucket()], NOW))
+    await store.close()
+
+    assert after == Usage(4, {"usd": 500})
+    assert verify(path).ok
+    with closing(connect_for_reading(path)) as connection:
+        assert form_of(connection) == expected_form(VERSION)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
