@@ -284,3 +284,48 @@ def test_a_wrong_destination_is_refused(http: httpx2.Client, change: dict[str, A
 
     assert post(http, DESTINATIONS, {**right, **change})[0] == 400
     assert post(http, DESTINATIONS, right)[0] == 200
+
+
+INTENTS = "/v2/money_management/payout_intents"
+
+
+def test_an_intent_pays_when_it_is_confirmed(http: httpx2.Client, clock: Clock) -> None:
+    waiting = post(http, INTENTS, asked(confirmation_method="manual"))[1]
+    before = balance(http)
+    going = post(http, f"{INTENTS}/{waiting['id']}/confirm", {})[1]
+
+    assert (waiting["status"], waiting["next_action"]["type"]) == ("requires_action", "confirm")
+    assert (before, going["status"]) == ((SEED.financial_account_usd, 0), "processing")
+    assert balance(http) == (SEED.financial_account_usd - 10_000, 10_000)
+    payment = http.get(f"{PAYMENTS}/{going['latest_payout']['outbound_payment']}").json()
+    assert (payment["payout_intent"], payment["amount"]["value"]) == (waiting["id"], 10_000)
+    clock.now += DAY
+    assert http.get(f"{INTENTS}/{waiting['id']}").json()["status"] == "posted"
+    for door in ("confirm", "cancel"):
+        assert post(http, f"{INTENTS}/{waiting['id']}/{door}", {})[0] == 400
+
+
+def test_an_intent_pays_by_itself_at_once_or_on_its_day(http: httpx2.Client, clock: Clock) -> None:
+    now = post(http, INTENTS, asked(300))[1]
+    later = post(http, INTENTS, asked(500, schedule_options={"execute_on": "2030-01-01"}))[1]
+
+    assert (now["status"], later["status"]) == ("processing", "pending")
+    assert balance(http)[0] == SEED.financial_account_usd - 300
+    clock.now = 1_893_456_000
+    assert http.get(f"{INTENTS}/{later['id']}").json()["status"] == "processing"
+    assert balance(http)[0] == SEED.financial_account_usd - 800
+
+
+def test_an_intent_without_money_waits_and_a_canceled_one_gives_it_back(http: httpx2.Client) -> None:
+    short = post(http, INTENTS, asked(SEED.financial_account_usd + 1))[1]
+    going = post(http, INTENTS, asked())[1]
+    changed = post(http, f"{INTENTS}/{short['id']}", {"to": {"recipient": SEED.connected_account_new}})[1]
+    gone = post(http, f"{INTENTS}/{going['id']}/cancel", {})[1]
+
+    assert short["next_action"]["handle_failure"] == {"failure_reason": "insufficient_funds"}
+    assert changed["to"]["recipient"] == SEED.connected_account_new
+    assert (gone["status"], balance(http)) == ("canceled", (SEED.financial_account_usd, 0))
+    assert post(http, f"{INTENTS}/{going['id']}/cancel", {})[1]["error"]["type"] == "already_canceled"
+    assert post(http, f"{INTENTS}/{short['id']}/cancel", {})[1]["status"] == "canceled"
+    assert post(http, INTENTS, asked(to={"recipient": "acct_nobody"}))[0] == 400
+    assert len(http.get(INTENTS).json()["data"]) == 2

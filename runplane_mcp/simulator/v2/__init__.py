@@ -6,11 +6,19 @@ from runplane_mcp.simulator.v2 import (
     event_destinations,
     financial_accounts,
     outbound_payments,
+    payout_intents,
 )
 
 ROUTES = tuple(
     route
-    for resource in (core_accounts, core_events, event_destinations, financial_accounts, outbound_payments)
+    for resource in (
+        core_accounts,
+        core_events,
+        event_destinations,
+        financial_accounts,
+        outbound_payments,
+        payout_intents,
+    )
     for route in resource.ROUTES
 )
 

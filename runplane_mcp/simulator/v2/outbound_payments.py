@@ -23,7 +23,8 @@ _POSTED_AFTER = 86_400
 _ARRIVES_AFTER = 3 * 86_400
 
 
-def _create(tx: Transaction, params: Params) -> Obj:
+def send(tx: Transaction, params: Params, payout_intent: str | None = None) -> Obj:
+    """Takes the money out of its financial account and sends it off. Refused where there is not enough of it."""
     source, to, amount = params["from"], params["to"], params["amount"]
     code, value = amount["currency"], amount["value"]
     account = require_open(tx, source["financial_account"])
@@ -48,6 +49,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
         "from": {"debited": amount, "financial_account": account["id"]},
         "livemode": False,
         "metadata": fields.merged({}, params.get("metadata", {})),
+        "payout_intent": payout_intent,
         "receipt_url": None,
         "recipient_notification": params.get("recipient_notification", {"setting": "configured"}),
         "recipient_verification": None,
@@ -109,18 +111,21 @@ def _finish(tx: Transaction, payment: Obj, status: str, booked: str) -> None:
     tx.save(payment)
     settle(tx, _transaction(tx, payment), booked)
     _tell(tx, payment, status)
+    intent = None if payment["payout_intent"] is None else tx.find(payment["payout_intent"])
+    if intent is not None:
+        follow(tx, intent, status)
 
 
-def _post(tx: Transaction, payment: Obj) -> None:
-    if payment["status"] == "processing":
-        _finish(tx, payment, "posted", "posted")
+def follow(tx: Transaction, intent: Obj, status: str) -> None:
+    """A payout intent is what became of its payment."""
+    intent.update(status=status, next_action=None)
+    intent["status_transitions"][f"{status}_at"] = moment(tx.now)
+    tx.save(intent)
+    emit(tx, f"{intent['object']}.{status}", intent, f"/v2/money_management/payout_intents/{intent['id']}")
 
 
-on_time(KIND, _post)
-
-
-def _cancel(tx: Transaction, params: Params) -> Obj:
-    payment = tx.require(KIND, params["id"], "id", status=404)
+def cancel(tx: Transaction, payment: Obj) -> Obj:
+    """Takes a payment back that is not posted yet."""
     if payment["status"] == "canceled":
         raise Refusal(
             "This outbound payment is canceled already.",
@@ -135,6 +140,22 @@ def _cancel(tx: Transaction, params: Params) -> Obj:
         )
     _finish(tx, payment, "canceled", "void")
     return payment
+
+
+def _post(tx: Transaction, payment: Obj) -> None:
+    if payment["status"] == "processing":
+        _finish(tx, payment, "posted", "posted")
+
+
+on_time(KIND, _post)
+
+
+def _create(tx: Transaction, params: Params) -> Obj:
+    return send(tx, params)
+
+
+def _cancel(tx: Transaction, params: Params) -> Obj:
+    return cancel(tx, tx.require(KIND, params["id"], "id", status=404))
 
 
 def _retrieve(tx: Transaction, params: Params) -> Obj:
@@ -160,6 +181,17 @@ _BANK_OPTIONS = fields.record(
         )
     }
 )
+FROM = fields.record({"currency": fields.currency, "financial_account": fields.word}, ("currency", "financial_account"))
+TO = fields.record(
+    {
+        "currency": fields.currency,
+        "payout_method": fields.word,
+        "payout_method_options": _BANK_OPTIONS,
+        "recipient": fields.word,
+    },
+    ("recipient",),
+)
+NOTIFICATION = fields.record({"setting": fields.one_of("configured", "none")}, ("setting",))
 ROUTES = (
     Route(
         "GET",
@@ -179,21 +211,11 @@ ROUTES = (
         {
             "amount": fields.amount,
             "description": fields.string,
-            "from": fields.record(
-                {"currency": fields.currency, "financial_account": fields.word}, ("currency", "financial_account")
-            ),
+            "from": FROM,
             "metadata": fields.metadata,
-            "recipient_notification": fields.record({"setting": fields.one_of("configured", "none")}, ("setting",)),
+            "recipient_notification": NOTIFICATION,
             "statement_descriptor": fields.word,
-            "to": fields.record(
-                {
-                    "currency": fields.currency,
-                    "payout_method": fields.word,
-                    "payout_method_options": _BANK_OPTIONS,
-                    "recipient": fields.word,
-                },
-                ("recipient",),
-            ),
+            "to": TO,
         },
         required=("amount", "from", "to"),
     ),
