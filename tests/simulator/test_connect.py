@@ -308,6 +308,7 @@ def test_a_connected_account_opens_no_other_and_sees_only_itself(world: World) -
         (f"/v1/accounts/{PRINTER}", {"settings[payouts][schedule][monthly_anchor]": 32}, None),
         (f"/v1/accounts/{PRINTER}/reject", {"reason": "dislike"}, "reason"),
         ("/v1/accounts", {"type": "royal"}, "type"),
+        ("/v1/accounts", {"type": "custom", "country": "Atlantis"}, "country"),
         ("/v1/account_sessions", {"components[flying][enabled]": True}, "account"),
     ],
 )

@@ -8,6 +8,7 @@ from copy import deepcopy
 from runplane_mcp.simulator.lists import PAGING, page
 from runplane_mcp.simulator.objects import Obj, Params, merge_metadata, new_id
 from runplane_mcp.simulator.parameters import (
+    Raw,
     Reader,
     currency,
     integer,
@@ -17,7 +18,7 @@ from runplane_mcp.simulator.parameters import (
     text,
     word,
 )
-from runplane_mcp.simulator.refusal import Refusal, missing
+from runplane_mcp.simulator.refusal import Refusal, invalid, missing
 from runplane_mcp.simulator.resources.automatic_payouts import schedule_payouts
 from runplane_mcp.simulator.resources.bank_accounts import token_or_data
 from runplane_mcp.simulator.resources.capabilities import REQUESTED, request_capabilities, settle_capabilities
@@ -100,6 +101,13 @@ def require_account(tx: Transaction, id: str, param: str = "account") -> Obj:
     if found is None or found["object"] != "account" or found.get("deleted"):
         raise missing("account", id, param, 404)
     return found
+
+
+def _country(value: Raw, name: str) -> str:
+    given = word(value, name).upper()
+    if len(given) != 2 or not given.isalpha() or not given.isascii():
+        raise invalid(f"'{name}' is a country of two letters.", name, "country_unsupported")
+    return given
 
 
 def _create(tx: Transaction, params: Params) -> Obj:
@@ -219,7 +227,7 @@ ROUTES = (
         {
             **_WRITABLE,
             "controller": _CONTROLLER,
-            "country": word,
+            "country": _country,
             "type": one_of("custom", "express", "standard"),
         },
     ),

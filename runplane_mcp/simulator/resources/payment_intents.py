@@ -157,8 +157,6 @@ def _increment(tx: Transaction, params: Params) -> Obj:
     intent.update(amount=amount, amount_capturable=amount)
     set_words(intent, params)
     set_sharing(tx, intent, params)
-    if tx.declined:
-        raise Refusal("The card was declined.", status=402, type="card_error", code="card_declined")
     charge["amount"] = amount
     tx.save(charge)
     _tell_charge(tx, intent)
