@@ -37,6 +37,7 @@ def customer_object(id: str, *, created: int, name: str | None = None, email: st
         "default_source": None,
         "delinquent": False,
         "description": None,
+        "discount": None,
         "email": email,
         "invoice_prefix": id.removeprefix("cus_")[:8].upper(),
         "invoice_settings": {
