@@ -79,10 +79,24 @@ def test_what_was_free_is_not_credited(world: World) -> None:
         customer="cus_ada",
         **{"items[0][price]": SEED.price_monthly, "discounts[0][coupon]": "FREE1"},
     )
-    world.ask("DELETE", f"/v1/subscriptions/{made['id']}", prorate=True)
+    world.post(f"/v1/subscription_items/{made['items']['data'][0]['id']}", quantity=2)
+    assert pending(world, "cus_ada") == [5_800]
 
-    assert made["discounts"] == []
-    assert pending(world, "cus_ada") == []
+    other = world.post(
+        "/v1/subscriptions",
+        customer="cus_ben",
+        **{"items[0][price]": SEED.price_monthly, "discounts[0][coupon]": "FREE1"},
+    )
+    world.ask("DELETE", f"/v1/subscriptions/{other['id']}", prorate=True)
+    assert (other["discounts"], pending(world, "cus_ben")) == ([], [])
+
+
+def test_what_was_paid_in_full_is_credited_in_full(world: World) -> None:
+    """A discount that came later is not in what was paid, but in what comes instead."""
+    world.post(OFFICE, **{"discounts[0][coupon]": SEED.coupon_forever})
+    world.post(ITEM, quantity=6)
+
+    assert pending(world, "cus_cleo") == [1_440, -3_600]
 
 
 def test_an_item_has_discounts_of_its_own(world: World) -> None:
