@@ -30,9 +30,11 @@ def with_secret(
     if view.status is not State.SUCCEEDED or body is None or not (opens or answers_its_own(operation)):
         return view
     whole = delivered(body, opens=opens)
-    if not isinstance(whole, Mapping) or whole == redact(body, opens=opens):
-        return view
-    return replace(view, result=whole, secret=AnswerSecret.HERE)
+    if isinstance(whole, Mapping) and whole != redact(body, opens=opens):
+        return replace(view, result=whole, secret=AnswerSecret.HERE)
+    # Only its traces were found: what Stripe shows of it later has no secret.
+    missed = operation.kind is Kind.WRITE and operation.judged and operation.secret_answer
+    return replace(view, secret=AnswerSecret.MISSED) if missed else view
 
 
 def answers_its_own(operation: Operation) -> bool:

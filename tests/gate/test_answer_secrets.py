@@ -22,7 +22,7 @@ from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import WITHHELD, withheld
 from runplane_mcp.core.request import State
 from runplane_mcp.gate import pipeline
-from runplane_mcp.gate.answer_secrets import HANDED_OVER
+from runplane_mcp.gate.answer_secrets import HANDED_OVER, with_secret
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.view import AnswerSecret, RequestView
@@ -116,8 +116,8 @@ async def test_the_call_that_waits_gets_the_secret_and_nobody_gets_it_again(hous
 
 async def test_a_secret_whose_caller_did_not_wait_goes_to_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The call took longer than an agent should wait: what comes after it is nobody's answer."""
-    monkeypatch.setattr(pipeline, "PATIENCE", 0.2)
-    house.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/payment_intents", seconds=1.0))
+    monkeypatch.setattr(pipeline, "PATIENCE", 1.5)
+    house.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/payment_intents", seconds=3.0))
     async with answers_a_secret(house) as gate:
         first = await gate.submit(CANCELING)
         done = await until(gate, first, State.SUCCEEDED)
@@ -126,6 +126,25 @@ async def test_a_secret_whose_caller_did_not_wait_goes_to_nobody(house: House, m
     assert (done.secret, shown(done)) == (AnswerSecret.MISSED, WITHHELD)
     assert HANDED_OVER not in events(house, first)
     assert SECRET.encode() not in kept(house)
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again_and_its_secret_handed_over(house: House) -> None:
+    house.world.add_fault(Fault(FaultKind.DROP_ANSWER, method="POST", path_prefix="/v1/payment_intents"))
+    async with answers_a_secret(house) as gate:
+        gate.executor = replace(gate.executor, pauses=(0.0,))
+        view = await gate.submit(CANCELING)
+
+    assert (view.status, view.secret, shown(view)) == (State.SUCCEEDED, AnswerSecret.HERE, SECRET)
+
+
+def test_where_only_traces_tell_of_a_success_its_secret_is_missed() -> None:
+    operation = load_catalog().by_id(CANCEL)
+    assert operation is not None
+    view = RequestView("rpr_1", "RP-1", State.SUCCEEDED, CANCEL, "x", operation.kind, True, 1, 1, result={"id": "pi_1"})
+    found = with_secret(view, replace(operation, secret_answer=True), {"id": "pi_1"}, opens=True)
+
+    assert found.secret is AnswerSecret.MISSED
+    assert found.result == {"id": "pi_1"}
 
 
 async def test_a_secret_whose_caller_has_gone_goes_to_nobody(house: House) -> None:
