@@ -18,8 +18,8 @@ from runplane_mcp.errors import ApprovalError
 
 #: The one parameter that says how much. An operation that says it in parts, or in lines, is not lowered.
 AMOUNT: Final = "amount"
-#: A capture that takes less, or a payment that asks for less, gives more away.
-_LESS_IS_MORE: Final = frozenset({EffectKind.CHARGE_CAPTURE, EffectKind.PAYMENT_UPDATE})
+#: A capture that takes less, a payment that asks for less, and a line of a bill that becomes less give more away.
+_LESS_IS_MORE: Final = frozenset({EffectKind.CHARGE_CAPTURE, EffectKind.INVOICE_LINES, EffectKind.PAYMENT_UPDATE})
 _PERIOD_END: Final = "cancel_at_period_end"
 #: What a cancellation may say besides, whenever it takes effect.
 _KEPT: Final = ("cancellation_details", "expand")

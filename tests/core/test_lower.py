@@ -68,6 +68,7 @@ def test_what_else_was_asked_stays() -> None:
         (classified("POST", "/v1/payment_intents/pi_1", amount=90_000), Money(90_000, "usd"), "given up"),
         (classified("DELETE", "/v1/subscriptions/sub_1"), Money(90_000, "usd"), "not a parameter"),
         (classified("DELETE", "/v1/customers/cus_1"), Money(90_000, "usd"), "not a parameter"),
+        (classified("POST", "/v1/invoiceitems/ii_1", amount=90_000), Money(90_000, "usd"), "given up"),
     ],
     ids=lambda value: value.action if isinstance(value, Classified) else None,
 )
