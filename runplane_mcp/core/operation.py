@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from runplane_mcp.core.declaration import Declaration, Declared
+from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
 from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Kind
@@ -175,18 +176,24 @@ class Operation:
 
     def judge(self, parameters: Mapping[str, Text]) -> tuple[Judgement, tuple[Added, ...]]:
         """The judgement of these parameters, and what they add: the first variant that fits, else what the parameters
-        make of the least, else the widest."""
+        make of the least, else the widest. Whatever asks for a secret in its answer is access, too."""
         given = {name: value for name, value in parameters.items() if name not in self.path_parameters}
         added = tuple(self.telling.added(given)) if self.telling is not None else ()
+        judged = self._judge(given, added)
+        if secret_expansions(given):
+            judged = replace(judged, groups=judged.groups | {"access"}, facts=judged.facts | {"gives_access"})
+        return judged, added
+
+    def _judge(self, given: Mapping[str, Text], added: tuple[Added, ...]) -> Judgement:
         for variant in self.variants:
             if variant.fits(given):
-                return variant.judgement, added
+                return variant.judgement
         untold = self.telling is None or not given.keys().isdisjoint(self.telling.untold)
         base = self.widest if untold else self.least
         groups, facts = base.groups, base.facts
         for each in added:
             groups, facts = groups | each.addition.groups, facts | each.addition.facts
-        return Judgement(base.action, groups, base.effect, facts), added
+        return Judgement(base.action, groups, base.effect, facts)
 
     @property
     def widest(self) -> Judgement:

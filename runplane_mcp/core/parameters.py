@@ -97,7 +97,7 @@ def refuse_reserved(asked: Parameters) -> None:
     evidence of who caused what, and an agent that could set it could forge that."""
     for name, value in asked.items():
         if not isinstance(value, str):
-            _refuse_reserved(value, depth=1, inside_metadata=name == "metadata")
+            _refuse_reserved(value, depth=1, inside_metadata=_is_metadata(name))
 
 
 def in_words(declared: str) -> str:

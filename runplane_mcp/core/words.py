@@ -43,7 +43,11 @@ def sayings() -> tuple[Saying, ...]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text that tell something, without their endings."""
-    return [stem(word) for word in (each.lower() for each in _WORD.findall(text)) if word not in _IGNORED]
+    return [
+        stem(word)
+        for word in (each.lower() for each in _WORD.findall(text))
+        if word not in _IGNORED and not (word.isdigit() and len(word) == 1)
+    ]
 
 
 @lru_cache(maxsize=8192)

@@ -102,11 +102,11 @@ def test_amounts_are_said_to_be_in_the_smallest_unit() -> None:
     assert amount.means == "a whole number, in the currency's smallest unit"
 
 
-def test_no_value_in_the_path_makes_a_read_a_write_or_the_other_way_round() -> None:
+def test_no_value_in_the_path_makes_a_read_a_write() -> None:
     """The generic tool for reads would else be a way to a write that its hints deny."""
-    for each in CATALOG.operations:
+    for each in (each for each in CATALOG.operations if each.kind is Kind.READ):
         for other in CATALOG.operations:
-            if each.method == other.method and each.kind is not other.kind:
+            if each.method == other.method and other.kind is Kind.WRITE:
                 ours, theirs = each.path.split("/"), other.path.split("/")
                 assert len(ours) != len(theirs) or any(
                     a != b and not a.startswith("{") for a, b in zip(ours, theirs, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runplane_mcp.core.effect import Effect, LookedUp, Read
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified
 
@@ -17,8 +18,14 @@ def read_effect(classified: Classified, _looked: LookedUp) -> Effect:
     named = classified.operation.path_parameters
     id = classified.parameters[named[-1]] if named else None
     facts: dict[str, FactValue] = {"object": id if isinstance(id, str) and o.is_id(id) else UNKNOWN} if named else {}
+    if "gives_access" in classified.facts:
+        facts["gives_access"] = True
+    secrets = secret_expansions(classified.parameters)
+    shown = f" The answer shows {', '.join(secrets)}." if secrets else ""
     what = resource.replace("_", " ") + ("s" if verb == "list" else f" {o.shown(id)}" if named else "")
-    return Effect(sentence=f"{verb.replace('_', ' ').capitalize()} {what}.", facts=facts, undo="Changes nothing.")
+    return Effect(
+        sentence=f"{verb.replace('_', ' ').capitalize()} {what}.{shown}", facts=facts, undo="Changes nothing."
+    )
 
 
 def unjudged_effect(classified: Classified, _looked: LookedUp) -> Effect:

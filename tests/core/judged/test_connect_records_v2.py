@@ -227,3 +227,15 @@ def test_reads_that_show_a_way_in_are_access() -> None:
     found = {each.operation_id for each in CATALOG.operations if each.kind is Kind.READ and "access" in each.groups}
 
     assert found >= {"GetAppsSecretsFind", "GetFileLinks", "GetFileLinksLink", "GetV2CoreVaultUsBankAccounts"}
+
+
+def test_a_card_number_in_the_answer_makes_a_read_access() -> None:
+    plain = classified("GetIssuingCardsCard", {"card": "ic_1", "expand": ["cardholder"]})
+    asked = classified("GetIssuingCardsCard", {"card": "ic_1", "expand": ["number", "cvc"]})
+
+    found = effect(asked, {})
+
+    assert (plain.groups, "gives_access" in plain.facts) == (frozenset(), False)
+    assert asked.groups == {"access"}
+    assert found.facts["gives_access"] is True
+    assert found.sentence.endswith("The answer shows cvc, number.")
