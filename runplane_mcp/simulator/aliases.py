@@ -104,6 +104,7 @@ def _route(alias: Alias, target: Route) -> Route:
         {name: reader for name, reader in target.readers.items() if name != owner},
         tuple(name for name in target.required if name != owner),
         target.leaves_failed,
+        target.reads,
     )
 
 

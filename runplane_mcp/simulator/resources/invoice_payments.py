@@ -7,16 +7,12 @@ from decimal import Decimal
 from runplane_mcp.simulator.lists import list_route
 from runplane_mcp.simulator.objects import Obj, new_id
 from runplane_mcp.simulator.parameters import mapping, one_of, word
-from runplane_mcp.simulator.refusal import Refusal, declined, missing
+from runplane_mcp.simulator.refusal import Refusal
+from runplane_mcp.simulator.resources.cards import TEST_CARDS
+from runplane_mcp.simulator.resources.confirming import confirm
 from runplane_mcp.simulator.resources.invoice_states import finalize, need, settle
-from runplane_mcp.simulator.resources.payments import (
-    DECLINED_CARD,
-    TEST_CARDS,
-    Card,
-    charge_object,
-    collect,
-    payment_intent_object,
-)
+from runplane_mcp.simulator.resources.payment_methods import named_method
+from runplane_mcp.simulator.resources.payments import payment_intent_object
 from runplane_mcp.simulator.resources.pricing import rounded
 from runplane_mcp.simulator.resources.subscription_status import invoice_unpaid, subscription_of
 from runplane_mcp.simulator.routes import retrieve_route
@@ -32,11 +28,10 @@ def method_of(tx: Transaction, invoice: Obj, named: str | None = None) -> str | 
     return found
 
 
-def require_method(_tx: Transaction, id: str, _customer: str, param: str) -> Card:
-    """The card behind a payment method that the customer can be charged with; `resource_missing` for any other."""
+def require_method(tx: Transaction, id: str, customer: str, param: str) -> None:
+    """Refused unless it is a payment method that the customer can be charged with."""
     if id not in TEST_CARDS:
-        raise missing("payment_method", id, param)
-    return TEST_CARDS[id]
+        named_method(tx, id, customer, param)
 
 
 def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: bool = False) -> None:
@@ -58,24 +53,27 @@ def pay(tx: Transaction, invoice: Obj, *, method: str | None = None, elsewhere: 
     chosen = method_of(tx, invoice, method)
     if chosen is None:
         raise Refusal("The customer has no default payment method, and none was given.", param="payment_method")
-    customer = tx.require("customer", invoice["customer"], "customer")
-    card = require_method(tx, chosen, customer["id"], "payment_method")
+    require_method(tx, chosen, invoice["customer"], "payment_method")
     intent = payment_intent_object(
         new_id("pi"),
         amount=due,
         code=invoice["currency"],
         created=tx.now,
-        customer=customer["id"],
+        customer=invoice["customer"],
         description=f"Invoice {invoice['number']}",
     )
-    intent.update(_shared_out(tx, invoice))
+    intent.update(payment_method=chosen, **_shared_out(tx, invoice))
+    tx.insert(intent)
+    tx.emit("payment_intent.created", intent)
     invoice.update(attempt_count=invoice["attempt_count"] + 1, attempted=True)
-    if tx.declined or chosen == DECLINED_CARD:
-        _decline(tx, invoice, intent)
-    charge = charge_object(new_id("ch"), intent=intent, card=card, name=customer["name"], email=customer["email"])
-    collect(tx, intent, charge)
-    tx.emit("charge.succeeded", charge)
-    tx.emit("payment_intent.succeeded", intent)
+    try:
+        confirm(tx, intent, off_session=True, fails_on_action=True)
+    except Refusal as refusal:
+        if refusal.left is not None:
+            tx.save(invoice)
+            tx.emit("invoice.payment_failed", invoice)
+            invoice_unpaid(tx, invoice)
+        raise
     tx.insert(payment_object(tx, invoice, due, intent=intent["id"]))
     settle(tx, invoice, amount_paid=invoice["amount_paid"] + due)
     tx.emit("invoice.payment_succeeded", invoice)
@@ -117,22 +115,6 @@ def payment_object(tx: Transaction, invoice: Obj, amount: int, *, intent: str, i
         "status": "paid",
         "status_transitions": {"canceled_at": None, "paid_at": tx.now},
     }
-
-
-def _decline(tx: Transaction, invoice: Obj, intent: Obj) -> None:
-    message = "The card was declined."
-    intent["last_payment_error"] = {
-        "code": "card_declined",
-        "decline_code": "generic_decline",
-        "message": message,
-        "type": "card_error",
-    }
-    tx.insert(intent)
-    tx.save(invoice)
-    tx.emit("payment_intent.payment_failed", intent)
-    tx.emit("invoice.payment_failed", invoice)
-    invoice_unpaid(tx, invoice)
-    raise declined(message, intent)
 
 
 ROUTES = (
