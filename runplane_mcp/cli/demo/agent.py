@@ -92,7 +92,7 @@ class Agent:
 async def agent_at(home: Home, now: str = AFTERNOON) -> AsyncIterator[Agent]:
     """An agent whose client has started `runplane mcp` for this home, with the simulated days at `now`."""
     process = home.folder.with_name(f"{home.folder.name}.pid")
-    server = [sys.executable, "-m", "runplane_mcp", "mcp", "--simulator", "--agent", NAME]
+    server = [sys.executable, "-m", "runplane_mcp", "mcp", "--simulator", "--agent", NAME, "--toolset", "all"]
     started = StdioServerParameters(
         command="/bin/sh", args=["-c", _BECOME, str(process), *server], env=home.environment(now)
     )
