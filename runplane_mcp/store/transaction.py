@@ -103,6 +103,14 @@ class SqliteTransaction(SqliteReader):
         if self._subjects:
             raise ValueError(f"the subjects of {', '.join(self._subjects)} were noted, but the requests did not move")
 
+    def unmoved(self, request: ActionRequest) -> bool:
+        row = self._one("SELECT state, version, number, kind FROM request WHERE id = ?", request.id)
+        if row is None:
+            return False
+        state, version, number, kind = row
+        self._places[request.id] = (number, kind)
+        return (state, version) == (request.state.value, request.version)
+
     def about(
         self, stripe_id: str, *, kind: Kind, limit: int, states: frozenset[State] | None = None
     ) -> list[ActionRequest]:

@@ -150,8 +150,8 @@ def _copy(connection: sqlite3.Connection, start: int, end: int, count: int, now:
         risk_level, nonce, digest, content FROM n, decision WHERE request_id = :id
         """,
         """
-        INSERT INTO mention SELECT printf('%s_filler%d', substr(stripe_id, 1, 3), i), kind, :before + 1 + i - :start
-        FROM n, mention WHERE number = :template ON CONFLICT DO NOTHING
+        , own AS MATERIALIZED (SELECT DISTINCT substr(stripe_id, 1, 3) AS form, kind FROM mention WHERE number = :template)
+        INSERT INTO mention SELECT printf('%s_filler%d', form, i), kind, :before + 1 + i - :start FROM n, own
         """,
         """
         INSERT INTO reservation SELECT :before + 1 + i - :start, bucket, :at + i * :step, currency, amount, state
