@@ -7,6 +7,7 @@ hundred sums for a week, however many requests it had. What waits counts as now:
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
@@ -234,6 +235,31 @@ def usages(
         for place, waiting, currency, rows, amount in ask(_usages(len(some)), excluding, *which):
             found[start + place].add(waiting, currency, rows, amount)
     return [each.usage() for each in found]
+
+
+def unlike_rows(connection: sqlite3.Connection) -> str | None:
+    """Which table's sums are not those of its rows, None where all are. It reads all there is."""
+    spans = " UNION ALL ".join(f"SELECT {span} AS span" for span in SPANS)
+    currency, amount = _money("reservation")
+    kept = f"SELECT bucket, {currency} AS currency, {amount} AS amount"
+    of_rows = f"""
+    SELECT bucket, span, stretch, currency, count(*), sum(amount) FROM (
+      {kept}, {_WAITING} AS span, 0 AS stretch FROM reservation WHERE state = 'waiting'
+      UNION ALL {kept}, span, at >> span FROM reservation, ({spans}) WHERE state <> 'waiting'
+    ) GROUP BY 1, 2, 3, 4
+    """
+    sums = "SELECT bucket, span, stretch, currency, count, amount FROM subtotal WHERE count > 0"
+    of_requests = " UNION ALL ".join(
+        f"SELECT principal, '{what}', span, policy_at >> span, count(*) FROM request, ({spans}){which} GROUP BY 1, 3, 4"
+        for what, which in (("asked", ""), ("refused", f" WHERE state IN ({REFUSED})"))
+    )
+    tallies = "SELECT principal, what, span, stretch, count FROM tally"
+    for table, rows, kept_sums in (("reservation", of_rows, sums), ("request", of_requests, tallies)):
+        for one, other in ((rows, kept_sums), (kept_sums, rows)):
+            unlike = f"SELECT EXISTS (SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other}))"
+            if connection.execute(unlike).fetchone()[0]:
+                return table
+    return None
 
 
 def count_since(what: str, principal: str, since: str) -> str:

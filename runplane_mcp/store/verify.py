@@ -2,8 +2,9 @@
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
-every payload against its commitment; the tables and triggers themselves. Not checked: reservations and their sums, what
-requests are about and mentions, which hold no evidence, and signatures, which whoever relies on one checks.
+every payload against its commitment; the sums that limits are measured by against their rows; the tables and triggers
+themselves. Not checked: reservations, what requests are about and mentions, which hold no evidence, and signatures, which
+whoever relies on one checks.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.
@@ -36,6 +37,7 @@ from runplane_mcp.store.rows import (
     row_digest,
 )
 from runplane_mcp.store.schema import expected_form, form_of
+from runplane_mcp.store.sums import unlike_rows
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
 
@@ -142,6 +144,7 @@ class _Check:
             self._rows()
             self._policies()
             self._payloads()
+            self._sums()
             self._form()
         except _Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
@@ -305,6 +308,11 @@ class _Check:
         for name, salt, body in rows:
             if commitment(salt, body) != name:
                 raise _Mismatch(f"The payload {name} was changed.")
+
+    def _sums(self) -> None:
+        table = unlike_rows(self._connection) if self._version > 1 else None
+        if table is not None:
+            raise _Mismatch(f"The sums kept of the {table}s are not those of their rows.")
 
     def _form(self) -> None:
         found, expected = form_of(self._connection), expected_form(self._version)

@@ -22,7 +22,7 @@ from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
 from tests.crash import race
-from tests.store.things import NOW, a_decision, a_vote, activated, brought_to, enrolled, received, sha
+from tests.store.things import NOW, a_bucket, a_decision, a_vote, activated, brought_to, enrolled, received, sha
 
 
 def fill(tx: Transaction) -> None:
@@ -38,6 +38,7 @@ def fill(tx: Transaction) -> None:
     request = tx.move(request, State.EXECUTING, at=NOW, event={}, attempt=1)
     tx.set_result(request.id, {"id": "re_1"})
     tx.move(request, State.SUCCEEDED, at=NOW, event={})
+    tx.reserve(request.id, [a_bucket()], at=NOW, waiting=False)
     other = received(tx)
     tx.move(other, State.FAILED, at=NOW, event={}, failure=Failure("parameter.type", "words"))
     tx.append("stopped", {}, at=NOW + 1)
@@ -236,6 +237,14 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
     "a lifted freeze stands again": (15, ("UPDATE freeze SET lifted_seq = NULL WHERE id = 'frz_refunds'",)),
     "a freeze is narrowed": (13, ("UPDATE freeze SET action = 'deletions' WHERE id = 'frz_all'",)),
     "a freeze is removed": (13, ("DELETE FROM freeze WHERE id = 'frz_all'",)),
+    "a limit's sum is lowered": (None, ("UPDATE subtotal SET amount = 1",)),
+    "a limit's sum is removed": (None, ("DELETE FROM subtotal",)),
+    "what counts into a limit is removed": (None, ("DELETE FROM reservation",)),
+    "an agent's count is raised": (None, ("UPDATE tally SET count = count + 1",)),
+    "an agent's refusals are made up": (
+        None,
+        ("INSERT INTO tally SELECT principal, 'refused', span, stretch, count FROM tally WHERE what = 'asked'",),
+    ),
     "a freeze is put in": (
         None,
         (
