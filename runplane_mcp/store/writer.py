@@ -115,8 +115,11 @@ class Writer:
         self._probe("store.begun")
         before, newest_at = self._head()
         frontier = before
+        # One alone has the whole transaction to itself.
+        alone = len(jobs) == 1
         for job in jobs:
-            execute("SAVEPOINT job")
+            if not alone:
+                execute("SAVEPOINT job")
             transaction = SqliteTransaction(self._connection, self._path, frontier, newest_at)
             job.run(transaction)
             if not self._connection.in_transaction:
@@ -124,9 +127,13 @@ class Writer:
                 raise transaction.fault or faults.unavailable(self._path, "the transaction was ended")
             if job.error is None:
                 frontier, newest_at = transaction.frontier, transaction.newest_at
+            elif alone:
+                execute("ROLLBACK")
+                return
             else:
                 execute("ROLLBACK TO job")
-            execute("RELEASE job")
+            if not alone:
+                execute("RELEASE job")
         if frontier is not before:
             execute(
                 "UPDATE head SET size = ?, frontier = ?, root = ?, newest_at = ?",

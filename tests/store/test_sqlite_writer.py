@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
 from tests.store.things import received
 
@@ -118,3 +119,22 @@ def test_an_event_loop_that_has_gone_does_not_stop_the_writer(tmp_path: Path) ->
         return size
 
     assert asyncio.run(carry_on()) == 2
+
+
+async def test_work_that_fails_alone_leaves_nothing_and_commits_nothing(tmp_path: Path) -> None:
+    points = Points()
+    store = open_store(tmp_path / "runplane.db", probe=points)
+    points.passed.clear()
+
+    def work(tx: Transaction) -> None:
+        received(tx)
+        raise KeyError("nothing of it")
+
+    with pytest.raises(KeyError):
+        await store.write(work)
+
+    assert not {"store.before_commit", "store.after_commit"} & set(points.passed)
+    assert (await store.read(lambda reader: reader.head())).size == 0
+    await store.write(received)
+    assert (await store.read(lambda reader: reader.head())).size == 1
+    await store.close()
