@@ -80,6 +80,8 @@ def undo_of(operation: Operation) -> str:
     """Whether what it does can be undone, in one sentence."""
     if operation.kind is Kind.READ:
         return "Changes nothing."
+    if operation.declaration is not None:
+        return operation.declaration.undo
     return _UNDO[operation.reversible] if operation.judged else "Nobody has said whether it can be undone."
 
 
