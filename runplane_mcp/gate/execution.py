@@ -284,8 +284,9 @@ class Executor:
         def record(tx: Transaction) -> ActionRequest:
             if request.kind is Kind.WRITE:
                 tx.settle(request.id, release=False)
-                if kept is not None:
-                    tx.set_result(request.id, kept)
+            # Whoever asked for a read that people decided is not there any more: they come back for its answer.
+            if kept is not None and (request.kind is Kind.WRITE or request.round):
+                tx.set_result(request.id, kept)
             return tx.move(
                 request,
                 State.SUCCEEDED,

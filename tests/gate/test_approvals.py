@@ -41,6 +41,20 @@ async def test_an_approved_refund_runs_once_with_the_bytes_people_saw(house: Hou
     assert house.world.summary()["effects"] == 1
 
 
+async def test_the_answer_of_an_approved_read_is_there_for_whoever_asked(house: House) -> None:
+    await house.enrol()
+    policy = house.home / "policies.yaml"
+    policy.write_text(policy.read_text().replace("reads: allow", "reads: require_approval"))
+    async with house.gate() as gate:
+        view = await gate.submit(submission("GetPaymentIntentsIntent", {"intent": SEED.payment_intent_900}))
+        await house.vote(view)
+        done = await until(gate, view, State.SUCCEEDED)
+
+    assert view.status is State.WAITING
+    assert done.result is not None
+    assert done.result["id"] == SEED.payment_intent_900
+
+
 async def test_the_approval_of_another_process_reaches_a_gate_that_waits(house: House) -> None:
     await house.enrol()
     async with house.gate() as gate:
