@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a short form: fewer rounds of everything")
     parser.add_argument(
-        "--million", action="store_true", help="also after a million requests: some minutes, 6 GB of disk"
+        "--million", action="store_true", help="also after a million requests: ten minutes more, 11 GB of disk"
     )
     parser.add_argument("--json", action="store_true", help="one JSON value on stdout and nothing else")
     parser.add_argument("--folder", type=Path, help="where to measure; the default is a temporary folder on a disk")
