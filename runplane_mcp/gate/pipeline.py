@@ -286,9 +286,9 @@ class Gate:
         return view
 
     async def _look_up(self, request: ActionRequest, classified: Classified) -> Effect:
-        """The effect, within the agent's budget of look-ups."""
-        may_look = partial(self._budget.take, request.principal)
-        return await resolve(self.connection, classified, timeout=LOOK_UP, may_look=may_look)
+        """The effect, within the agent's budget of look-ups. The simulator's are nobody's to be used up."""
+        turn = None if request.identity.simulator else partial(self._budget.turn, request.principal)
+        return await resolve(self.connection, classified, timeout=LOOK_UP, turn=turn)
 
     async def _answered(self, taken: Taken) -> RequestView:
         """The view of an earlier request that answers for this attempt; of one that is under way, once it is settled."""

@@ -1,12 +1,14 @@
 """How many look-ups one agent may cause: Stripe's rate limits are the whole company's, and one agent that asks and asks
-must not use them up for everybody (THREATS 26). What is over the budget is not looked up, so it is unknown, which works
-against the request.
+must not use them up for everybody (THREATS 26). What is over the budget waits for its turn; what is not looked up in time
+is unknown, which works against the request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
+
+import anyio
 
 #: Look-ups at once after a rest, and per second from then on. Stripe takes 25 a second in a sandbox, 100 live.
 BURST: Final = 200
@@ -32,3 +34,8 @@ class ReadBudget:
         if len(self._left) > _MOST_AGENTS:
             del self._left[next(iter(self._left))]
         return taken
+
+    async def turn(self, principal: str) -> None:
+        """Returns once one more look-up may be made for it."""
+        while not self.take(principal):  # noqa: ASYNC110 - time alone gives it
+            await anyio.sleep(1 / PER_SECOND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
@@ -22,11 +22,11 @@ async def resolve(
     *,
     timeout: float = 10.0,  # noqa: ASYNC109 — running out of time is an answer here, not an error
     account: str | None = None,
-    may_look: Callable[[], bool] = lambda: True,
+    turn: Callable[[], Awaitable[None]] | None = None,
 ) -> Effect:
     """The effect of a request after at most three stages of reads, those of one stage at once, all within `timeout`
-    seconds. Never raises for anything Stripe answered: what went wrong leaves unknown facts and `incomplete`, and so does
-    what `may_look` says no to."""
+    seconds. Never raises for anything Stripe answered: what went wrong leaves unknown facts and `incomplete`. Each read
+    waits for its `turn` first, within the same seconds."""
     looked: dict[str, Looked] = {}
     try:
         with anyio.move_on_after(timeout):
@@ -38,15 +38,22 @@ async def resolve(
                 looked.update({read.name: UNAVAILABLE for read in stage})
                 async with anyio.create_task_group() as reading:
                     for read in stage:
-                        if may_look():
-                            reading.start_soon(_look, connection, read, account, looked)
+                        reading.start_soon(_look, connection, read, account, looked, turn)
         return effects.effect_of(classified, looked)
     except Exception as error:  # noqa: BLE001 — a fault in reading an effect must hold the request, never let it pass
         logger.error("the effect of %s could not be read: %s", classified.operation.operation_id, type(error).__name__)
         return effects.unknown_effect(classified)
 
 
-async def _look(connection: StripeConnection, read: Read, account: str | None, looked: dict[str, Looked]) -> None:
+async def _look(
+    connection: StripeConnection,
+    read: Read,
+    account: str | None,
+    looked: dict[str, Looked],
+    turn: Callable[[], Awaitable[None]] | None,
+) -> None:
+    if turn is not None:
+        await turn()
     looked[read.name] = looked_up(await connection.send(read.wire, idempotency_key=None, account=account))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
+import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runplane_mcp.core.catalog import load
 from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.wire import encode
 from runplane_mcp.simulator import SEED
 from runplane_mcp.stripe_api.budget import BURST, PER_SECOND, ReadBudget
@@ -48,12 +53,25 @@ def test_nobody_ever_gets_more_than_a_burst_and_what_time_gives(asked: list[tupl
     assert all(count <= BURST + clock.now * PER_SECOND + 1 for count in taken.values())
 
 
-async def test_what_may_not_be_looked_up_is_unknown_and_never_nothing(connection: StripeConnection) -> None:
+async def test_what_gets_no_turn_in_time_is_unknown_and_never_nothing(connection: StripeConnection) -> None:
     operation = load().by_id("PostRefunds")
     assert operation is not None
     classified = load().classify(encode("POST", operation.path, {"charge": SEED.charge_partly_refunded}))
 
-    effect = await resolve(connection, classified, may_look=lambda: False)
+    effect = await resolve(connection, classified, timeout=0.05, turn=anyio.sleep_forever)
 
     assert effect.incomplete
     assert effect.facts["amount"] is UNKNOWN
+
+
+async def test_a_look_up_over_the_budget_waits_for_its_turn(connection: StripeConnection) -> None:
+    budget = ReadBudget(time.monotonic)
+    while budget.take("a"):
+        pass
+    operation = load().by_id("PostRefunds")
+    assert operation is not None
+    classified = load().classify(encode("POST", operation.path, {"charge": SEED.charge_partly_refunded}))
+
+    effect = await resolve(connection, classified, turn=partial(budget.turn, "a"))
+
+    assert effect.facts["amount"] == Money(18_000, "usd")
