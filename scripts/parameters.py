@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -166,7 +167,18 @@ class _Method:
         return _ROOT.parent.joinpath(*self.modules.get(name, "").split(".")).with_suffix(".py")
 
 
-def _methods() -> Iterator[_Method]:
+@cache
+def _declarations() -> _Declarations:
+    """All of the SDK's source is read once."""
+    return _Declarations()
+
+
+@cache
+def _methods() -> tuple[_Method, ...]:
+    return tuple(_read_methods())
+
+
+def _read_methods() -> Iterator[_Method]:
     for path in sorted(_ROOT.rglob("*_service.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         modules = {
@@ -198,7 +210,7 @@ def _methods() -> Iterator[_Method]:
 def shapes_of(operations: list[Mapping[str, object]]) -> dict[str, Shape]:
     """The shape of each operation's parameters, by operation id; those of the path left out. Previews and aliases, which
     the SDK does not have, have none."""
-    declarations = _Declarations()
+    declarations = _declarations()
     by_route = {(each.http, _bare(each.path)): each for each in _methods()}
     found: dict[str, Shape] = {}
     for row in operations:
