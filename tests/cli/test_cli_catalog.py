@@ -253,8 +253,8 @@ def test_what_nobody_judged_says_so_and_what_that_means(run: Run) -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_page_fits_the_terminal(width: int) -> None:
-    for operation in CATALOG.operations:
-        if operation.judged or len(operation.params) > 30 or len(operation.path) > 80:
+    for number, operation in enumerate(CATALOG.operations):
+        if number % 7 == 0 or len(operation.params) > 30 or len(operation.path) > 80:
             assert max(map(len, printed(operation_view(CATALOG, operation), width).splitlines())) <= width
 
 
