@@ -115,7 +115,7 @@ ENDPOINT: dict[str, Value] = {"webhook_endpoint": "we_1"}
         ("PostAccountLoginLinks", {}, "access", "gives_access"),
         ("PostAccountsAccount", {**ACCOUNT, "email": "a@b.example"}, "access", "gives_access"),
         ("PostAccountsAccountCapabilitiesCapability", {**TRANSFERS, "requested": True}, "access", ""),
-        ("PostAccountsAccountCapabilitiesCapability", {**TRANSFERS, "requested": False}, "", ""),
+        ("PostAccountsAccountCapabilitiesCapability", {**TRANSFERS, "requested": False}, "access", "gives_access"),
         ("PostEphemeralKeys", {"customer": "cus_1"}, "access", "gives_access customer"),
         ("PostFileLinks", {"file": "file_1"}, "access", "gives_access"),
         (
