@@ -286,6 +286,27 @@ def test_a_refund_of_a_cash_balance_is_known_only_as_far_as_it_was_asked() -> No
     assert effect("PostRefunds", {}, origin="customer_balance", customer="cus_1").facts["amount"] is UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("operation", "also"),
+    [
+        ("PostRefunds", {"charge": "ch_1"}),
+        ("PostRefunds", {"payment_intent": "pi_1"}),
+        ("PostTerminalRefunds", {"charge": "ch_1"}),
+        ("PostChargesChargeRefund", {"charge": "ch_1"}),
+        ("PostChargesChargeRefunds", {"charge": "ch_1"}),
+    ],
+)
+def test_a_charge_is_not_refunded_under_the_name_of_somebodys_cash_balance(
+    operation: str, also: dict[str, object]
+) -> None:
+    """The card would tell of one customer's cash, and the charge of another be refunded: disputed, or past a limit."""
+    asked = {"origin": "customer_balance", "customer": "cus_9", "amount": 500, "currency": "usd", **also}
+    seen = effect(operation, {}, **asked)
+
+    assert seen.refusal is not None
+    assert (seen.refusal.code, seen.refusal.param) == ("parameter.conflict", "origin")
+
+
 def test_a_refund_can_not_be_undone() -> None:
     seen = refund(charge())
 

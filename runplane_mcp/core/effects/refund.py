@@ -222,4 +222,7 @@ def _of_customer_balance(asked: Mapping[str, Text]) -> Effect:
     sentence = f"Refund {what} of the cash balance of customer {o.shown(customer)}."
     # Nothing is looked up here, so what is no id would come before people as the agent wrote it.
     refusal = None if sound else o.bad_id("customer")
+    if named := [name for name in ("charge", "payment_intent") if name in asked]:
+        # People would see the one refunded, and Stripe might refund the other.
+        refusal = Failure("parameter.conflict", f"Give `{named[0]}` or `origin`, not both.", param="origin")
     return Effect(sentence=sentence, facts=facts, undo=_UNDO, refusal=refusal)
