@@ -185,6 +185,13 @@ def test_an_amount_counts_as_often_as_it_is_taken_off(parameters: dict[str, obje
     assert (seen.facts["amount"], seen.facts["discount_percent"]) == (amount, UNKNOWN)
 
 
+def test_what_a_coupon_takes_off_in_other_currencies_is_not_kept_quiet() -> None:
+    others = {"eur": {"amount_off": 900_000}, "gbp": {"amount_off": 1}}
+    seen = effect(COUPON, {}, amount_off=500, currency="usd", currency_options=others)
+
+    assert seen.sentence.startswith("Create a coupon: $5.00 USD off (and in eur, gbp other amounts) once")
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -103,7 +103,13 @@ def _worth(asked: Mapping[str, Text], share: Fraction | None) -> str:
         return f"{asked['percent_off']} % off"
     off = number_of(asked.get("amount_off"))
     money = o.money_of(off if off is not None and off > 0 else None, o.currency_of(asked.get("currency")))
-    return f"{money} off" if money else "a discount that could not be read"
+    others = asked.get("currency_options")
+    also = (
+        f" (and in {', '.join(o.shown(each) for each in sorted(others))} other amounts)"
+        if isinstance(others, dict)
+        else ""
+    )
+    return f"{money} off{also}" if money else "a discount that could not be read"
 
 
 def _how_long(asked: Mapping[str, Text]) -> str:
