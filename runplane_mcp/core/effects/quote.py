@@ -100,8 +100,11 @@ def _goes_to(quote: StripeObject | None) -> str | None:
 
 
 def _discount(quote: StripeObject | None) -> FactValue:
-    """What is taken off, as a share of what it would cost."""
+    """What is taken off, as a share of what it would cost. A trial takes off what no total tells."""
     off, total = o.number(o.child(quote, "total_details"), "amount_discount"), o.number(quote, "amount_subtotal")
+    trial = o.child(quote, "subscription_data")
+    if trial is not None and trial.get("trial_period_days") is not None:
+        return UNKNOWN
     if off == 0:
         return NONE
     return Fraction(100 * off, total) if off is not None and total else UNKNOWN

@@ -225,6 +225,18 @@ ALL4 = {"cancellations", "charges", "credits", "discounts"}
         (
             "PostQuotesQuoteAccept",
             {"quote": "qt_1"},
+            {
+                "quote": {
+                    **QUOTE,
+                    "total_details": {"amount_discount": 0},
+                    "subscription_data": {"trial_period_days": 700},
+                }
+            },
+            {"discount_percent": UNKNOWN},
+        ),
+        (
+            "PostQuotesQuoteAccept",
+            {"quote": "qt_1"},
             {"quote": {**QUOTE, "transfer_data": {"destination": "acct_9"}}},
             {"redirects_funds": True, "destination": "acct_9"},
         ),
