@@ -122,6 +122,10 @@ def test_a_customer_that_is_not_there_is_stripes_no(held: object, id: str, code:
     assert seen.refusal.code == code
 
 
+def test_a_change_of_nothing_does_not_speak_of_the_balance() -> None:
+    assert effect("PostCustomersCustomer", {}, customer="cus_1").sentence == "Change nothing of customer cus_1."
+
+
 def test_a_new_customer_with_a_balance_begins_with_credit() -> None:
     looked = {"account": {**account(), "default_currency": "usd"}}
     seen = effect("PostCustomers", looked, name="Nia", balance=-15_000)

@@ -91,7 +91,9 @@ def _what(classified: Classified, *, new: bool) -> str:
     if new:
         return "Make"
     names = sorted(name for name in classified.parameters if name not in {"customer", "balance", "expand"})
-    return f"Change {', '.join(names)} of" if names else "Change the balance of"
+    if not names:
+        return "Change the balance of" if "balance" in classified.parameters else "Change nothing of"
+    return f"Change {', '.join(names)} of"
 
 
 def _with(classified: Classified, *, plain: bool) -> str:
