@@ -1,0 +1,56 @@
+"""An approval is spent on what people saw: whatever a look-up told of how much leaves, and to whom, is looked at again
+before it runs (THREATS 8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from runplane_mcp.core.catalog import load
+from runplane_mcp.core.operation import Operation
+from tests.core.stripe_objects import effect
+
+#: Of each operation that sends money out by what its own line declares.
+DECLARED = [
+    each
+    for each in load().operations
+    if each.judged and each.alias_of is None and each.declaration is not None
+    if each.money_out
+]
+
+
+@pytest.mark.parametrize("operation", DECLARED, ids=lambda each: each.operation_id)
+def test_what_was_looked_up_of_money_that_leaves_is_held(operation: Operation) -> None:
+    declared = operation.declaration
+    assert declared is not None
+    sums = [term.path for each in declared.amount for term in each]
+    looked = [path for path in (*sums, *declared.destination) if path.look]
+    held = {*declared.holds, *(term.path for term in declared.most)}
+
+    assert [path.name for path in looked if path not in held] == []
+
+
+def test_a_payout_that_was_approved_does_not_leave_over_another_amount() -> None:
+    def payout(amount: int) -> dict[str, object]:
+        money = {"value": amount, "currency": "usd"}
+        return {"id": "poi_1", "status": "requires_confirmation", "amount": money, "to": {"recipient": "acct_1"}}
+
+    seen = effect("PostV2MoneyManagementPayoutIntentsIdConfirm", {"intent": payout(5_000)}, id="poi_1")
+    then = effect("PostV2MoneyManagementPayoutIntentsIdConfirm", {"intent": payout(900_000)}, id="poi_1")
+    broken = [each.name for each in seen.preconditions if not each.holds(then.observed.get(each.name))]
+
+    assert broken == ["intent_amount_value"]
+
+
+@pytest.mark.parametrize("verb", ["CollectPaymentMethod", "ConfirmPaymentIntent", "ProcessPaymentIntent"])
+def test_a_payment_at_a_reader_does_not_get_another_fee_or_seller(verb: str) -> None:
+    def intent(**changes: object) -> dict[str, object]:
+        nothing = dict.fromkeys(("application_fee_amount", "customer", "on_behalf_of", "transfer_data"))
+        return {"id": "pi_1", "amount": 5_000, "currency": "usd", "status": "requires_action", **nothing, **changes}
+
+    asked: dict[str, object] = {"reader": "tmr_1", "payment_intent": "pi_1"}
+    seen = effect(f"PostTerminalReadersReader{verb}", {"intent": intent()}, **asked)
+    other = intent(application_fee_amount=4_900, on_behalf_of="acct_9", customer="cus_9")
+    then = effect(f"PostTerminalReadersReader{verb}", {"intent": other}, **asked)
+    broken = [each.name for each in seen.preconditions if not each.holds(then.observed.get(each.name))]
+
+    assert broken == ["intent_application_fee_amount", "intent_customer", "intent_on_behalf_of"]
