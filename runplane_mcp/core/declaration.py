@@ -58,11 +58,12 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """`sentence` is what people read, `{name}` in it an id or word among the parameters and `{amount}` the money; what
-    stands in brackets is left out where one of its names is not given. Of `amount`, `currency`, `object`, `customer` and
-    `destination` the first that is there counts. `before` is what was given back of `total` already, `most` what the amount
-    must not pass: now, and when an approved request runs. `fill` is the parameter that the amount is written into where it
-    was left out. `needs` are the only values at a path with which Stripe does it at all. `holds` must still read the same
-    when an approved request runs; `quotes` are free texts, shown fenced."""
+    stands in brackets is left out where one of its names is not given, or is what stands there after a `|`. Of
+    `amount`, `currency`, `object`, `customer` and `destination` the first that is there counts. `before` is what was
+    given back of `total` already, `most` what the amount must not pass: now, and when an approved request runs. `fill`
+    is the parameter that the amount is written into where it was left out. `needs` are the only values at a path with
+    which Stripe does it at all. `holds` must still read the same when an approved request runs; `quotes` are free
+    texts, shown fenced."""
 
     sentence: str
     undo: str

@@ -125,6 +125,25 @@ def test_nobody_is_asked_about_what_stripe_does_in_another_state_only(found: obj
     assert (refusal.code if refusal else None) == code
 
 
+@pytest.mark.parametrize(
+    ("operation", "parameters", "sentence"),
+    [
+        ("DeleteAccount", {}, "Delete the account itself and all ways to act for it."),
+        ("DeleteAccountsAccount", {"account": "acct_9"}, "Delete account acct_9 and all ways to act for it."),
+        (
+            "PostAccountBankAccounts",
+            {"external_account": "btok_1"},
+            "Give the account itself a new bank account or card for payouts.",
+        ),
+        ("DeleteAccountPersonsPerson", {"person": "person_1"}, "Remove person person_1 from the account itself."),
+    ],
+)
+def test_where_no_account_is_named_people_read_that_it_is_the_account_itself(
+    operation: str, parameters: dict[str, Value], sentence: str
+) -> None:
+    assert effect_of(asked(operation, **parameters), {}).sentence == sentence
+
+
 def test_an_optional_part_of_the_sentence_is_left_out_with_its_parameter() -> None:
     without = effect_of(asked("PostTopups", amount=500, currency="jpy"), {})
     with_source = effect_of(asked("PostTopups", amount=500, currency="jpy", source="ba_1"), {})

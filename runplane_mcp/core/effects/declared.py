@@ -282,8 +282,9 @@ def _sentence(classified: Classified, amount: Money | None) -> str:
         return o.shown(_at(classified, matched[1]) or "")
 
     def optional(matched: re.Match[str]) -> str:
-        names = [name for name in _PLACE.findall(matched[1]) if name != "amount"]
-        return matched[1] if all(_at(classified, name) is not None for name in names) else ""
+        text, _, otherwise = matched[1].partition("|")
+        names = [name for name in _PLACE.findall(text) if name != "amount"]
+        return text if all(_at(classified, name) is not None for name in names) else otherwise
 
     return _PLACE.sub(said, _OPTIONAL.sub(optional, _declaration(classified).sentence))
 
