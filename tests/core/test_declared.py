@@ -125,6 +125,17 @@ def test_nobody_is_asked_about_what_stripe_does_in_another_state_only(found: obj
     assert (refusal.code if refusal else None) == code
 
 
+def test_a_looked_up_number_is_not_read_in_a_currency_of_the_agents_own() -> None:
+    """$50.00 would be ¥5,000, and a third less before every limit."""
+    intent: dict[str, object] = {"id": "pi_1", "amount": 5_000, "currency": "usd", "status": "requires_payment_method"}
+    operation = "PostPaymentIntentsIntentApplyCustomerBalance"
+    right = effect_of(asked(operation, intent="pi_1", currency="usd"), {"intent": intent})
+    wrong = effect_of(asked(operation, intent="pi_1", currency="jpy"), {"intent": intent})
+
+    assert right.facts["amount"] == Money(5_000, "usd")
+    assert (wrong.facts["amount"], wrong.facts["currency"]) == (UNKNOWN, UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters", "sentence"),
     [

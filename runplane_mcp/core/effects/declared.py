@@ -147,11 +147,16 @@ def _money(classified: Classified, looked: LookedUp, terms: Sum) -> Money | None
 
 
 def _currency(classified: Classified, looked: LookedUp) -> str | None:
-    for path in _declaration(classified).currency:
-        value = _value(classified, looked, path)
-        if value is not None:
-            return o.currency_of(value)
-    return None
+    """The first that is there. None where the parameters name another than what was looked up: then a looked-up number
+    would be read in a currency that it is not in."""
+    found = [
+        (bool(path.look), o.currency_of(value))
+        for path in _declaration(classified).currency
+        if (value := _value(classified, looked, path)) is not None
+    ]
+    if not found or (not found[0][0] and any(was_looked and each != found[0][1] for was_looked, each in found)):
+        return None
+    return found[0][1]
 
 
 def _first_id(classified: Classified, looked: LookedUp, paths: Sequence[Path]) -> FactValue:
