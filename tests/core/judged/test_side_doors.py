@@ -24,20 +24,22 @@ from tests.core.policies import HEAD
 CATALOG = load()
 
 
-def policy(group: str) -> CompiledPolicy:
-    """Blocks one group, and nothing else that is judged."""
+def policy(condition: str) -> CompiledPolicy:
+    """Blocks what meets one condition, and nothing else that is judged."""
     body = f"""\
 otherwise: {{reads: allow, writes: by_risk, unjudged: require_approval}}
 rules:
   - id: door
-    when: {{action: {group}}}
+    when: {{{condition}}}
     then: block
     why: It is a door.
 """
     return compile_policy(load_policy(HEAD + body), actions=CATALOG.actions)
 
 
-POLICIES: Final = {group: policy(group) for group in GROUPS}
+POLICIES: Final = {group: policy(f"action: {group}") for group in GROUPS}
+FACTS: Final = {fact: policy(f"{fact}: true") for fact in ("bulk", "redirects_funds")}
+LINES: Final = [{"price": "price_1", "quantity": 1}]
 
 
 def classified(operation_id: str, asked: Asked) -> Classified:
@@ -47,7 +49,7 @@ def classified(operation_id: str, asked: Asked) -> Classified:
     return CATALOG.classify(encode(operation.method, operation.path, given))  # type: ignore[arg-type]
 
 
-def blocked_as_a_door(group: str, operation: str, asked: Asked) -> bool:
+def blocked_as_a_door(compiled: CompiledPolicy, operation: str, asked: Asked) -> bool:
     seen = classified(operation, asked)
     facts: dict[str, FactValue] = {
         "agent": "support-bot",
@@ -67,7 +69,6 @@ def blocked_as_a_door(group: str, operation: str, asked: Asked) -> bool:
         "denied_24h_object": 0,
         **effect_of(seen, {}).facts,
     }
-    compiled = POLICIES[group]
     decision = decide(compiled, facts, [Usage() for _ in compiled.buckets(facts)])
     by_rule = any(reason.id == "door" for reason in decision.reasons)
     assert by_rule == (decision.outcome is Outcome.BLOCK), decision.reasons
@@ -82,13 +83,13 @@ def _name(door: Door) -> str:
 def test_a_rule_on_a_group_catches_each_of_its_side_doors(door: Door) -> None:
     group, operation, asked, harmless = door
 
-    assert blocked_as_a_door(group, operation, asked)
-    assert harmless is None or not blocked_as_a_door(group, operation, harmless)
+    assert blocked_as_a_door(POLICIES[group], operation, asked)
+    assert harmless is None or not blocked_as_a_door(POLICIES[group], operation, harmless)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_rule_on_a_group_lets_be_what_brings_money_back(group: str) -> None:
-    """DECISIONS 18: a theft can be stopped at 2 am, whatever is closed."""
+    """A theft can be stopped at 2 am, whatever is closed."""
     for operation, asked in (
         ("PostPayoutsPayoutCancel", {"payout": "po_1"}),
         ("PostTransfersIdReversals", {"id": "tr_1"}),
@@ -101,7 +102,65 @@ def test_a_rule_on_a_group_lets_be_what_brings_money_back(group: str) -> None:
         ("PostClimateOrdersOrderCancel", {"order": "climorder_1"}),
         ("PostIssuingAuthorizationsAuthorizationDecline", {"authorization": "iauth_1"}),
     ):
-        assert not blocked_as_a_door(group, operation, asked)
+        assert not blocked_as_a_door(POLICIES[group], operation, asked)
+
+
+@pytest.mark.parametrize(
+    ("fact", "operation", "asked", "harmless"),
+    [
+        # One request that acts on many things, now or later.
+        ("bulk", "PostV2CoreBatchJobs", {"endpoint": {}, "skip_validation": True}, None),
+        ("bulk", "PostV2ExtendWorkflowsIdInvoke", {"id": "wkfl_1", "input_parameters": {}}, None),
+        ("bulk", "PostV2CommerceProductCatalogImports", {"feed_type": "x", "mode": "upsert", "metadata": {}}, None),
+        ("bulk", "PostV2BillingMeterEventStream", {"events": [{"event_name": "x", "payload": {}}]}, None),
+        (
+            "bulk",
+            "PostTestHelpersTestClocksTestClockAdvance",
+            {"test_clock": "c_1", "frozen_time": 2_000_000_000},
+            None,
+        ),
+        ("bulk", "PostBillingMetersIdDeactivate", {"id": "mtr_1"}, None),
+        ("bulk", "PostProductsProductFeatures", {"product": "prod_1", "entitlement_feature": "feat_1"}, None),
+        ("bulk", "DeleteRadarValueListsValueList", {"value_list": "rsl_1"}, None),
+        (
+            "bulk",
+            "PostBillingPortalConfigurationsConfiguration",
+            {"configuration": "bpc_1", "features": {"subscription_cancel": {"enabled": True}}},
+            {"configuration": "bpc_1", "features": {"invoice_history": {"enabled": True}}},
+        ),
+        ("bulk", "PostPaymentMethodConfigurationsConfiguration", {"configuration": "pmc_1"}, None),
+        # Payers who are sent, or asked to pay, elsewhere.
+        (
+            "redirects_funds",
+            "PostCheckoutSessions",
+            {"line_items": LINES, "success_url": "https://evil.test"},
+            {"line_items": LINES},
+        ),
+        (
+            "redirects_funds",
+            "PostCheckoutSessions",
+            {"line_items": LINES, "custom_text": {"submit": {"message": "Pay again at evil.test"}}},
+            {"line_items": LINES},
+        ),
+        (
+            "redirects_funds",
+            "PostPaymentLinks",
+            {"line_items": LINES, "after_completion": {"type": "redirect", "redirect": {"url": "https://evil.test"}}},
+            {"line_items": LINES, "after_completion": {"type": "hosted_confirmation"}},
+        ),
+        (
+            "redirects_funds",
+            "PostPaymentLinksPaymentLink",
+            {"payment_link": "plink_1", "inactive_message": "Pay at evil.test"},
+            {"payment_link": "plink_1", "active": False},
+        ),
+    ],
+)
+def test_a_rule_on_a_fact_catches_what_acts_on_many_things_or_leads_payers_elsewhere(
+    fact: str, operation: str, asked: Asked, harmless: Asked | None
+) -> None:
+    assert blocked_as_a_door(FACTS[fact], operation, asked)
+    assert harmless is None or not blocked_as_a_door(FACTS[fact], operation, harmless)
 
 
 def test_every_group_has_its_doors() -> None:
