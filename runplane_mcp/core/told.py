@@ -26,8 +26,13 @@ _OWN_WORDS: Final = frozenset({"metadata", "expand", "include"})
 _KEYS: Final = frozenset({"groups", "facts", "money_in", "reason"})
 #: Additions that a sentence names.
 _MOST_SAID: Final = 3
-#: Facts of the additions that it names first.
-_SAID_FIRST: Final = frozenset({"bulk", "destination", "gives_access", "redirects_funds"})
+#: Groups and facts of the additions that it names first, those of each row before those of the next.
+_SAID_FIRST: Final = (
+    frozenset({"bank_details", "destination", "payouts", "transfers"}),
+    frozenset({"access", "gives_access"}),
+    frozenset({"bulk", "redirects_funds"}),
+    frozenset({"credits", "deletions", "discounts", "refunds", "write_offs"}),
+)
 #: `name`, `name=text`, `name<0` or `name>0`; a dot goes inside, and lists are seen through.
 _WHEN: Final = re.compile(r"([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?:=(.*)|([<>])0)?")
 
@@ -129,13 +134,18 @@ class Meanings:
 
 def also_said(added: Iterable[Added]) -> str:
     """What parameters add, as sentences to follow the one that says what is done: the first few by name, those first that
-    send money elsewhere or let somebody in, so that harmless ones cannot hide them."""
+    send money elsewhere or let somebody in, so that less harmful ones cannot hide them."""
     reasons: dict[str, str] = {}
-    for each in sorted(added, key=lambda each: _SAID_FIRST.isdisjoint(each.addition.facts)):
+    for each in sorted(added, key=_place_in_words):
         reasons.setdefault(each.addition.reason, each.path.rsplit(".", 1)[-1])
     named = [f" `{name}` {reason}" for reason, name in reasons.items()]
     more = f" And {len(named) - _MOST_SAID} more." if len(named) > _MOST_SAID else ""
     return "".join(named[:_MOST_SAID]) + more
+
+
+def _place_in_words(added: Added) -> int:
+    marks = added.addition.groups | added.addition.facts
+    return next((place for place, first in enumerate(_SAID_FIRST) if first & marks), len(_SAID_FIRST))
 
 
 def read_meanings(document: _Row) -> Meanings:

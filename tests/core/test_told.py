@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runplane_mcp.core.catalog import Catalog, load, read_catalog
 from runplane_mcp.core.operation import Judgement
 from runplane_mcp.core.request import Kind
+from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text, Value, encode
 
 CATALOG = load()
@@ -194,3 +195,25 @@ def test_more_parameters_never_make_less(data: st.DataObject) -> None:
 
 def test_only_writes_tell_what_their_parameters_add() -> None:
     assert {each.operation_id for each in TOLD if each.kind is Kind.READ and each.least.groups - {"access"}} == set()
+
+
+def test_who_gets_the_money_is_said_before_whatever_else_is_given_to_hide_it() -> None:
+    operation = CATALOG.by_id("PostCheckoutSessions")
+    assert operation is not None
+    _, added = operation.judge(
+        {
+            "branding_settings": {"display_name": "x"},
+            "cancel_url": "https://a.test",
+            "custom_fields": [{"key": "x"}],
+            "custom_text": {"submit": {"message": "x"}},
+            "discounts": [{"coupon": "co_1"}],
+            "payment_intent_data": {"on_behalf_of": "acct_8", "transfer_data": {"destination": "acct_9"}},
+            "success_url": "https://a.test",
+        }
+    )
+    said = also_said(added)
+
+    assert said.startswith(
+        " `on_behalf_of` makes the payment another account's. `transfer_data` sends the money on to another account."
+    )
+    assert said.endswith(" And 6 more.")
