@@ -231,3 +231,16 @@ def test_a_price_that_can_not_be_sold_is_stripes_no(found: object, lines: object
 
     assert refusal is not None
     assert refusal.code == code
+
+
+def test_an_address_of_payers_does_not_hide_whose_the_money_is() -> None:
+    asked: dict[str, object] = {
+        "line_items": PLAIN,
+        "after_completion": {"type": "redirect", "redirect": {"url": "https://good.test/thanks"}},
+    }
+    two = {"on_behalf_of": "acct_8", "transfer_data": {"destination": "acct_9"}}
+    both = effect("PostPaymentLinks", {"price price_1": price()}, **asked, **two).sentence
+    fee = effect("PostPaymentLinks", {"price price_1": price()}, **asked, application_fee_amount=2_800).sentence
+
+    assert both.endswith(", shared or sent on by on_behalf_of and transfer_data, with web addresses at good.test.")
+    assert fee.endswith(", shared or sent on by application_fee_amount, with web addresses at good.test.")

@@ -61,7 +61,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     if held := fingerprint(prices):
         observed["prices"] = held
     return Effect(
-        sentence=_sentence(lines, amount, destination, hosts, redirects=redirects is not False),
+        sentence=_sentence(asked, lines, amount, destination, hosts, redirects=redirects is not False),
         facts=facts,
         undo="The link can be switched off; what was paid by it stays paid.",
         preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
@@ -99,14 +99,21 @@ def _destination(asked: Mapping[str, Text]) -> FactValue:
 
 
 def _sentence(
-    lines: tuple[Line, ...] | None, amount: Money | None, destination: FactValue, hosts: FactValue, *, redirects: bool
+    asked: Mapping[str, Text],
+    lines: tuple[Line, ...] | None,
+    amount: Money | None,
+    destination: FactValue,
+    hosts: FactValue,
+    *,
+    redirects: bool,
 ) -> str:
     pays = str(amount) if amount else "an amount that could not be found out"
     to = f", which goes to account {destination}" if isinstance(destination, str) else ""
-    on = ""
+    shared = [name for name in _REDIRECTS if name in asked and (not to or name.startswith("application_fee"))]
+    on = f", shared or sent on by {' and '.join(shared)}" if shared else ""
     if isinstance(hosts, frozenset) and hosts:
-        on = f", with web addresses at {', '.join(sorted(hosts)[:3])}"
-    elif redirects and not to:
-        on = ", with fees or addresses that send money or payers elsewhere"
+        on += f", with web addresses at {', '.join(sorted(hosts)[:3])}"
+    elif redirects and not on and not to:
+        on = ", with addresses that send payers elsewhere"
     what = said(lines) or "lines that could not be read"
     return f"Make a payment link for {what}: whoever opens it can pay {pays}{to}{on}."
