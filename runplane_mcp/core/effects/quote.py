@@ -122,4 +122,5 @@ def _recurring(quote: StripeObject | None) -> str:
 
 def _to(quote: StripeObject | None) -> str:
     account = _goes_to(quote)
-    return f"; the money is for account {account}" if account else ""
+    shares = quote is not None and any(quote.get(name) is not None for name in _REDIRECTS if "fee" in name)
+    return (f"; the money is for account {account}" if account else "") + ("; a fee is taken of it" if shares else "")

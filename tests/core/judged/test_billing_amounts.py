@@ -410,3 +410,10 @@ def test_a_coupon_that_was_made_anew_is_noticed_when_the_request_runs() -> None:
 
     assert [each.name for each in people_saw.preconditions] == ["coupon:sale"]
     assert not people_saw.preconditions[0].holds(runs.observed["coupon:sale"])
+
+
+def test_people_read_of_a_quote_that_another_account_or_a_fee_takes_of_its_money() -> None:
+    quote = {**QUOTE, "transfer_data": {"destination": "acct_9"}, "application_fee_percent": 99}
+    accept = effect("PostQuotesQuoteAccept", {"quote": quote}, quote="qt_1").sentence
+
+    assert accept.endswith("; the money is for account acct_9; a fee is taken of it.")
