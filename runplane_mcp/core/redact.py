@@ -111,10 +111,11 @@ def redact(value: object, *, opens: bool = False) -> Json:
     return _Walk(keep_fields=False, opens=opens).of(value, "", "", 0)
 
 
-def delivered(value: object, *, opens: bool = False) -> Json:
+def delivered(value: object, *, opens: bool = False, own: bool = False) -> Json:
     """The same for whoever made the call that a secret answers: what stands in a secret's own field stays, once. What only
-    looks like a secret, in somebody's text, goes."""
-    return _Walk(keep_fields=True, opens=opens).of(value, "", "", 0)
+    looks like a secret, in somebody's text, goes. `own`: so do the secrets of other objects that the answer was expanded
+    by."""
+    return _Walk(keep_fields=True, opens=opens, own=own).of(value, "", "", 0)
 
 
 def withheld(value: object, depth: int = 0) -> bool:
@@ -156,12 +157,13 @@ def _plain(name: str) -> str:
 
 
 class _Walk:
-    """One walk through a value. `keep_fields`: what a secret's own field holds stays."""
+    """One walk through a value. `keep_fields`: what a secret's own field holds stays; with `own`, only where it is no
+    field of another object, one with an id of its own."""
 
-    __slots__ = ("_keep_fields", "_opens")
+    __slots__ = ("_keep_fields", "_opens", "_own")
 
-    def __init__(self, *, keep_fields: bool, opens: bool) -> None:
-        self._keep_fields, self._opens = keep_fields, opens
+    def __init__(self, *, keep_fields: bool, opens: bool, own: bool = False) -> None:
+        self._keep_fields, self._opens, self._own = keep_fields, opens, own
 
     def of(self, value: object, name: str, parent: str, depth: int) -> Json:
         """`name` is that of the field which holds `value`, for the items of a list that of the list; `parent` the one
@@ -181,6 +183,8 @@ class _Walk:
         return _text(str(value))
 
     def _object(self, value: Mapping[object, object], name: str, depth: int) -> dict[str, Json]:
+        if self._own and depth and isinstance(value.get("id"), str):
+            return _Walk(keep_fields=False, opens=self._opens)._object(value, name, depth)
         kind = value.get("object")
         by_kind = _BY_KIND.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
         # `{"name": "Authorization", "value": …}`: the name of the secret is a value itself.

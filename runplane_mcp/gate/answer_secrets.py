@@ -23,13 +23,14 @@ _MOST_EVENTS: Final = 500
 
 
 def with_secret(
-    view: RequestView, operation: Operation, body: Mapping[str, object] | None, *, opens: bool
+    view: RequestView, operation: Operation, body: Mapping[str, object] | None, *, opens: bool, named: bool = False
 ) -> RequestView:
     """`view` with the secret of the answer `body` in its result, for the caller that is waiting for it. `opens`: the
-    catalog says that this answer carries one."""
+    catalog says that this answer carries one. `named`: so did the request, and the policy let it ask for that: without
+    it no write brings the secrets of other objects, which any write can have its answer expanded by."""
     if view.status is not State.SUCCEEDED or body is None or not (opens or answers_its_own(operation)):
         return view
-    whole = delivered(body, opens=opens)
+    whole = delivered(body, opens=opens, own=operation.kind is Kind.WRITE and not named)
     if isinstance(whole, Mapping) and whole != redact(body, opens=opens):
         return replace(view, result=whole, secret=AnswerSecret.HERE)
     # Only its traces were found: what Stripe shows of it later has no secret.

@@ -22,6 +22,7 @@ from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of, effective
+from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, Earlier, Form, How, owed
@@ -267,7 +268,8 @@ class Gate:
         else:
             view = await self.get(request.principal, now.id)
         whole = result.whole if result is not None else None
-        return with_secret(view, classified.operation, whole, opens=classified.operation.secret_answer)
+        named = bool(secret_expansions(classified.parameters))
+        return with_secret(view, classified.operation, whole, opens=classified.operation.secret_answer, named=named)
 
     async def _handing_over(self, view: RequestView) -> RequestView:
         """`view`, and where it holds a secret only once it is durable that the secret was handed over."""

@@ -226,3 +226,22 @@ async def test_a_read_shows_no_secret_unless_it_is_one_that_the_policy_let_be_re
     assert HANDED_OVER in events(house, allowed)
     assert withheld(unjudged.result) or unjudged.result is None
     assert SECRET.encode() not in kept(house)
+
+
+async def test_a_write_whose_answer_is_expanded_brings_no_secret_of_what_was_there_before(house: House) -> None:
+    """Any write can be asked to answer with the payment beside what it made: a refund of one dollar would hand over the
+    secret by which that payment is confirmed."""
+    expand = ["payment_intent", "charge.payment_intent"]
+    refund = submission("PostRefunds", {"payment_intent": SEED.payment_intent_40, "amount": 100, "expand": expand})
+    made = submission("PostPaymentIntents", {"amount": 1000, "currency": "usd"})
+    async with house.gate() as gate:
+        refunded = await gate.submit(refund)
+        created = await gate.submit(made)
+
+    assert (refunded.status, refunded.secret) == (State.SUCCEEDED, None)
+    assert refunded.result is not None
+    assert isinstance(payment := refunded.result["payment_intent"], dict)
+    assert payment["client_secret"] == WITHHELD
+    assert "_secret_simulator" not in str(refunded)
+    assert created.secret is AnswerSecret.HERE
+    assert "_secret_simulator" in str(shown(created))
