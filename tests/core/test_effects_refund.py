@@ -307,6 +307,18 @@ def test_a_charge_is_not_refunded_under_the_name_of_somebodys_cash_balance(
     assert (seen.refusal.code, seen.refusal.param) == ("parameter.conflict", "origin")
 
 
+@pytest.mark.parametrize("operation", ["PostRefunds", "PostChargesChargeRefund", "PostChargesChargeRefunds"])
+def test_a_refund_of_a_payment_cannot_pass_for_one_of_a_balance(operation: str) -> None:
+    """THREATS 4: `/v1/charges/{charge}/refund` names the charge in its path. With `origin` beside it the card would speak
+    of another customer's balance, and of ¥50,000 where $500.00 are refunded."""
+    said = {"origin": "customer_balance", "customer": "cus_2", "amount": 50_000, "currency": "jpy"}
+    seen = effect(operation, {"charge": charge()}, charge="ch_1", **said)
+
+    assert seen.refusal is not None
+    assert (seen.refusal.code, seen.refusal.param) == ("parameter.conflict", "origin")
+    assert seen.facts["customer"] != "cus_2"
+
+
 def test_a_refund_can_not_be_undone() -> None:
     seen = refund(charge())
 

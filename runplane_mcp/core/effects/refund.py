@@ -39,7 +39,7 @@ def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     asked = classified.parameters
-    if _from_balance(asked):
+    if _from_balance(asked) and not _names_payment(asked):
         return _of_customer_balance(asked)
     refusal = _refused_as_asked(asked) or o.missing(looked, payment_intent="payment_intent", charge="charge")
     intent = o.seen(looked, "payment_intent")
@@ -56,9 +56,16 @@ def _from_balance(asked: Mapping[str, Text]) -> bool:
     return "origin" in asked
 
 
+def _names_payment(asked: Mapping[str, Text]) -> bool:
+    return "charge" in asked or "payment_intent" in asked
+
+
 def _refused_as_asked(asked: Mapping[str, Text]) -> Failure | None:
     if "reader" in asked and not o.is_id(asked["reader"]):
         return o.bad_id("reader")
+    if _from_balance(asked) and _names_payment(asked):
+        # Which of the two it would be is Stripe's choice: another customer, and another currency for the same number.
+        return Failure("parameter.conflict", "Give `origin` or a payment to be refunded, not both.", param="origin")
     given = [name for name in ("charge", "payment_intent") if name in asked]
     if not given:
         return Failure("parameter.missing", "Give `payment_intent` or `charge`: what is to be refunded.")
@@ -222,7 +229,4 @@ def _of_customer_balance(asked: Mapping[str, Text]) -> Effect:
     sentence = f"Refund {what} of the cash balance of customer {o.shown(customer)}."
     # Nothing is looked up here, so what is no id would come before people as the agent wrote it.
     refusal = None if sound else o.bad_id("customer")
-    if named := [name for name in ("charge", "payment_intent") if name in asked]:
-        # People would see the one refunded, and Stripe might refund the other.
-        refusal = Failure("parameter.conflict", f"Give `{named[0]}` or `origin`, not both.", param="origin")
     return Effect(sentence=sentence, facts=facts, undo=_UNDO, refusal=refusal)
