@@ -33,7 +33,7 @@ class Submission:
     def without_secrets(self) -> Submission:
         """The same with nothing in the agent's words that has the shape of a secret: they are stored and shown, and never
         sent. The parameters stay exactly what they are."""
-        if self.own.justification is None and self.own.ticket is None:
+        if self.own.justification is None and self.own.ticket is None and self.own.repeat_of is None:
             return self
         own = replace(
             self.own,

@@ -122,6 +122,7 @@ async def live(company: Company) -> list[Any]:
         await call("create_refund", payment_intent=KEY, amount=SAID)
         await call("create_refund", payment_intent=SEED.payment_intent_900, amount=100, note=WORDS, **{SAID[:60]: NAME})
         await call("create_refund", payment_intent=SEED.payment_intent_900, idempotency_key=KEY)
+        await call("create_refund", payment_intent=SEED.payment_intent_900, repeat_of=KEY[:40])
         await call(f"pay {NAME}", to=WORDS, card={"number": CARD, "cvc": "9071"})
         await call(f"pay_{CARD}", api_key=KEY)
         await call("get_request", request_id=f"{NAME} {KEY}"[:60])
