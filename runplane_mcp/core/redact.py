@@ -86,6 +86,8 @@ _INSIDE: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "id_numbers": ("value", "identity"),
         "interac_present": ("number", "card"),
         "pin": ("code encrypted_number number value", "card"),
+        # Of an event: the key that Runplane sent, which no agent is told.
+        "request": ("idempotency_key", "key"),
         "upload_url": ("url", "address"),
     }.items()
 }

@@ -332,3 +332,18 @@ async def test_a_secret_among_the_parameters_reaches_no_store_and_no_answer(comp
 
     assert secret.encode() not in company.stored()
     assert not any(secret in answer.text + str(answer.envelope) for answer in answers)
+
+
+async def test_stripe_s_events_show_no_agent_the_keys_that_we_send(company: Company) -> None:
+    """Who knows the key of a request whose answer was lost could use it up at Stripe, or pass for it."""
+    async with company.connected() as connected:
+        done = await connected.call("create_refund", payment_intent=SEED.payment_intent_40, amount=100)
+        read = await connected.call("stripe_api_read", **write({"limit": 3}, "GetEvents"))
+
+    made = company.look("/v1/events?limit=1")["data"][0]
+    assert done.status == read.status == "succeeded"
+    key = made["request"]["idempotency_key"]
+    assert key.startswith("rp_")
+    assert made["id"] in read.text
+    assert key not in read.text
+    assert key not in str(read.envelope)
