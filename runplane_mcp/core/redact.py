@@ -95,7 +95,9 @@ _INSIDE: Final[Mapping[str, tuple[frozenset[str], str]]] = {
 ALSO_OBJECTS: Final = frozenset({"confirmation_secret", "id_number", "pin"})
 #: Where the catalog says that an answer carries a secret, a field of such a name is held to be it, known or not.
 _SUSPECT = re.compile(r"secret|token|passw|passcode|credential|plaintext|payload|(?:^|_)key$")
-_NO_SUSPECT: Final = frozenset({"idempotency_key", "lookup_key", "confirmation_secret", "event_payload_key"})
+_NO_SUSPECT: Final = frozenset(
+    {"idempotency_key", "lookup_key", "confirmation_secret", "event_payload", "event_payload_key"}
+)
 #: Longer names are not remembered: they are none of Stripe's, and an agent could fill the memory with them.
 _LONG: Final = 80
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

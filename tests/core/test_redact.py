@@ -202,6 +202,14 @@ def test_whoever_waits_for_an_answer_gets_its_secrets_and_no_more(name: str) -> 
         assert (secret in text) is (secret not in NEVER_SHOWN)
 
 
+def test_what_kind_of_event_is_sent_is_no_secret_beside_one() -> None:
+    destination = {"id": "ed_1", "event_payload": "thin", "webhook_endpoint": {"signing_secret": "whsec_1Abcdefgh"}}
+
+    kept = redact(destination, opens=True)
+
+    assert kept == {**destination, "webhook_endpoint": {"signing_secret": WITHHELD}}
+
+
 def test_what_is_public_about_an_account_stays() -> None:
     account = {
         "object": "bank_account",
