@@ -84,7 +84,7 @@ def attempt(
         facts=facts,
         assumed=tuple(sorted((action.facts & EFFECT_FACTS & facts.keys()) - known.keys())),
         amounts=amounts,
-        decision=never_held(decision, operation) if operation is not None else decision,
+        decision=never_held(decision, operation, parameters) if operation is not None else decision,
         traces=evaluate(policy, facts, decision.risk),
     )
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from runplane_mcp.core.decision import Decision, Outcome, Reason
+from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import delivered, redact, withheld
 from runplane_mcp.core.request import ActionRequest, Kind, State
@@ -59,10 +60,12 @@ def secret_of(
     return AnswerSecret.GONE if any(event.type == HANDED_OVER for event in events) else AnswerSecret.MISSED
 
 
-def never_held(decision: Decision, operation: Operation) -> Decision:
+def never_held(decision: Decision, operation: Operation, parameters: Mapping[str, object]) -> Decision:
     """A request whose answer carries a secret waits for no people: when it ran, nobody would be there to take the secret.
-    It is blocked unless the policy allows it outright."""
-    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not (operation.judged and operation.secret_answer):
+    It is blocked unless the policy allows it outright. So is a read whose `parameters` ask for one: it is read for that."""
+    asked = operation.kind is Kind.READ and bool(secret_expansions(parameters))
+    carries = operation.judged and (operation.secret_answer or asked)
+    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not carries:
         return decision
     why = "Its answer carries a secret, which would reach nobody after people have decided."
     reason = Reason("secret", operation.operation_id, Outcome.BLOCK, why)

@@ -348,7 +348,8 @@ class Gate:
             run_as = effective(classified, effect, request.id)
         judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
         judged = as_lowered(tx, request, effect, judged)
-        judged = replace(judged, decision=never_held(judged.decision, classified.operation))
+        kept_from_people = never_held(judged.decision, classified.operation, classified.parameters)
+        judged = replace(judged, decision=kept_from_people)
         judged = self.executor.freezes.over(tx, request, classified, judged)
         decision = judged.decision
         held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None

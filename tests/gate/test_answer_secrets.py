@@ -193,6 +193,26 @@ async def test_what_answers_with_a_secret_never_waits_for_people(house: House) -
     assert house.world.summary()["writes"]["received"] == 0
 
 
+async def test_a_read_that_asks_for_a_secret_never_waits_for_people(house: House) -> None:
+    """They would say yes to a card's number, and nobody would get it."""
+    text = default_policy_text()
+    text = text[: text.index("\ntests:")].replace(
+        "when: {action: access}\n    then: block", "when: {action: access}\n    then: require_approval"
+    )
+    house.settings.policy_file.write_text(text)
+    async with house.gate() as gate:
+        card = await gate.submit(submission("GetIssuingCardsCard", {"card": "ic_1", "expand": ["number"]}))
+        whose = await gate.submit(submission("GetIssuingCardsCard", {"card": "ic_1", "expand": ["cardholder"]}))
+    policy = Policies(load_catalog()).compile(text, file="policies.yaml")
+    given = {"card": "ic_1", "expand[0]": "number"}
+    tried = attempt(policy, load_catalog(), "GetIssuingCardsCard", given, agent="bot", at=AFTERNOON)
+
+    assert card.failure is not None
+    assert (card.status, card.failure.code) == (State.BLOCKED, "policy.secret")
+    assert whose.status is not State.BLOCKED
+    assert tried.decision.outcome is Outcome.BLOCK
+
+
 def test_trying_a_policy_says_the_same() -> None:
     catalog = Catalog(replace(each, secret_answer=True) for each in load_catalog().operations)
     policy = Policies(catalog).compile(default_policy_text(), file="policies.yaml")
