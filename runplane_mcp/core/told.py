@@ -62,7 +62,8 @@ class When:
     def holds(self, value: Text) -> bool:
         """Whether this value may be meant. One that cannot be read is."""
         if self.equal is not None:
-            return value == self.equal
+            # Blanks and case are Stripe's to refuse: what it would forgive must not have passed for another value.
+            return not isinstance(value, str) or value.strip().lower() == self.equal.lower()
         if not self.sign:
             return True
         number = number_of(value)

@@ -217,3 +217,14 @@ def test_who_gets_the_money_is_said_before_whatever_else_is_given_to_hide_it() -
         " `on_behalf_of` makes the payment another account's. `transfer_data` sends the money on to another account."
     )
     assert said.endswith(" And 6 more.")
+
+
+@pytest.mark.parametrize("status", ["active", "Active", "ACTIVE", " active", "active\n"])
+def test_another_spelling_of_a_value_is_no_other_value(status: str) -> None:
+    """If Stripe forgave it, a card would be switched on by a request that was judged to do nothing of the kind."""
+    card = CATALOG.by_id("PostIssuingCardsCard")
+    assert card is not None
+
+    wire = encode(card.method, card.path, {"card": "ic_1", "status": status})
+
+    assert "access" in CATALOG.classify(wire).groups
