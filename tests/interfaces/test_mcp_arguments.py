@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from runplane_mcp.errors import ParameterError
-from runplane_mcp.interfaces.mcp.arguments import MOST_BYTES, MOST_DEPTH, check_size
+from runplane_mcp.interfaces.mcp.arguments import MOST_BYTES, MOST_DEPTH, check_size, shown
 from runplane_mcp.interfaces.mcp.tools import BY_NAME, TOOLS
 
 REFUND = {"payment_intent": "pi_ada_900"}
@@ -223,6 +223,15 @@ def test_too_much_and_too_deep_is_refused_before_anything_reads_it() -> None:
         "parameter.integer",
     ]
     assert MOST_DEPTH < 50
+
+
+def test_of_a_name_that_is_megabytes_long_no_more_is_looked_at_than_could_be_a_secret() -> None:
+    """THREATS 26: a tool's name of eight megabytes stopped the gate for a minute, over and over."""
+    key = "sk_live_" + "q7w8e9r0t1y2u3i4"
+    told = shown(f"pay {key} " + "DE89 " * 1_000_000)
+
+    assert told.startswith("pay [redacted] DE89 DE89")
+    assert int(told.split("⟨")[1].split()[0].replace(",", "")) < 20_000
 
 
 def test_a_cancellation_at_the_period_s_end_is_an_update_and_one_at_once_is_a_delete() -> None:

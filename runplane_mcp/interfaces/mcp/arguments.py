@@ -20,6 +20,8 @@ from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
 #: All arguments of one call together, as JSON (bytes). Stdio knows no limit of its own.
 MOST_BYTES = 256 * 1024
 MOST_DEPTH = 16
+#: Characters of a name that are looked through for secrets: more than any secret is long.
+_LOOKED_THROUGH = 20_000
 #: Problems that are told in one answer.
 MOST_PROBLEMS = 3
 
@@ -125,8 +127,10 @@ _WANTED = {
 
 
 def shown(name: str, limit: int = 60) -> str:
-    """A name that an agent sent, as it may be repeated and written down: visible, cut, and no key or card number."""
-    return visible(redact_text(name), limit)
+    """A name that an agent sent, as it may be repeated and written down: visible, cut, and no key or card number. Of one
+    that is megabytes long only the beginning is looked at: reading all of it for secrets would stop the gate for a
+    minute."""
+    return visible(redact_text(name[:_LOOKED_THROUGH]), limit)
 
 
 def nearest(name: str, known: list[str]) -> str | None:
