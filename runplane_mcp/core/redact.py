@@ -122,14 +122,15 @@ def delivered(value: object, *, opens: bool = False, own: bool = False) -> Json:
     return _Walk(keep_fields=True, opens=opens, own=own).of(value, "", "", 0)
 
 
-def withheld(value: object, depth: int = 0) -> bool:
-    """Whether a secret was taken out of a field of `value`."""
+def withheld(value: object, depth: int = 0, *, own: bool = False) -> bool:
+    """Whether a secret was taken out of a field of `value`, with `own` of one that is no field of another object in it."""
     if depth > MOST_DEPTH:
         return False
     if isinstance(value, Mapping):
-        return any(withheld(item, depth + 1) for item in value.values())
+        other = own and depth and isinstance(value.get("id"), str)
+        return not other and any(withheld(item, depth + 1, own=own) for item in value.values())
     if isinstance(value, list | tuple):
-        return any(withheld(item, depth + 1) for item in value)
+        return any(withheld(item, depth + 1, own=own) for item in value)
     return value == WITHHELD
 
 

@@ -57,7 +57,11 @@ def secret_of(
     if not withheld(result) and not (operation.judged and operation.secret_answer):
         return None
     events = reader.events(0, _MOST_EVENTS, request_id=request.id)
-    return AnswerSecret.GONE if any(event.type == HANDED_OVER for event in events) else AnswerSecret.MISSED
+    if any(event.type == HANDED_OVER for event in events):
+        return AnswerSecret.GONE
+    # What only belongs to another object was nobody's to wait for.
+    missed = withheld(result, own=True) or (operation.judged and operation.secret_answer)
+    return AnswerSecret.MISSED if missed else None
 
 
 def never_held(decision: Decision, operation: Operation, parameters: Mapping[str, object]) -> Decision:

@@ -256,9 +256,11 @@ async def test_a_write_whose_answer_is_expanded_brings_no_secret_of_what_was_the
     made = submission("PostPaymentIntents", {"amount": 1000, "currency": "usd"})
     async with house.gate() as gate:
         refunded = await gate.submit(refund)
+        later = await gate.get("stdio", refunded.request_id)
         created = await gate.submit(made)
 
     assert (refunded.status, refunded.secret) == (State.SUCCEEDED, None)
+    assert later.secret is None, "it was never this request's to hand over, so nobody has missed it"
     assert refunded.result is not None
     assert isinstance(payment := refunded.result["payment_intent"], dict)
     assert payment["client_secret"] == WITHHELD
