@@ -141,6 +141,25 @@ def tallied_before() -> list[str]:
     ]
 
 
+def _of_rows() -> str:
+    """What `subtotal` must hold, out of the rows themselves."""
+    spans = " UNION ALL ".join(f"SELECT {span} AS span" for span in SPANS)
+    currency, amount = _money("reservation")
+    kept = f"SELECT bucket, {currency} AS currency, {amount} AS amount"
+    return f"""
+    SELECT bucket, span, stretch, currency, count(*), sum(amount) FROM (
+      {kept}, {_WAITING} AS span, 0 AS stretch FROM reservation WHERE state = 'waiting'
+      UNION ALL {kept}, span, at >> span FROM reservation, ({spans}) WHERE state <> 'waiting'
+    ) GROUP BY 1, 2, 3, 4
+    """
+
+
+def summed_before() -> str:
+    """The sums of reservations that were there before the triggers: all at once, where triggers at every row would
+    take several times as long."""
+    return f"INSERT INTO subtotal (bucket, span, stretch, currency, count, amount) {_of_rows()}"
+
+
 TRIGGERS: Final = (
     *_kept(),
     f"CREATE TRIGGER request_asked AFTER INSERT ON request BEGIN {_tallied('asked')} END",
@@ -240,21 +259,13 @@ def usages(
 def unlike_rows(connection: sqlite3.Connection) -> str | None:
     """Which table's sums are not those of its rows, None where all are. It reads all there is."""
     spans = " UNION ALL ".join(f"SELECT {span} AS span" for span in SPANS)
-    currency, amount = _money("reservation")
-    kept = f"SELECT bucket, {currency} AS currency, {amount} AS amount"
-    of_rows = f"""
-    SELECT bucket, span, stretch, currency, count(*), sum(amount) FROM (
-      {kept}, {_WAITING} AS span, 0 AS stretch FROM reservation WHERE state = 'waiting'
-      UNION ALL {kept}, span, at >> span FROM reservation, ({spans}) WHERE state <> 'waiting'
-    ) GROUP BY 1, 2, 3, 4
-    """
     sums = "SELECT bucket, span, stretch, currency, count, amount FROM subtotal WHERE count > 0"
     of_requests = " UNION ALL ".join(
         f"SELECT principal, '{what}', span, policy_at >> span, count(*) FROM request, ({spans}){which} GROUP BY 1, 3, 4"
         for what, which in (("asked", ""), ("refused", f" WHERE state IN ({REFUSED})"))
     )
     tallies = "SELECT principal, what, span, stretch, count FROM tally"
-    for table, rows, kept_sums in (("reservation", of_rows, sums), ("request", of_requests, tallies)):
+    for table, rows, kept_sums in (("reservation", _of_rows(), sums), ("request", of_requests, tallies)):
         for one, other in ((rows, kept_sums), (kept_sums, rows)):
             unlike = f"SELECT EXISTS (SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other}))"
             if connection.execute(unlike).fetchone()[0]:

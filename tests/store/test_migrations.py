@@ -13,8 +13,10 @@ from runplane_mcp.store.base import Reader
 from runplane_mcp.store.files import connect, connect_for_reading, make_file
 from runplane_mcp.store.schema import VERSION, expected_form, form_of, migrate
 from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.sums import SPANS
 from runplane_mcp.store.transaction import SqliteTransaction
 from runplane_mcp.store.verify import verify
+from tests.store.test_sums import SAID, SUMS
 from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha
 
 STATES = (State.SUCCEEDED, State.WAITING, State.DENIED, State.BLOCKED)
@@ -82,3 +84,15 @@ async def test_a_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -
     with closing(connect_for_reading(path)) as connection:
         assert form_of(connection) == expected_form(VERSION)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_what_was_reserved_before_is_summed_as_its_rows_say(tmp_path: Path) -> None:
+    path = tmp_path / "runplane.db"
+    made_by_the_first(path)
+    await open_store(path).close()
+
+    with closing(connect_for_reading(path)) as connection:
+        summed = connection.execute(SUMS).fetchall()
+        assert summed == connection.execute(SAID).fetchall()
+    # What waits, and of each length of stretch what was spent and what was released.
+    assert len(summed) == 1 + 2 * len(SPANS)

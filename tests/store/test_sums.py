@@ -13,9 +13,9 @@ from runplane_mcp.store.schema import migrate
 from runplane_mcp.store.sums import REFUSED, SPANS, usages
 from tests.store.things import DAY, NOW, a_bucket
 
-_SUMS = "SELECT bucket, span, stretch, currency, count, amount FROM subtotal WHERE count > 0 ORDER BY 1, 2, 3, 4"
+SUMS = "SELECT bucket, span, stretch, currency, count, amount FROM subtotal WHERE count > 0 ORDER BY 1, 2, 3, 4"
 _ALL_SPANS = " UNION ".join(f"SELECT {span} AS span" for span in (0, *SPANS))
-_SAID = f"""
+SAID = f"""
 SELECT bucket, span, stretch, currency, count(*), sum(amount) FROM (
   SELECT bucket, span, iif(span = 0, 0, at >> span) AS stretch,
   iif(state = 'released' OR amount IS NULL, '', currency) AS currency,
@@ -81,7 +81,7 @@ def test_the_sums_are_those_of_the_rows_whatever_became_of_them(
         else:
             connection.execute("DELETE FROM reservation WHERE number = ?", (number,))
 
-    assert connection.execute(_SUMS).fetchall() == connection.execute(_SAID).fetchall()
+    assert connection.execute(SUMS).fetchall() == connection.execute(SAID).fetchall()
     connection.close()
 
 
