@@ -86,7 +86,7 @@ def too_new(path: Path, found: int, known: int) -> StoreError:
     return StoreError(
         "store.schema",
         f"{path} has schema version {found}; this program knows {known}.",
-        next_step="Update Runplane: a newer one has used this home.",
+        next_step="Update Runplane and start it again: a newer one has used this home.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,16 @@ from runplane_mcp.store.rows import (
     request_of,
     vote_of,
 )
-from runplane_mcp.store.schema import BINDING, CHANGED_POLICY_AT, DELIVERED, REFUSED, SAYS, SAYS_SINCE, UNFINISHED
+from runplane_mcp.store.schema import (
+    BINDING,
+    CHANGED_POLICY_AT,
+    DELIVERED,
+    REFUSED,
+    SAYS,
+    SAYS_SINCE,
+    UNFINISHED,
+    VERSION,
+)
 from runplane_mcp.store.sums import count_since, usages
 from runplane_mcp.store.triggers import listed_texts
 
@@ -411,8 +421,18 @@ class SqliteReader:
         then, or a later statement would stand alone and become durable by itself."""
         if isinstance(error, sqlite3.IntegrityError):
             return faults.from_constraint(error)
-        self._fault = faults.from_sqlite(error, self._path)
-        return self._fault
+        fault = faults.from_sqlite(error, self._path)
+        if fault.code == "store.corrupt":
+            with contextlib.suppress(sqlite3.Error):
+                fault = self.outgrown() or fault
+        self._fault = fault
+        return fault
+
+    def outgrown(self) -> StoreError | None:
+        """What to raise where a newer program has brought the store up since this one opened it, to rules that this one
+        does not know."""
+        found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        return faults.too_new(self._path, found, VERSION) if found > VERSION else None
 
 
 def _latest(*requests: ActionRequest | None) -> ActionRequest | None:

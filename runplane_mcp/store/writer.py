@@ -144,7 +144,11 @@ class Writer:
         self._probe("store.after_commit")
 
     def _head(self) -> tuple[Frontier, int]:
-        head, newest_at = SqliteReader(self._connection, self._path).end()
+        reader = SqliteReader(self._connection, self._path)
+        outgrown = reader.outgrown()
+        if outgrown is not None:
+            raise outgrown
+        head, newest_at = reader.end()
         try:
             return Frontier(head.size, head.frontier), newest_at
         except ValueError as error:

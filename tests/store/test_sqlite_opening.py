@@ -275,6 +275,23 @@ def test_a_store_of_a_newer_program_is_left_alone(path: Path) -> None:
     assert "Update" in error.next_step
 
 
+async def test_a_store_that_a_newer_program_brings_up_meanwhile_is_not_called_damaged(path: Path) -> None:
+    store = open_store(path)
+    await store.write(received)
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE enforced_policy RENAME COLUMN version TO which")
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+
+    # A write whose tables are the same is refused too: it would not keep the newer rules.
+    for attempt in (store.write(received), store.read(lambda reader: reader.enforced_version())):
+        with pytest.raises(StoreError) as refused:
+            await attempt
+        assert refused.value.code == "store.schema"
+        assert "Update" in refused.value.next_step
+    await store.close()
+
+
 async def test_a_closed_store_says_so(path: Path) -> None:
     store = open_store(path)
     await store.write(received)
