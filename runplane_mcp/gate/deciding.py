@@ -3,6 +3,7 @@ decided is written down before anybody hears of it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -229,5 +230,8 @@ def _noun(request: ActionRequest) -> str:
 
 
 def _named(value: FactValue | None, noun: str) -> str | None:
-    """An id, for finding what went before about it. What an agent wrote in an id's place and is none is not kept there."""
-    return value if isinstance(value, str) and findable(value, noun) else None
+    """An id, for finding what went before about it. Its hash where its form does not tell that it is one: an agent may
+    have written anything there, and companies name coupons and customers as they like."""
+    if not isinstance(value, str):
+        return None
+    return value if findable(value, noun) else hashlib.sha256(value.encode("utf-8", "backslashreplace")).hexdigest()

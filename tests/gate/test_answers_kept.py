@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import stripe
 
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.repeats import DENIED_FOR, RESULT_FOR, How
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView, Submission
-from runplane_mcp.simulator import SEED, Fault, FaultKind
+from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, SimulatorServer
 from tests.gate.conftest import House, refund, refund_behind_our_back, submission, until
 from tests.gate.repeating import (
     HOUR,
@@ -288,6 +289,20 @@ async def test_another_amount_after_a_denial_says_so_on_its_card_and_raises_the_
     )
     assert card.facts["denied_24h_object"] == 1
     assert any("Somebody denied or lowered a request about the same" in factor for factor in card.risk_factors)
+
+
+async def test_a_denial_counts_for_what_a_company_named_in_small_letters_too(house: House) -> None:
+    await house.enrol()
+    with SimulatorServer(house.world) as server:
+        client = stripe.StripeClient(SIMULATOR_KEY, base_addresses={"api": server.base_url})
+        client.v1.coupons.create({"id": "summer", "percent_off": 10, "duration": "once"})
+    async with house.gate() as gate:
+        await denied(house, gate, submission("DeleteCouponsCoupon", {"coupon": "summer"}))
+        again = await gate.submit(submission("PostCouponsCoupon", {"coupon": "summer", "name": "Summer"}))
+        async with house.desk() as desk:
+            [record] = (await desk.life(again.request_id)).decisions
+
+    assert record.facts["denied_24h_object"] == 1
 
 
 async def test_the_same_money_spelled_otherwise_after_a_denial_asks_people_whatever_a_rule_allows(house: House) -> None:
