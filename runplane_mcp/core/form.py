@@ -66,7 +66,8 @@ def read(encoded: str, found: dict[str, Text]) -> bool:
     exact, nested = True, False
     before: tuple[str, ...] = ()
     for quoted, pair in _split(encoded):
-        key = quoted if _PLAIN_KEY.fullmatch(quoted) else decoded(unquote_plus, quoted)
+        plain = _PLAIN_KEY.fullmatch(quoted) is not None
+        key = quoted if plain else decoded(unquote_plus, quoted)
         steps, order = _steps(key) if len(key) <= _KEPT else _steps.__wrapped__(key)
         here = found
         if len(steps) > 1:
@@ -89,7 +90,7 @@ def read(encoded: str, found: dict[str, Text]) -> bool:
             exact = exact and _quote(value) == pair
             here[steps[-1]] = value
         # Growing from key to key: sorted at every level, and nothing stands between two parts of one object.
-        exact = exact and before < order and (quoted is key or _quote_key(key) == quoted)
+        exact = exact and before < order and (plain or _quote_key(key) == quoted)
         before = order
     if nested:
         for name, held in found.items():

@@ -178,6 +178,7 @@ def test_a_form_that_was_tampered_with_is_read_in_the_one_form_or_refused(
 @pytest.mark.parametrize(
     "body",
     [
+        b"metadata[!0]=x",  # a key that is not quoted as it is quoted
         b"amount=1&amount=2",  # which one counts?
         b"a[b]=1&a=2",
         b"a=2&a[b]=1",
