@@ -178,7 +178,7 @@ class Operation:
         """The judgement of these parameters, and what they add: the first variant that fits, else what the parameters
         make of the least, else the widest. Whatever asks for a secret in its answer is access, too."""
         given = {name: value for name, value in parameters.items() if name not in self.path_parameters}
-        added = tuple(self.telling.added(given)) if self.telling is not None else ()
+        added = self.telling.added(given) if self.telling is not None else ()
         judged = self._judge(given, added)
         if secret_expansions(given):
             judged = replace(judged, groups=judged.groups | {"access"}, facts=judged.facts | {"gives_access"})

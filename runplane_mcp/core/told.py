@@ -109,15 +109,30 @@ class Telling:
         common = ((When(name), self.common.adds[name]) for name in sorted(names) if name in self.common.adds)
         return (*self.own, *common)
 
-    def added(self, given: Mapping[str, Text]) -> Iterator[Added]:
+    def added(self, given: Mapping[str, Text]) -> tuple[Added, ...]:
         """What these parameters add, in the order in which they stand."""
-        for path, name, value in _walk("", given):
-            if path in self._settled:
+        found: list[Added] = []
+        self._add("", given, found)
+        return tuple(found)
+
+    def _add(self, before: str, given: Mapping[str, Text], found: list[Added]) -> None:
+        """Each named value is looked at, those of objects in lists too; but not the customer's own words."""
+        settled, common = self._settled, self.common.adds
+        for name, value in given.items():
+            path = before + name
+            if path in settled:
                 for when, addition in self.own:
                     if when.path == path and when.holds(value):
-                        yield Added(path, value, addition)
-            elif name in self.common.adds:
-                yield Added(path, value, self.common.adds[name])
+                        found.append(Added(path, value, addition))
+            elif name in common:
+                found.append(Added(path, value, common[name]))
+            if isinstance(value, str) or name in _OWN_WORDS:
+                continue
+            if isinstance(value, dict):
+                self._add(f"{path}.", value, found)
+            else:
+                for inner in _objects(value):
+                    self._add(f"{path}.", inner, found)
 
     @cached_property
     def _settled(self) -> frozenset[str]:
@@ -183,16 +198,6 @@ def _addition(name: str, row: _Row) -> Addition:
     if not row.keys() <= _KEYS or not groups <= frozenset(GROUPS):
         raise ValueError(f"{name} adds what nothing can")
     return Addition(groups, facts, cast("str", row["reason"]), bool(row.get("money_in", False)))
-
-
-def _walk(before: str, given: Mapping[str, Text]) -> Iterator[tuple[str, str, Text]]:
-    """Each named value with its path, those of objects in lists too."""
-    for name, value in given.items():
-        path = f"{before}{name}"
-        yield path, name, value
-        if name not in _OWN_WORDS:
-            for inner in _objects(value):
-                yield from _walk(f"{path}.", inner)
 
 
 def _objects(value: Text) -> Iterator[Mapping[str, Text]]:
