@@ -7,8 +7,10 @@ from pathlib import Path
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Usage
+from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import FactValue
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.policy import ActionInfo, PolicyInvalid, load
 from runplane_mcp.core.request import Kind
 
@@ -64,16 +66,15 @@ def problems(body: str, head: str = HEAD, *, catalog: bool = False) -> list[str]
     return []
 
 
-def facts_of(action: str, /, **given: FactValue) -> dict[str, FactValue]:
-    """A quiet request of `action` on a Tuesday afternoon. What `given` names replaces or is added to its facts."""
-    info = ACTIONS[action]
-    quiet: dict[str, FactValue] = {
+def _quiet(operation: str, action: frozenset[str], kind: Kind) -> dict[str, FactValue]:
+    """What a request has that is no effect: an agent that asked for nothing before, in business hours."""
+    return {
         "agent": "support-bot",
         "agent_roles": frozenset(),
         "principal": "agt_1",
-        "operation": action,
-        "action": info.groups | {info.name},
-        "kind": info.kind.value,
+        "operation": operation,
+        "action": action,
+        "kind": kind.value,
         "known": True,
         "judged": True,
         "hour": 14,
@@ -84,6 +85,19 @@ def facts_of(action: str, /, **given: FactValue) -> dict[str, FactValue]:
         "refused_24h_agent": 0,
         "denied_24h_object": 0,
     }
+
+
+def facts_around(seen: Classified, effect: Effect, **given: FactValue) -> dict[str, FactValue]:
+    """All facts of a quiet request that was classified, and whose effect was looked up, as at work. What `given` names
+    replaces them."""
+    quiet = _quiet(seen.operation.operation_id, seen.groups | {seen.action}, seen.operation.kind)
+    return {**quiet, "judged": seen.operation.judged, **effect.facts, **given}
+
+
+def facts_of(action: str, /, **given: FactValue) -> dict[str, FactValue]:
+    """A quiet request of `action` on a Tuesday afternoon. What `given` names replaces or is added to its facts."""
+    info = ACTIONS[action]
+    quiet = _quiet(action, info.groups | {info.name}, info.kind)
     effect: dict[str, FactValue] = {
         "amount": Money(4000, "usd"),
         "amount_on_object": Money(4000, "usd"),

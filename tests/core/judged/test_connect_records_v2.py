@@ -7,22 +7,14 @@ from typing import cast
 
 import pytest
 
-from runplane_mcp.core.catalog import load
 from runplane_mcp.core.effect import Effect, Looked, LookedUp, NotThere
 from runplane_mcp.core.effects import MOST_STAGES, effect_of, reads
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import Failure, Kind
-from runplane_mcp.core.wire import Value, encode
-
-CATALOG = load()
-
-
-def classified(operation_id: str, asked: Mapping[str, Value]) -> Classified:
-    operation = CATALOG.by_id(operation_id)
-    assert operation is not None
-    return CATALOG.classify(encode(operation.method, operation.path, asked))
+from runplane_mcp.core.wire import Value
+from tests.core.stripe_objects import CATALOG, classified
 
 
 def effect(seen: Classified, found: Mapping[str, object]) -> Effect:
@@ -155,7 +147,7 @@ ENDPOINT: dict[str, Value] = {"webhook_endpoint": "we_1"}
     ],
 )  # fmt: skip
 def test_each_side_door_is_in_its_group(operation_id: str, asked: Mapping[str, Value], groups: str, facts: str) -> None:
-    seen = classified(operation_id, asked)
+    seen = classified(operation_id, **asked)
 
     assert seen.groups == set(groups.split())
     assert set(facts.split()) <= seen.facts
@@ -177,7 +169,7 @@ def test_what_stops_money_is_in_no_group_that_holds_it_up() -> None:
 
 
 def test_an_approved_purchase_is_what_was_asked_for_when_no_amount_is_given() -> None:
-    seen = classified("PostIssuingAuthorizationsAuthorizationApprove", {"authorization": "iauth_1"})
+    seen = classified("PostIssuingAuthorizationsAuthorizationApprove", authorization="iauth_1")
     pending = {"id": "iauth_1", "status": "pending", "card": {"id": "ic_1"}, "currency": "usd"}
 
     known = effect(seen, {"auth": {**pending, "pending_request": {"amount": 700, "currency": "eur"}}})
@@ -195,9 +187,9 @@ def test_a_payment_of_v2_says_to_whom_and_how_much() -> None:
     }
     there: dict[str, object] = {"recipient": {"id": "acct_1"}, "account": {"id": "fa_1"}}
 
-    found = effect(classified("PostV2MoneyManagementOutboundPayments", asked), there)
+    found = effect(classified("PostV2MoneyManagementOutboundPayments", **asked), there)
     gone = effect(
-        classified("PostV2MoneyManagementOutboundPayments", asked),
+        classified("PostV2MoneyManagementOutboundPayments", **asked),
         {**there, "recipient": NotThere(Failure("gone", "No."))},
     )
 
@@ -208,7 +200,7 @@ def test_a_payment_of_v2_says_to_whom_and_how_much() -> None:
 
 
 def test_what_is_changed_meanwhile_is_seen_before_a_payout_is_confirmed() -> None:
-    seen = classified("PostV2MoneyManagementPayoutIntentsIdConfirm", {"id": "pi_1"})
+    seen = classified("PostV2MoneyManagementPayoutIntentsIdConfirm", id="pi_1")
     intent = {
         "id": "pi_1",
         "status": "pending",
@@ -230,8 +222,8 @@ def test_reads_that_show_a_way_in_are_access() -> None:
 
 
 def test_a_card_number_in_the_answer_makes_a_read_access() -> None:
-    plain = classified("GetIssuingCardsCard", {"card": "ic_1", "expand": ["cardholder"]})
-    asked = classified("GetIssuingCardsCard", {"card": "ic_1", "expand": ["number", "cvc"]})
+    plain = classified("GetIssuingCardsCard", card="ic_1", expand=["cardholder"])
+    asked = classified("GetIssuingCardsCard", card="ic_1", expand=["number", "cvc"])
 
     found = effect(asked, {})
 

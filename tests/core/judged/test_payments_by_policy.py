@@ -5,48 +5,18 @@ from __future__ import annotations
 
 import pytest
 
-from runplane_mcp.core.catalog import load
-from runplane_mcp.core.compile import compile_policy
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Looked
-from runplane_mcp.core.effects import effect_of
-from runplane_mcp.core.facts import FactValue
-from runplane_mcp.core.policy import load as load_policy
+from tests.core.judged.shipped import outcome_of
 from tests.core.judged.test_checkout import held, link
 from tests.core.judged.test_payments import intent
-from tests.core.policies import SHIPPED, decided
 from tests.core.stripe_objects import charge, classified
 from tests.core.stripe_objects import intent as with_charge
 from tests.core.test_effects_payment_link import PLAIN, price
 
-POLICY = compile_policy(load_policy(SHIPPED.read_text(encoding="utf-8")), actions=load().actions)
 ALLOW, ASK, BLOCK = Outcome.ALLOW, Outcome.REQUIRE_APPROVAL, Outcome.BLOCK
 SALE = {"amount": 5_000, "currency": "usd"}
 SETUP, LINK = "PostSetupIntents", "PostPaymentLinksPaymentLink"
-
-
-def outcome(operation: str, looked: dict[str, Looked], asked: dict[str, object]) -> tuple[Outcome, set[str]]:
-    """On a Tuesday afternoon, by an agent that asked for nothing before."""
-    seen = classified(operation, **asked)
-    facts: dict[str, FactValue] = {
-        "agent": "support-bot",
-        "agent_roles": frozenset(),
-        "principal": "agt_1",
-        "operation": operation,
-        "action": seen.groups | {seen.action},
-        "kind": seen.operation.kind.value,
-        "known": True,
-        "judged": True,
-        "hour": 14,
-        "weekday": "tue",
-        "date": "2026-11-10",
-        "business_hours": True,
-        "possible_duplicate": False,
-        "refused_24h_agent": 0,
-        "denied_24h_object": 0,
-    }
-    decision = decided(POLICY, facts | dict(effect_of(seen, looked).facts))
-    return decision.outcome, {reason.id for reason in decision.reasons if reason.source in {"rule", "limit"}}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +96,7 @@ def outcome(operation: str, looked: dict[str, Looked], asked: dict[str, object])
 def test_a_rule_on_a_group_catches_its_side_doors(
     operation: str, asked: dict[str, object], looked: dict[str, Looked], expected: Outcome, by: str
 ) -> None:
-    found, reasons = outcome(operation, looked, asked)
+    found, reasons = outcome_of(classified(operation, **asked), looked)
 
     assert found is expected
     assert by in reasons
@@ -162,7 +132,7 @@ def test_a_rule_on_a_group_catches_its_side_doors(
 def test_what_no_rule_names_asks_by_its_risk(
     operation: str, asked: dict[str, object], looked: dict[str, Looked]
 ) -> None:
-    assert outcome(operation, looked, asked)[0] is ASK
+    assert outcome_of(classified(operation, **asked), looked)[0] is ASK
 
 
 @pytest.mark.parametrize(
@@ -181,4 +151,4 @@ def test_what_no_rule_names_asks_by_its_risk(
 def test_what_is_small_or_only_a_label_passes(
     operation: str, asked: dict[str, object], looked: dict[str, Looked]
 ) -> None:
-    assert outcome(operation, looked, asked)[0] is ALLOW
+    assert outcome_of(classified(operation, **asked), looked)[0] is ALLOW

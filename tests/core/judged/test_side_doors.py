@@ -9,19 +9,14 @@ from typing import Final
 
 import pytest
 
-from runplane_mcp.core.catalog import load
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
-from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Outcome, Usage
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effects import effect_of
-from runplane_mcp.core.facts import GROUPS, FactValue
-from runplane_mcp.core.operation import Classified
+from runplane_mcp.core.facts import GROUPS
 from runplane_mcp.core.policy import load as load_policy
-from runplane_mcp.core.wire import encode
 from tests.core.judged.doors import DOORS, Asked, Door
-from tests.core.policies import HEAD
-
-CATALOG = load()
+from tests.core.policies import HEAD, decided, facts_around
+from tests.core.stripe_objects import CATALOG, classified
 
 
 def policy(condition: str) -> CompiledPolicy:
@@ -42,34 +37,10 @@ FACTS: Final = {fact: policy(f"{fact}: true") for fact in ("bulk", "redirects_fu
 LINES: Final = [{"price": "price_1", "quantity": 1}]
 
 
-def classified(operation_id: str, asked: Asked) -> Classified:
-    operation = CATALOG.by_id(operation_id)
-    assert operation is not None
-    given: dict[str, object] = dict(asked)
-    return CATALOG.classify(encode(operation.method, operation.path, given))  # type: ignore[arg-type]
-
-
 def blocked_as_a_door(compiled: CompiledPolicy, operation: str, asked: Asked) -> bool:
-    seen = classified(operation, asked)
-    facts: dict[str, FactValue] = {
-        "agent": "support-bot",
-        "agent_roles": frozenset(),
-        "principal": "agt_1",
-        "operation": operation,
-        "action": seen.groups | {seen.action},
-        "kind": seen.operation.kind.value,
-        "known": True,
-        "judged": seen.operation.judged,
-        "hour": 14,
-        "weekday": "tue",
-        "date": "2026-03-03",
-        "business_hours": True,
-        "possible_duplicate": False,
-        "refused_24h_agent": 0,
-        "denied_24h_object": 0,
-        **effect_of(seen, {}).facts,
-    }
-    decision = decide(compiled, facts, [Usage() for _ in compiled.buckets(facts)])
+    given: dict[str, object] = dict(asked)
+    seen = classified(operation, **given)
+    decision = decided(compiled, facts_around(seen, effect_of(seen, {})))
     by_rule = any(reason.id == "door" for reason in decision.reasons)
     assert by_rule == (decision.outcome is Outcome.BLOCK), decision.reasons
     return by_rule
