@@ -14,7 +14,7 @@ from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
@@ -62,7 +62,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         else "What is captured can be refunded; what is released cannot be captured any more.",
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
         fill={"amount": amount.amount} if amount and amount.amount and "amount" not in asked else {},
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=lines,
         refusal=_refused(classified, charge, held, amount) or o.missing(looked, charge="charge"),
         quoted=(

@@ -16,7 +16,7 @@ from runplane_mcp.core.effects.lines import fingerprint, lines_of, price_reads, 
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 
@@ -69,7 +69,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         },
         undo="The session can be closed until it is paid; what is paid can be refunded.",
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
-        preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("To be paid", amount),) if isinstance(amount, Money) else (),
         refusal=_bad_customer(asked)
         or refused(looked, prices)
@@ -121,7 +121,7 @@ def update_of(classified: Classified, looked: LookedUp) -> Effect:
         },
         undo="Can be changed back until it is paid.",
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("To be paid before", before), MoneyLine("To be paid after it", after))
         if before and after
         else (),

@@ -16,7 +16,7 @@ from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 _DECIMAL = re.compile(r"(?:100|[0-9]{1,2})(?:\.[0-9]{1,6})?")
@@ -47,7 +47,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         sentence=f"Create a coupon: {_worth(asked, share)} {_how_long(asked)}, {_how_often(asked)}.",
         facts=facts,
         undo="Can be deleted; discounts that were given with it stay.",
-        preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("One redemption", amount),) if amount else (),
         refusal=refusal,
         observed=observed,

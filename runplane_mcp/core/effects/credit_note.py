@@ -17,7 +17,7 @@ from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 _PARTS = ("refund_amount", "credit_amount", "out_of_band_amount")
@@ -80,7 +80,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="A refund made by it cannot be undone.",
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=tuple(lines),
         refusal=refusal or _refused(invoice, amount),
         quoted=invoices.quoted(invoice),

@@ -10,7 +10,7 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
@@ -52,7 +52,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Cannot be undone.",
         to_whom=f"customer {o.shown(asked)}",
-        preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Monthly revenue lost", lost),) if lost else (),
         refusal=refusal,
         quoted=o.customer_quotes(customer),

@@ -15,7 +15,7 @@ from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, EffectKind
 from runplane_mcp.core.parameters import number_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 #: Texts that say who somebody is. They are shown as they would become.
@@ -71,7 +71,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=_undo(plain=plain, balance="balance" in asked, new=new),
         to_whom=None if new else who,
-        preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
+        preconditions=o.unchanged(observed),
         money_lines=lines,
         refusal=None if new else _refused(asked, customer, looked),
         quoted=(*o.customer_quotes(customer), *_quoted(asked)),

@@ -62,7 +62,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         value = _plainly(classified, looked, path)
         if value is not None:
             observed[path.name] = value
-    preconditions = [Precondition(name, "equal", observed[name]) for name in sorted(observed)]
+    preconditions = [*o.unchanged(observed)]
     if most is not None and amount is not None:
         observed["remaining"] = most.amount
         preconditions.append(Precondition("remaining", "at_least", amount.amount))

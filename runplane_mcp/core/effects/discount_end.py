@@ -16,7 +16,7 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 _SUBSCRIPTION = "subscription_exposed_id"
 
@@ -69,7 +69,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be given again while the coupon can be redeemed.",
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("More a month", amount),) if amount else (),
         refusal=refusal,
         quoted=o.customer_quotes(person or o.child(held, "customer")),

@@ -14,7 +14,7 @@ from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeOb
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified, EffectKind
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 #: States in which the bank has decided, or there is nothing to decide.
@@ -57,7 +57,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=_undo(submits=submits, closes=closes),
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Lost for good" if closes else "Disputed", amount),) if amount else (),
         refusal=_refused(classified, looked, dispute) or o.missing(looked, dispute="dispute", disputes="charge"),
         quoted=(

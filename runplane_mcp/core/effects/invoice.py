@@ -16,7 +16,7 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, EffectKind
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 
@@ -73,7 +73,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=_undo(classified, facts["reversible"]),
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=_lines(classified, invoice, amount),
         refusal=refusal,
         quoted=quoted(invoice),

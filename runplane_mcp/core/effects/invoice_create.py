@@ -13,7 +13,6 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Precondition
 from runplane_mcp.core.wire import Text, Value
 
 _REDIRECTS = ("transfer_data", "on_behalf_of", "application_fee_amount", "issuer", "automatic_tax")
@@ -72,7 +71,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         undo="A draft can be deleted." if not charges else "Can be deleted until it is finalized, then only voided.",
         to_whom=f"customer {customer}" if customer else None,
         fill=_fill(asked) if customer else {},
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("On this invoice", amount),) if isinstance(amount, Money) else (),
         refusal=refusal,
         quoted=o.customer_quotes(found),

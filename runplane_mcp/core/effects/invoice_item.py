@@ -15,7 +15,7 @@ from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 
@@ -72,7 +72,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be deleted until its invoice is finalized.",
         to_whom=whose if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Credited" if verb == "Credit" else "Charged", amount),) if amount else (),
         refusal=refusal,
         quoted=(*o.customer_quotes(person), *invoices.quoted(invoice)),

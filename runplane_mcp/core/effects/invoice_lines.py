@@ -18,7 +18,7 @@ from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 
@@ -82,7 +82,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be changed back until the invoice is finalized.",
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Changes by", amount),) if amount else (),
         refusal=refusal,
         quoted=(*o.quotes(("item description", o.text(quoted, "description"))), *invoices.quoted(invoice)),

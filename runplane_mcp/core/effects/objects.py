@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from runplane_mcp.core.effect import Looked, LookedUp, NotThere, Read, StripeObject, Unavailable
 from runplane_mcp.core.money import CURRENCIES, LARGEST_AMOUNT, Money
-from runplane_mcp.core.request import Failure
+from runplane_mcp.core.request import Failure, Precondition
 from runplane_mcp.core.text import visible
 from runplane_mcp.core.wire import Value, encode
 
@@ -134,6 +134,11 @@ def day(at: int | None) -> str | None:
     if at is None or not 0 < at <= _LAST_SECOND:
         return None
     return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+def unchanged(observed: Mapping[str, str | int], *, but: str = "") -> tuple[Precondition, ...]:
+    """What people saw must still read the same when an approved request runs, `but` for what only has to be enough."""
+    return tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed) if name != but)
 
 
 def quotes(*pairs: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
+from runplane_mcp.core.effects import destinations
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 _HELD = "requires_capture"
 #: States in which no money is held or on its way, so that canceling gives nothing up.
@@ -40,7 +41,7 @@ def capture_of(classified: Classified, looked: LookedUp) -> Effect:
     final = asked.get("final_capture", "true") == "true"
     left = held - taken if held is not None and taken is not None and held >= taken else None
     released = o.money_of(left if final else 0, currency) if left is not None else None
-    destination = _destination(intent)
+    destination = destinations.passed_on(intent)
     facts: dict[str, FactValue] = {
         **_whose(classified, intent),
         "amount": amount or UNKNOWN,
@@ -77,7 +78,7 @@ def capture_of(classified: Classified, looked: LookedUp) -> Effect:
         fill={"amount_to_capture": amount.amount}
         if amount and amount.amount and "amount_to_capture" not in asked
         else {},
-        preconditions=_equal(observed),
+        preconditions=o.unchanged(observed),
         money_lines=lines,
         refusal=refusal,
         quoted=_quoted(intent),
@@ -109,7 +110,7 @@ def cancel_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Cannot be undone: the customer would have to pay anew.",
         to_whom=_to_whom(intent),
-        preconditions=_equal(observed),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Given up", amount),) if amount else (),
         refusal=_refused(classified, looked, intent, _OVER, "canceled"),
         quoted=_quoted(intent),
@@ -124,13 +125,6 @@ def _whose(classified: Classified, intent: StripeObject | None) -> dict[str, Fac
     return {"object": id or UNKNOWN, "customer": customer}
 
 
-def _destination(intent: StripeObject | None) -> FactValue:
-    """The connected account that the captured money is passed on to, if any."""
-    if o.is_null(intent, "transfer_data"):
-        return NONE
-    return o.id_in(o.child(intent, "transfer_data"), "destination") or UNKNOWN
-
-
 def _observed(intent: StripeObject | None, held: int | None) -> dict[str, str | int]:
     found: dict[str, str | int | None] = {
         "status": o.text(intent, "status"),
@@ -138,10 +132,6 @@ def _observed(intent: StripeObject | None, held: int | None) -> dict[str, str | 
         "currency": o.currency_in(intent),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _equal(observed: dict[str, str | int]) -> tuple[Precondition, ...]:
-    return tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed))
 
 
 def _refused(

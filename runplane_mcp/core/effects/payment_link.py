@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read
+from runplane_mcp.core.effects import destinations
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.effects.lines import (
@@ -23,10 +24,9 @@ from runplane_mcp.core.effects.lines import (
     said,
     total,
 )
-from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
+from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Precondition
 from runplane_mcp.core.wire import Text
 
 _REDIRECTS = ("application_fee_amount", "application_fee_percent", "on_behalf_of", "transfer_data")
@@ -45,7 +45,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     prices = prices_in(lines, looked)
     amount = _amount(asked, lines, prices)
     redirects = _redirects(asked)
-    destination = _destination(asked)
+    destination = destinations.asked(asked)
     hosts = hosts_in(asked)
     facts: dict[str, FactValue] = {
         "amount": amount or UNKNOWN,
@@ -64,7 +64,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         sentence=_sentence(asked, lines, amount, destination, hosts, redirects=redirects is not False),
         facts=facts,
         undo="The link can be switched off; what was paid by it stays paid.",
-        preconditions=tuple(Precondition(name, "equal", value) for name, value in observed.items()),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Paid each time", amount),) if amount else (),
         refusal=refused(looked, prices),
         quoted=quoted(prices),
@@ -85,17 +85,6 @@ def _redirects(asked: Mapping[str, Text]) -> FactValue:
     if after is None:
         return False
     return not (isinstance(after, dict) and after.get("type") == "hosted_confirmation" and "redirect" not in after)
-
-
-def _destination(asked: Mapping[str, Text]) -> FactValue:
-    """The connected account that the payments are for, if any."""
-    transfer = asked.get("transfer_data")
-    named = {transfer.get("destination") if isinstance(transfer, dict) else None} if transfer is not None else set()
-    named |= {asked["on_behalf_of"]} if isinstance(asked.get("on_behalf_of"), str) else set()
-    if not named and "on_behalf_of" not in asked:
-        return NONE
-    only = named.pop() if len(named) == 1 else None
-    return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
 
 
 def _sentence(

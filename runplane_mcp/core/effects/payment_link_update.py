@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
+from runplane_mcp.core.effects import destinations
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.effects.lines import Line, price_of_one, total
-from runplane_mcp.core.facts import UNKNOWN, FactValue
+from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.request import Precondition
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 
@@ -35,7 +35,9 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     asked, link = classified.parameters, o.seen(looked, "payment_link")
     id = asked["payment_link"]
     amount = _amount(asked, link)
-    destination = _destination(asked)
+    destination = destinations.asked(asked)
+    if destination is NONE:
+        destination = UNKNOWN  # the link may have one already
     facts: dict[str, FactValue] = {
         "amount": amount or UNKNOWN,
         "currency": amount.currency if amount else UNKNOWN,
@@ -54,7 +56,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         sentence=_sentence(asked, amount, destination) + also_said(classified.added),
         facts=facts,
         undo="Can be changed back; what was paid meanwhile stays paid.",
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Paid each time", amount),) if amount else (),
         refusal=o.bad_id("payment_link") if not o.is_id(id) else o.missing(looked, payment_link="payment_link"),
         observed=observed,
@@ -109,15 +111,6 @@ def _quantities(given: Text | None) -> dict[str, int | None] | None:
             return None
         found[id] = amount_of(line.get("quantity")) if "adjustable_quantity" not in line else None
     return found
-
-
-def _destination(asked: Mapping[str, Text]) -> FactValue:
-    """The connected account that the payments are for from now on; unknown where it is taken away, or among several."""
-    transfer = asked.get("transfer_data")
-    named = {transfer.get("destination") if isinstance(transfer, dict) else None} if transfer is not None else set()
-    named |= {asked["on_behalf_of"]} if isinstance(asked.get("on_behalf_of"), str) else set()
-    only = named.pop() if len(named) == 1 else None
-    return only if isinstance(only, str) and o.is_id(only) else UNKNOWN
 
 
 def _sentence(asked: Mapping[str, Text], amount: Money | None, destination: FactValue) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
+from runplane_mcp.core.effects import destinations
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import amount_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 
@@ -46,7 +47,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         "amount": after or UNKNOWN,
         "currency": after.currency if after else UNKNOWN,
         "customer": customer,
-        "destination": _destination(intent),
+        "destination": destinations.passed_on(intent),
         "discount_percent": _less(before, after),
         "object": o.same_id(intent, asked["intent"]) or UNKNOWN,
         "redirects_funds": True,
@@ -59,7 +60,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be changed back until it is paid.",
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Asked for before", before), MoneyLine("Asked for after it", after))
         if before and after and before != after
         else (),
@@ -92,13 +93,6 @@ def _customer(asked: Mapping[str, Text], intent: StripeObject | None) -> FactVal
             return given if isinstance(given, str) and o.is_id(given) else UNKNOWN
     held = o.id_in(intent, "customer") or o.id_in(intent, "customer_account")
     return held or (NONE if o.is_null(intent, "customer") else UNKNOWN)
-
-
-def _destination(intent: StripeObject | None) -> FactValue:
-    """To whom the money is passed on: how much can be changed, but not to whom."""
-    if o.is_null(intent, "transfer_data"):
-        return NONE
-    return o.id_in(o.child(intent, "transfer_data"), "destination") or UNKNOWN
 
 
 def _observed(intent: StripeObject | None) -> dict[str, str | int]:

@@ -66,7 +66,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         observed["destination"] = destination
         if fingerprint := o.text(bank, "fingerprint"):
             observed["destination_fingerprint"] = fingerprint
-    preconditions += [Precondition(name, "equal", observed[name]) for name in sorted(observed) if name != "available"]
+    preconditions += o.unchanged(observed, but="available")
     omitted = "destination" not in asked and "payout_method" not in asked
     to_whom = f"{_kind_of(bank)} {destination}" if destination else None
     return Effect(

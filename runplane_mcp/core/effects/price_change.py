@@ -16,7 +16,7 @@ from runplane_mcp.core.effects import pricing, revenue
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 
@@ -69,7 +69,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         sentence=f"{_doing(asked, names)} {what}{less if 'discount_percent' in classified.facts else ''}.",
         facts=facts,
         undo="Can be changed back; what was sold meanwhile stays sold.",
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Price from then on", money),)
         if money and "discount_percent" in classified.facts
         else (),

@@ -16,7 +16,7 @@ from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.parameters import number_of
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 _HOW_LONG: Final = {"once": "once", "forever": "for ever", "repeating": "for some months"}
@@ -59,7 +59,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be switched off; discounts that were given with it stay." if classified.groups else "Can be undone.",
         to_whom=f"customer {customer}" if isinstance(customer, str) else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("One redemption", amount),) if amount else (),
         refusal=refusal,
         quoted=o.quotes(

@@ -13,7 +13,7 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 #: Fields of a quote that send money on, or share it.
 _REDIRECTS: Final = ("transfer_data", "on_behalf_of", "application_fee_amount", "application_fee_percent")
@@ -75,7 +75,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=undo,
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Quoted", amount),) if amount else (),
         refusal=refusal,
         quoted=(

@@ -116,9 +116,7 @@ def _of_charge(asked: Mapping[str, Text], charge: StripeObject | None, refusal: 
         if disputed is not None:
             observed["disputed"] = "yes" if disputed else "no"
         preconditions = [Precondition("remaining", "at_least", amount.amount)]
-        preconditions += [
-            Precondition(name, "equal", observed[name]) for name in sorted(observed) if name != "remaining"
-        ]
+        preconditions += o.unchanged(observed, but="remaining")
         lines = (
             MoneyLine("Charged", Money(charged, amount.currency)),
             MoneyLine("Refunded before", Money(before, amount.currency)),

@@ -14,7 +14,7 @@ from runplane_mcp.core.effects import subscription_update as update
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, EffectKind
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 
 _ID = "subscription_exposed_id"
@@ -65,7 +65,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=effect.facts,
         undo=effect.undo,
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=effect.money_lines,
         refusal=refusal,
         quoted=(

@@ -15,7 +15,7 @@ from runplane_mcp.core.effects import subscription_update as update
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 
@@ -90,7 +90,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo="Can be changed back; what was billed stays billed.",
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=change.lines,
         refusal=refusal,
         quoted=o.customer_quotes(o.child(held, "customer")),

@@ -11,7 +11,7 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects import revenue, subscription
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.operation import Classified, EffectKind
-from runplane_mcp.core.request import Failure, Precondition
+from runplane_mcp.core.request import Failure
 
 _ID = "subscription"
 
@@ -61,7 +61,7 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         facts=facts,
         undo=undo,
         to_whom=f"customer {customer}" if customer else None,
-        preconditions=tuple(Precondition(name, "equal", observed[name]) for name in sorted(observed)),
+        preconditions=o.unchanged(observed),
         money_lines=(MoneyLine("Monthly revenue lost" if pauses else "Monthly revenue", monthly),) if monthly else (),
         refusal=refusal,
         quoted=o.customer_quotes(o.child(held, "customer")),
