@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
+from runplane_mcp.core.effects import destinations, discounts
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.effects.lines import fingerprint, lines_of, price_reads, prices_in, quoted, refused, said, total
@@ -33,7 +34,7 @@ _MOST_ACCOUNTS = 2
 
 
 def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
-    """All prices at once, the customer, and who gets the money."""
+    """All prices at once, the customer, who gets the money, and what coupons and codes take off."""
     asked = classified.parameters
     if looked:
         return ()
@@ -41,7 +42,7 @@ def reads(classified: Classified, looked: LookedUp) -> tuple[Read, ...]:
     named = isinstance(customer, str) and o.is_id(customer)
     who = (o.look("customer", "/v1/customers/{customer}", customer=str(customer)),) if named else ()
     accounts = (o.look(name, "/v1/accounts/{account}", account=id) for name, id in _accounts(classified).items())
-    return (*who, *accounts, *price_reads(lines_of(asked.get("line_items"))))
+    return (*who, *accounts, *price_reads(lines_of(asked.get("line_items"))), *discounts.reads(classified))
 
 
 def effect_of(classified: Classified, looked: LookedUp) -> Effect:
@@ -51,18 +52,22 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     amount = _amount(asked, None if _changes_price(asked) else total(lines, prices))
     customer = _customer(asked)
     accounts = _accounts(classified)
-    destination = _only(classified, accounts)
-    observed: dict[str, str | int] = {}
+    destination = destinations.named(classified.added)
+    share = discounts.percent(classified, looked)
+    off = share if "discount_percent" in classified.facts else NONE
+    observed = discounts.observe(looked)
     if held := fingerprint(prices):
         observed["prices"] = held
     return Effect(
-        sentence=_sentence(asked, said(lines), amount, customer, destination) + also_said(classified.added),
+        sentence=_sentence(asked, said(lines), amount, customer, destination)
+        + also_said(classified.added)
+        + discounts.said(off),
         facts={
             "amount": amount,
             "currency": amount.currency if isinstance(amount, Money) else amount,
             "customer": customer,
             "destination": destination,
-            "discount_percent": UNKNOWN,
+            "discount_percent": share,
             "redirects_funds": True,
             "reversible": True,
             "url_hosts": hosts_in(asked),
@@ -73,7 +78,9 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         money_lines=(MoneyLine("To be paid", amount),) if isinstance(amount, Money) else (),
         refusal=_bad_customer(asked)
         or refused(looked, prices)
-        or o.missing(looked, customer="customer", **dict.fromkeys(accounts, "destination")),
+        or o.missing(
+            looked, customer="customer", **dict.fromkeys(accounts, "destination"), **discounts.missing_in(looked)
+        ),
         quoted=(
             *o.customer_quotes(o.seen(looked, "customer")),
             *(each for name in accounts for each in _account_quotes(name, o.seen(looked, name))),
@@ -160,16 +167,6 @@ def _accounts(classified: Classified) -> dict[str, str]:
     ]
     ids = dict.fromkeys(id for id in named if isinstance(id, str) and o.is_id(id))
     return {f"account {id}": id for id in list(ids)[:_MOST_ACCOUNTS]}
-
-
-def _only(classified: Classified, accounts: Mapping[str, str]) -> FactValue:
-    """The only account that is named; unknown among several, and where one cannot be read."""
-    for each in classified.added:
-        if "destination" in each.addition.facts:
-            value = each.value.get("destination") if isinstance(each.value, dict) else each.value
-            if value not in accounts.values():
-                return UNKNOWN
-    return next(iter(accounts.values())) if len(accounts) == 1 else UNKNOWN
 
 
 def _account_quotes(name: str, account: StripeObject | None) -> tuple[tuple[str, str], ...]:

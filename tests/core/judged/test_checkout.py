@@ -13,7 +13,7 @@ from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked
 from runplane_mcp.core.effects import broken, reads
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
-from tests.core.stripe_objects import GONE, classified, effect
+from tests.core.stripe_objects import GONE, classified, coupon, effect
 from tests.core.test_effects_payment_link import PLAIN, price
 
 CREATE, UPDATE, LINK = "PostCheckoutSessions", "PostCheckoutSessionsSession", "PostPaymentLinksPaymentLink"
@@ -129,6 +129,24 @@ def test_what_a_session_asks_for_and_where_it_sends_money(
 
     assert set(classified(CREATE, **{"line_items": PLAIN, **asked}).groups) == groups
     assert {name: found.facts.get(name) for name in facts} == facts
+
+
+def test_what_a_coupon_takes_off_a_session_is_looked_up_said_and_bound() -> None:
+    """A coupon that is made anew under the same id, or that is not there, is not what people saw."""
+    shop: dict[str, object] = {"line_items": PLAIN, "mode": "payment", "discounts": [{"coupon": "twenty"}]}
+    asked = classified(CREATE, **shop)
+    prices: dict[str, Looked] = {"price price_1": price()}
+
+    found = effect(CREATE, {**prices, "coupon:twenty": coupon()}, **shop)
+    whole = effect(CREATE, {**prices, "coupon:twenty": coupon(percent_off=100)}, **shop)
+    gone = effect(CREATE, {**prices, "coupon:twenty": GONE}, **shop)
+
+    assert "coupon:twenty" in [read.name for read in reads(asked, {})]
+    assert (found.facts["discount_percent"], whole.facts["discount_percent"]) == (Fraction(20), Fraction(100))
+    assert found.sentence.endswith("That takes 20 % off.")
+    assert [each.name for each in broken(found.preconditions, whole)] == ["coupon:twenty"]
+    assert gone.refusal is not None
+    assert gone.refusal.code == "stripe.resource_missing"
 
 
 def test_a_session_that_only_saves_a_card_has_no_amount() -> None:
