@@ -47,8 +47,7 @@ def _groups(writes: Iterable[Operation], reads: Iterable[Operation]) -> Iterator
     everything = [*writes, *reads]
     for group in GROUPS:
         yield f"### {group}\n\n{GROUP_SENTENCES[group]}\n"
-        always = [each.action for each in everything if group in each.least.groups and each.telling is not None]
-        always += [each.action for each in everything if group in each.groups and each.telling is None]
+        always = [each.action for each in everything if group in each.least.groups]
         if always:
             yield f"Always, or unless parameters prove otherwise: {_codes(always)}.\n"
         with_parameters = [

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 from urllib.parse import unquote
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
@@ -22,7 +23,6 @@ from runplane_mcp.core.explain import Trace, evaluate
 from runplane_mcp.core.facts import NONE, REGISTRY, UNKNOWN, FactType, FactValue
 from runplane_mcp.core.money import CURRENCIES, Money, parse_money
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, Operation
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.policy import ActionInfo, PolicyTest, values
 from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy_tests import given_facts

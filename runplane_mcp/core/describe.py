@@ -9,7 +9,7 @@ from typing import Final
 from runplane_mcp.core.actions import singular
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.operation import Operation
-from runplane_mcp.core.parameters import TYPES
+from runplane_mcp.core.parameters import in_words
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.shapes import Shapes
 from runplane_mcp.core.wire import Text, Value
@@ -59,11 +59,6 @@ class Parameter:
     required: bool
     inside: Mapping[str, str]
     brings: tuple[str, ...]
-
-
-def in_words(declared: str) -> str:
-    """A declared type as people say it: `a text or "" to remove it`."""
-    return " or ".join(TYPES[each] for each in declared.split("|"))
 
 
 def sentence_of(operation: Operation) -> str:

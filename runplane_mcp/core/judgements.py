@@ -20,7 +20,6 @@ from runplane_mcp.core.wire import path_parameters
 #: A row as JSON has it: what it holds is checked as it is read.
 _Row: TypeAlias = Mapping[str, Any]
 
-_NOBODY: Final = "Nobody has judged it yet."
 #: What an operation counts as until somebody has judged it: the worst of everything, under the name that the rule gives.
 _UNJUDGED: Final[Mapping[bool, _Row]] = {
     reads: {
@@ -30,7 +29,7 @@ _UNJUDGED: Final[Mapping[bool, _Row]] = {
         "money_out": not reads,
         "secret_answer": True,
         "answers": "",
-        "reason": _NOBODY,
+        "reason": "Nobody has judged it yet.",
     }
     for reads in (True, False)
 }
@@ -72,8 +71,9 @@ def read_operations(published: str, judged: Iterable[str], meanings: str, shapes
             id = cast("str", target["operation_id"])
             told = known is not None and ("plain" in known or "adds" in known)
             names = shapes.names_inside(id, inside) & common.adds.keys() if told else frozenset[str]()
+            of_sdk = _OfSdk(shapes.types(id), names)
             judged_as = known if known is not None else _unjudged(target, families)
-            yield _operation(row, target, judged_as, common, _OfSdk(shapes.types(id), names))
+            yield _operation(row, target, judged_as, common, of_sdk, judged=known is not None)
         except (ValueError, KeyError) as error:
             raise ValueError(f"{row['operation_id']}: {error}") from error
 
@@ -100,7 +100,7 @@ class _OfSdk:
     inside: frozenset[str]
 
 
-def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _OfSdk) -> Operation:
+def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _OfSdk, *, judged: bool) -> Operation:
     method, path = row["method"], row["path"]
     in_path = path_parameters(path)
     declared = known.get("effect")
@@ -136,7 +136,7 @@ def _operation(row: _Row, target: _Row, known: _Row, common: Meanings, of_sdk: _
         target_id=target["operation_id"],
         params=params,
         required=frozenset(target["required"]) - frozenset(in_path),
-        judged=known is not _UNJUDGED[True] and known["reason"] != _NOBODY,
+        judged=judged,
         action=widest.action,
         groups=widest.groups,
         kind=kind,
@@ -177,7 +177,7 @@ def _all_types(name: str, published: str, of_sdk: str) -> str:
 
 def _widest(least: Judgement, telling: Telling) -> Judgement:
     groups, facts = least.groups, least.facts
-    for each in telling.possible:
+    for _, each in telling.told:
         groups, facts = groups | each.groups, facts | each.facts
     if not facts <= EFFECT_FACTS | EVERYWHERE:
         raise ValueError("a parameter adds a fact that there is not")

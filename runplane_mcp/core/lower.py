@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.facts import FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, EffectKind
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.wire import Text, WireRequest, encode
 from runplane_mcp.errors import ApprovalError
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.declaration import Declaration, Declared
 from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Kind
 from runplane_mcp.core.told import Added, Telling
 from runplane_mcp.core.wire import Text, WireRequest, path_parameters
@@ -188,7 +188,7 @@ class Operation:
         for variant in self.variants:
             if variant.fits(given):
                 return variant.judgement
-        untold = self.telling is None or not given.keys().isdisjoint(self.telling.untold)
+        untold = self.telling is not None and not given.keys().isdisjoint(self.telling.untold)
         base = self.widest if untold else self.least
         groups, facts = base.groups, base.facts
         for each in added:

@@ -12,11 +12,9 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
-from runplane_mcp.core.amounts import FREE, INTEGER, amount_of, check_amount, check_amounts, is_amount, number_of
+from runplane_mcp.core.amounts import FREE, INTEGER, check_amount, check_amounts, is_amount
 from runplane_mcp.core.values import MOST_DEPTH, Bare, Parameters, Text, null, shown
 from runplane_mcp.errors import ParameterError
-
-__all__ = ["amount_of", "check_asked", "check_wire", "in_words", "number_of", "refuse_reserved"]
 
 #: A type of `data/operations.json` in words. `unset` is the empty text, which removes what is there; `signed` and
 #: `unsigned` are judged: whole numbers that other than an amount of money may be below zero, or zero.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias, cast
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.facts import GROUPS
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.wire import Text
 
 _Row: TypeAlias = Mapping[str, object]
@@ -98,13 +98,9 @@ class Telling:
         return self.names - told
 
     @cached_property
-    def possible(self) -> tuple[Addition, ...]:
-        """Every addition that is told of this operation, whatever is given."""
-        return tuple(addition for _, addition in self.told)
-
-    @cached_property
     def told(self) -> tuple[tuple[When, Addition], ...]:
-        """The same with the parameters that bring them: its own first, then the common ones by name."""
+        """Every addition that is told of this operation, with the parameter that brings it: its own first, then the common
+        ones by name."""
         names = (self.names - self._settled) | self.inside
         common = ((When(name), self.common.adds[name]) for name in sorted(names) if name in self.common.adds)
         return (*self.own, *common)

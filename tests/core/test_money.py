@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.money import (
     CURRENCIES,
     LARGEST_AMOUNT,
@@ -23,7 +24,6 @@ from runplane_mcp.core.money import (
     exponent,
     parse_money,
 )
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.policy.conditions import Converter
 from runplane_mcp.core.wire import encode, parse
 from runplane_mcp.errors import ParameterError

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runplane_mcp.core.amounts import amount_of, number_of
 from runplane_mcp.core.money import LARGEST_AMOUNT
-from runplane_mcp.core.parameters import amount_of, check_asked, check_wire, number_of
+from runplane_mcp.core.parameters import check_asked, check_wire
 from runplane_mcp.core.wire import Parameters, Text, as_text
 from runplane_mcp.errors import ParameterError
 

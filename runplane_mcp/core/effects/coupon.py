@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, NotThere, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 

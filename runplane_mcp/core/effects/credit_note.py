@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import invoice as invoices
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 

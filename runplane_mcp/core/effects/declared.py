@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.declaration import Declaration, Path, Sum, Term
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, NotThere, Read
 from runplane_mcp.core.effects import destinations, discounts
@@ -17,7 +18,6 @@ from runplane_mcp.core.effects.addresses import hosts_in
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure, Precondition
 from runplane_mcp.core.told import Added, also_said
 from runplane_mcp.core.wire import Text

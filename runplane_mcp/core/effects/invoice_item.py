@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import invoice as invoices
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 

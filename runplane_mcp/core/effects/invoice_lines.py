@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import discounts, phases
@@ -17,7 +18,6 @@ from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text

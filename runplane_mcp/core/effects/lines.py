@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from runplane_mcp.core.amounts import amount_of, number_of
 from runplane_mcp.core.canonical import Json, digest_of
 from runplane_mcp.core.effect import LookedUp, Read, StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
-from runplane_mcp.core.parameters import amount_of, number_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.wire import Text
 

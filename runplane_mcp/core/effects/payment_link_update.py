@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import destinations
 from runplane_mcp.core.effects import objects as o
@@ -15,7 +16,6 @@ from runplane_mcp.core.effects.lines import Line, price_of_one, total
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.effect import LookedUp, Read, StripeObject
 from runplane_mcp.core.effects import discounts, pricing, revenue
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.wire import Text
 
 #: What an item of a phase may say without making its price and quantity unclear.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import destinations, discounts, phases, pricing, revenue
 from runplane_mcp.core.effects import objects as o
@@ -18,7 +19,6 @@ from runplane_mcp.core.effects import subscription_update as update
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.request import Failure
 from runplane_mcp.core.told import also_said
 from runplane_mcp.core.wire import Text

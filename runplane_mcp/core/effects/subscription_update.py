@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from runplane_mcp.core.amounts import number_of
 from runplane_mcp.core.canonical import digest_of
 from runplane_mcp.core.effect import LookedUp, MoneyLine, Read, StripeObject
 from runplane_mcp.core.effects import discounts, phases, pricing, revenue
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
-from runplane_mcp.core.parameters import number_of
 from runplane_mcp.core.wire import Text
 
 #: Parameters that change whose money it is, and those that do with this inside.

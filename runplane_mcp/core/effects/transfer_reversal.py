@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from runplane_mcp.core.amounts import amount_of
 from runplane_mcp.core.effect import Effect, LookedUp, MoneyLine, Read
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
-from runplane_mcp.core.parameters import amount_of
 from runplane_mcp.core.request import Failure, Precondition
 
 

@@ -1,6 +1,6 @@
 """The generic tools: every operation of the catalog, for what has no tool of its own.
 
-Finding and looking up are control tools, whose handlers are in `stripe_api_help.py`; calling goes to the gate like any
+Finding and looking up are control tools, whose handlers are in `finding.py`; calling goes to the gate like any
 other tool, as the operation that is named.
 """
 
