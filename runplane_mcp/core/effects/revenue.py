@@ -7,7 +7,7 @@ metered use, several currencies, more items than Stripe showed, tiers that nobod
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from runplane_mcp.core.canonical import Json, digest_of
@@ -23,13 +23,23 @@ _A_MONTH = {"day": Fraction(365, 12), "week": Fraction(365, 84), "month": Fracti
 def monthly(subscriptions: Iterable[StripeObject]) -> Money | None:
     """Their revenue a month together, rounded up to a minor unit; None where it cannot be said. None for no subscription
     too: nothing has no currency."""
+    return _total(subscriptions, _monthly)
+
+
+def a_period(subscription: StripeObject) -> Money | None:
+    """What all its items cost together, each for one period of its own; None where it cannot be said."""
+    return _total((subscription,), _a_period)
+
+
+def _total(subscriptions: Iterable[StripeObject], of: Callable[[StripeObject], Fraction | None]) -> Money | None:
+    """What `of` says of all items together, rounded up; None where the items of one are not known, or it has none."""
     total, currencies = Fraction(0), set[str]()
     for subscription in subscriptions:
         items = items_of(subscription)
         if not items:
             return None
         for item in items:
-            share, currency = _monthly(item), o.currency_in(o.child(item, "price"))
+            share, currency = of(item), o.currency_in(o.child(item, "price"))
             if share is None or currency is None:
                 return None
             total += share
@@ -77,22 +87,6 @@ def fingerprint(subscriptions: Iterable[StripeObject]) -> str | None:
             price = o.child(item, "price")
             found.append([o.id_in(subscription), o.number(item, "quantity"), *pricing.telling(price or {})])
     return digest_of(found)[:32]
-
-
-def a_period(subscription: StripeObject) -> Money | None:
-    """What all its items cost together, each for one period of its own; None where it cannot be said."""
-    total, currencies = Fraction(0), set[str]()
-    for item in items_of(subscription) or ():
-        share, currency = _a_period(item), o.currency_in(o.child(item, "price"))
-        if share is None or currency is None:
-            return None
-        total += share
-        currencies.add(currency)
-    currencies |= _own_currency(subscription)
-    amount = math.ceil(total)
-    if len(currencies) != 1 or amount > LARGEST_AMOUNT:
-        return None
-    return o.money_of(amount, o.currency_of(currencies.pop()))
 
 
 def _own_currency(subscription: StripeObject) -> set[str]:

@@ -417,3 +417,19 @@ def test_people_read_of_a_quote_that_another_account_or_a_fee_takes_of_its_money
     accept = effect("PostQuotesQuoteAccept", {"quote": quote}, quote="qt_1").sentence
 
     assert accept.endswith("; the money is for account acct_9; a fee is taken of it.")
+
+
+@pytest.mark.parametrize(
+    ("operation", "asked"),
+    [
+        ("PostSubscriptionsSubscriptionResume", {"subscription": "sub_1"}),
+        ("PostSubscriptionsSubscriptionExposedId", {"subscription_exposed_id": "sub_1", "billing_cycle_anchor": "now"}),
+    ],
+)
+def test_a_subscription_of_more_items_than_stripe_shows_is_billed_nobody_knows_how_much(
+    operation: str, asked: dict[str, object]
+) -> None:
+    """Never nothing: the items that are not shown cost something."""
+    held = subscription(items=listing(item(), has_more=True))
+
+    assert effect(operation, {"subscription": held}, **asked).facts["amount"] is UNKNOWN
