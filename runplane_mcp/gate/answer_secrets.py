@@ -6,6 +6,7 @@ another. That a secret left is an event of the audit log, written before it leav
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -15,8 +16,12 @@ from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import delivered, redact, withheld
 from runplane_mcp.core.request import ActionRequest, Kind, State
+from runplane_mcp.errors import StoreError
+from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.view import AnswerSecret, RequestView
-from runplane_mcp.store.base import Reader
+from runplane_mcp.store.base import Reader, Store
+
+logger = logging.getLogger(__name__)
 
 #: The event that says that an answer's secret was handed to whoever asked.
 HANDED_OVER: Final = "secret.handed_over"
@@ -37,6 +42,19 @@ def with_secret(
     # Only its traces were found: what Stripe shows of it later has no secret.
     missed = operation.kind is Kind.WRITE and operation.judged and operation.secret_answer
     return replace(view, secret=AnswerSecret.MISSED) if missed else view
+
+
+async def handed_over(store: Store, clock: Clock, view: RequestView) -> RequestView:
+    """`view`, and where it holds a secret only once it is durable that the secret was handed over."""
+    if view.secret is not AnswerSecret.HERE:
+        return view
+    try:
+        await store.write(lambda tx: tx.append(HANDED_OVER, {}, at=clock.wall(), request_id=view.request_id))
+    except StoreError as error:
+        logger.error("the secret of %s is withheld, since that could not be written down: %s", view.reference, error)
+        result = redact(view.result, opens=True)
+        return replace(view, result=result if isinstance(result, Mapping) else None, secret=AnswerSecret.MISSED)
+    return view
 
 
 def answers_its_own(operation: Operation) -> bool:

@@ -185,7 +185,7 @@ class Completer:
         if effect.incomplete:
             return False
         gate.executor.probe("lowered.looked_up")
-        await self._write(lambda tx: gate.decide(tx, request, classified, effect).request)
+        await self._write(lambda tx: gate.conclusion.decide(tx, request, classified, effect).request)
         return True
 
     def _abandon(self, tx: Transaction, request: ActionRequest) -> ActionRequest:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -18,14 +17,12 @@ from typing import TypeVar
 from runplane_mcp.core.carried import refuse_secrets
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.closed import Closed
-from runplane_mcp.core.compile import CompiledPolicy
-from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
-from runplane_mcp.core.effects import effect_of, effective
+from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
-from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, Earlier, Form, How, owed
+from runplane_mcp.core.repeats import CALL, SAME, UNANSWERED, How, owed
 from runplane_mcp.core.request import (
     HELD,
     ActionRequest,
@@ -33,20 +30,18 @@ from runplane_mcp.core.request import (
     Kind,
     State,
     StripeIdentity,
-    stripe_key,
 )
-from runplane_mcp.core.wire import WireRequest, encode
+from runplane_mcp.core.wire import encode
 from runplane_mcp.errors import ParameterError, PolicyError, RequestError, RunplaneError, StoreError, StripeError
-from runplane_mcp.gate.answer_secrets import HANDED_OVER, never_held, secret_of, with_secret
+from runplane_mcp.gate.answer_secrets import handed_over, secret_of, with_secret
 from runplane_mcp.gate.attempts import received_from, unnamed
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
+from runplane_mcp.gate.conclusion import Conclusion
 from runplane_mcp.gate.execution import Executor, Result, failure_event
-from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
-from runplane_mcp.gate.records import block_failure, find, received_event, words_to_agent
-from runplane_mcp.gate.repeats import Taken, asked_before, same_as, same_before, tell, with_forms
-from runplane_mcp.gate.view import AnswerSecret, RequestView, Submission, view_of
+from runplane_mcp.gate.records import find, received_event
+from runplane_mcp.gate.repeats import Taken, tell
+from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
 from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -82,6 +77,7 @@ class Gate:
         self.connection = connection
         self.clock = clock
         self.executor = executor
+        self.conclusion = Conclusion(policies, clock, executor)
         self._identity = identity
         self._tasks: set[asyncio.Task[RequestView]] = set()
         self._running: set[str] = set()
@@ -100,7 +96,7 @@ class Gate:
         task = self._detached(self._submit(submission.without_secrets(), started))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if done or not started:
-            return await self._handing_over(await asyncio.shield(task))
+            return await handed_over(self.store, self.clock, await asyncio.shield(task))
         # It goes on without the agent, which learns where to ask.
         return await self.get(submission.principal, started[0])
 
@@ -220,14 +216,14 @@ class Gate:
         self, submission: Submission, request: ActionRequest, classified: Classified, started: list[str]
     ) -> RequestView:
         # 3 decide (a): what is blocked or frozen whatever Stripe would say needs no look-up.
-        early = await self.store.read(lambda reader: self._early(reader, request, classified))
+        early = await self.store.read(lambda reader: self.conclusion.early(reader, request, classified))
 
         # 4 resolve, while the request itself becomes durable, or turns out to be one that was made before.
         looking = None
         if not early:
             looking = asyncio.create_task(self._look_up(request, classified))
         try:
-            taken = await self._written(lambda tx: self._receive(tx, request, classified, blocked=early))
+            taken = await self._written(lambda tx: self.conclusion.receive(tx, request, classified, blocked=early))
         except RequestError as error:
             _drop(looking)
             return await self._refuse(submission, error)
@@ -253,7 +249,7 @@ class Gate:
 
         # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
         self._deciding.add(request.id)
-        decided = await self._written(lambda tx: self.decide(tx, taken.request, classified, effect))
+        decided = await self._written(lambda tx: self.conclusion.decide(tx, taken.request, classified, effect))
         self.executor.probe("submit.decided")
         started[:] = [decided.request.id]
         if decided.how is not None:
@@ -271,22 +267,6 @@ class Gate:
         named = bool(secret_expansions(classified.parameters))
         return with_secret(view, classified.operation, whole, opens=classified.operation.secret_answer, named=named)
 
-    async def _handing_over(self, view: RequestView) -> RequestView:
-        """`view`, and where it holds a secret only once it is durable that the secret was handed over."""
-        if view.secret is not AnswerSecret.HERE:
-            return view
-        try:
-            await self.store.write(
-                lambda tx: tx.append(HANDED_OVER, {}, at=self.clock.wall(), request_id=view.request_id)
-            )
-        except StoreError as error:
-            logger.error(
-                "the secret of %s is withheld, since that could not be written down: %s", view.reference, error
-            )
-            result = redact(view.result, opens=True)
-            return replace(view, result=result if isinstance(result, Mapping) else None, secret=AnswerSecret.MISSED)
-        return view
-
     async def _look_up(self, request: ActionRequest, classified: Classified) -> Effect:
         """The effect, within the agent's budget of look-ups. The simulator's are nobody's to be used up."""
         turn = None if request.identity.simulator else partial(self._budget.turn, request.principal)
@@ -301,112 +281,6 @@ class Gate:
             view = await self.wait(first.principal, first.id, PATIENCE / 2)
         return replace(view, repeat=taken.how)
 
-    def _receive(self, tx: Transaction, request: ActionRequest, classified: Classified, *, blocked: bool) -> Taken:
-        """The request becomes durable; or it turns out to be one that is there already, and that one is the answer."""
-        policy = self.policies.enforced(tx)
-        before = asked_before(tx, request, classified, policy, self.clock)
-        if before is not None:
-            return before
-        received = tx.insert_request(request, event=received_event(request))
-        if blocked and self._early(tx, request, classified):
-            return Taken(self._conclude(tx, received, classified, effect_of(classified, {}), policy))
-        return Taken(received)
-
-    def _early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
-        if self.executor.freezes.on(reader, request, classified):
-            return True
-        return blocked_at_once(self.policies.enforced(reader), request, classified, self.clock)
-
-    def decide(self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect) -> Taken:
-        """Decides a received request by what was looked up, or finds that an earlier one answers for it. Changed where
-        somebody else has done so."""
-        if request.state is not State.RECEIVED or not tx.unmoved(request):
-            raise Changed
-        run_as = effective(classified, effect, request.id)
-        request = with_forms(request, classified, effect, run_as)
-        policy = self.policies.enforced(tx)
-        same = same_as(tx, request)
-        before = same_before(tx, request, classified, effect, policy, self.clock, same)
-        return before or Taken(self._conclude(tx, request, classified, effect, policy, same=same, run_as=run_as))
-
-    def _conclude(
-        self,
-        tx: Transaction,
-        request: ActionRequest,
-        classified: Classified,
-        effect: Effect,
-        policy: CompiledPolicy,
-        *,
-        same: Mapping[Form, Earlier] | None = None,
-        run_as: WireRequest | None = None,
-    ) -> ActionRequest:
-        """Decision (b) and its consequence, in the caller's transaction. `run_as` are the bytes that would run, where they
-        are made already."""
-        if effect.refusal is not None:
-            run_as = None
-        elif run_as is None:
-            run_as = effective(classified, effect, request.id)
-        judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
-        judged = as_lowered(tx, request, effect, judged)
-        kept_from_people = never_held(judged.decision, classified.operation, classified.parameters)
-        judged = replace(judged, decision=kept_from_people)
-        judged = self.executor.freezes.over(tx, request, classified, judged)
-        decision = judged.decision
-        held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
-        record = record_decision(
-            tx, request, judged, effect, self.clock, kind="first", round=1 if held else 0, wire=run_as
-        )
-        wall, now = self.clock.wall(), self.clock.policy()
-        tx.reserve(request.id, decision.buckets, at=now, waiting=held)
-
-        if decision.outcome is Outcome.BLOCK:
-            tx.settle(request.id, release=True)
-            failure = block_failure(decision)
-            return tx.move(
-                request,
-                State.BLOCKED,
-                at=wall,
-                event={"code": failure.code},
-                failure=failure,
-                message_to_agent=words_to_agent(decision),
-                lease_owner=None,
-            )
-        if run_as is None or effect.refusal is not None:
-            tx.settle(request.id, release=True)
-            failure = effect.refusal or Failure("request.no_bytes", "No Stripe request could be made of this.")
-            return tx.move(
-                request, State.FAILED, at=wall, event=failure_event(failure), failure=failure, lease_owner=None
-            )
-        if held:
-            expires_in = decision.expires_in if decision.expires_in is not None else policy.policy.approval.expires_in
-            return tx.move(
-                request,
-                State.WAITING,
-                at=wall,
-                event={"round": 1, "digest": record.digest},
-                effective=run_as,
-                round=1,
-                digest=record.digest,
-                expires_at=now + expires_in * 1000,
-                message_to_agent=words_to_agent(decision, judged.same_as),
-                same_effective=request.same_effective,
-                same_effect=request.same_effect,
-                lease_owner=None,
-            )
-        return tx.move(
-            request,
-            State.EXECUTING,
-            at=wall,
-            event={"attempt": 1, "digest": record.digest, "owner": self.executor.owner},
-            effective=run_as,
-            digest=record.digest,
-            stripe_key=stripe_key(os.urandom(16)),
-            same_effective=request.same_effective,
-            same_effect=request.same_effect,
-            attempt=1,
-            **self.executor.first_send(),
-        )
-
     async def _read(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:
         """A read: decided and durable before Stripe is asked, its outcome recorded behind the answer."""
 
@@ -414,7 +288,7 @@ class Gate:
 
         def work(tx: Transaction) -> ActionRequest:
             received = tx.insert_request(replace(request, same_asked=None), event=received_event(request))
-            return self._conclude(tx, received, classified, effect, self.policies.enforced(tx))
+            return self.conclusion.conclude(tx, received, classified, effect, self.policies.enforced(tx))
 
         decided = await self._written(work)
         started[:] = [decided.id]

@@ -79,12 +79,12 @@ async def _allowed(results: Results, folder: Path, base: str, *, n: int) -> Figu
     async with connection, house.gate(folder, connection, clock, laps) as gate:
         rounds = Rounds()
         # One round for each of the payments, so that every look-up is remembered.
-        await _refunds(gate, laps, rounds, n=house.PAYMENTS)
+        await refunds(gate, laps, rounds, n=house.PAYMENTS)
         laps.store.clear()
-        alone, points = await _refunds(gate, laps, rounds, n=n)
+        alone, points = await refunds(gate, laps, rounds, n=n)
         transactions = _decisions(laps.store)
         statements = await _statements(gate, laps, rounds)
-        many, many_points = await _refunds(gate, laps, rounds, n=2 * n, at_once=AT_ONCE)
+        many, many_points = await refunds(gate, laps, rounds, n=2 * n, at_once=AT_ONCE)
 
     received, decided = house.DECISION
     decision = results.took(GROUP, "refund, the decision transaction", between(points, received, decided))
@@ -101,7 +101,7 @@ async def _allowed(results: Results, folder: Path, base: str, *, n: int) -> Figu
     return decision
 
 
-async def _refunds(
+async def refunds(
     gate: Gate, laps: house.Laps, rounds: Rounds, *, n: int, at_once: int = 1
 ) -> tuple[Round, list[dict[str, float]]]:
     passed: list[dict[str, float]] = []
@@ -118,7 +118,7 @@ async def _refunds(
 async def _statements(gate: Gate, laps: house.Laps, rounds: Rounds) -> int:
     """How many the second of a refund's three transactions has."""
     with house.statements(gate) as seen:
-        await _refunds(gate, laps, rounds, n=1)
+        await refunds(gate, laps, rounds, n=1)
     begun = [place for place, sql in enumerate(seen) if sql.startswith("BEGIN")]
     return begun[2] - begun[1]
 

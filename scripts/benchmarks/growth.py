@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from runplane_mcp.app import default_policy_text
-from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.store.files import connect
 
 from . import house
-from .deciding import AT_ONCE, between
+from .deciding import AT_ONCE, between, refunds
 from .figures import Figure, Results
 from .rounds import Rounds
 
@@ -52,22 +50,13 @@ async def _with(results: Results, folder: Path, base: str, *, earlier: int, n: i
     clock = house.RunningClock(STEP)
     async with connection, house.gate(folder, connection, clock, laps, text=_without_bounds()) as gate:
         rounds = Rounds()
-        passed: list[dict[str, float]] = []
-
-        async def refund(number: int) -> float:
-            points = laps.begin()
-            house.expect(await gate.submit(house.refund(number)), State.SUCCEEDED)
-            passed.append(points)
-            return time.perf_counter() - points["begun"]
-
-        await rounds.run(refund, n=house.PAYMENTS)
+        await refunds(gate, laps, rounds, n=house.PAYMENTS)
         _fill(folder / house.DATABASE, earlier, gate)
-        await rounds.run(refund, n=n // 10)
-        passed.clear()
-        alone = await rounds.run(refund, n=n)
+        await refunds(gate, laps, rounds, n=n // 10)
+        alone, passed = await refunds(gate, laps, rounds, n=n)
         decision = results.took(group, "refund, the decision transaction", between(passed, *house.DECISION))
         whole = results.took(group, "refund, whole call with its outcome recorded", alone.each)
-        many = await rounds.run(refund, n=2 * n, at_once=AT_ONCE)
+        many, _ = await refunds(gate, laps, rounds, n=2 * n, at_once=AT_ONCE)
         results.counted(group, f"{AT_ONCE} at once: refunds a second", many.per_second, "/s", len(many.each))
     return _Measured(decision, whole)
 
