@@ -15,9 +15,9 @@ import pytest
 
 from runplane_mcp.core.catalog import Catalog, load, read_catalog, texts
 from runplane_mcp.core.facts import GROUPS, REGISTRY
-from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
+from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind, Operation
 from runplane_mcp.core.request import Kind
-from runplane_mcp.core.wire import Parameters, Value, WireRequest, encode
+from runplane_mcp.core.wire import Parameters, Text, Value, WireRequest, encode
 from runplane_mcp.errors import ParameterError
 
 CATALOG = load()
@@ -136,19 +136,38 @@ def test_reads_have_no_history() -> None:
     assert not facts & EFFECT_FACTS
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/charges/{charge}/refund", "/v1/charges/{charge}/refunds", "/v1/terminal/refunds"]
-)
-def test_an_alias_is_what_it_aliases(path: str) -> None:
-    """THREATS row 4: Stripe still serves older paths to the same refund."""
-    alias, target = CATALOG.find("POST", path), CATALOG.by_id("PostRefunds")
+ALIASES = [each for each in CATALOG.operations if each.alias_of is not None]
 
-    assert alias is not None
+
+@pytest.mark.parametrize("alias", ALIASES, ids=lambda each: each.operation_id)
+def test_an_alias_is_what_it_aliases(alias: Operation) -> None:
+    """THREATS row 4: Stripe still serves older paths to the same thing, which no SDK uses."""
+    target = CATALOG.by_id(alias.target_id)
+
     assert target is not None
-    assert (alias.action, alias.groups, alias.facts, alias.effect, alias.money_out, alias.takes_metadata) == (
-        target.action, target.groups, target.facts, target.effect, target.money_out, target.takes_metadata,
-    )  # fmt: skip
+    assert f"{target.method} {target.path}" == alias.alias_of
+    for name in (
+        "judged", "action", "groups", "facts", "effect", "kind", "reversible", "money_out", "money_in", "secret_answer",
+        "takes_metadata", "answers", "variants", "least", "declaration",
+    ):  # fmt: skip
+        assert getattr(alias, name) == getattr(target, name), name
     assert set(alias.params) == set(target.params) - set(alias.path_parameters)
+
+
+@pytest.mark.parametrize("alias", ALIASES, ids=lambda each: each.operation_id)
+def test_each_parameter_makes_of_an_alias_what_it_makes_of_its_target(alias: Operation) -> None:
+    target = CATALOG.by_id(alias.target_id)
+    assert target is not None
+    tried: tuple[Text, ...] = ("", "true", "-5", {"transfer_data": {"destination": "acct_1"}}, ["x"])
+    for name in alias.params:
+        for value in tried:
+            assert alias.judge({name: value})[0] == target.judge({name: value})[0], name
+
+
+def test_there_are_as_many_aliases_as_stripe_still_serves() -> None:
+    assert len(ALIASES) == 41
+    refunds = {each.path for each in ALIASES if each.target_id == "PostRefunds"}
+    assert refunds == {"/v1/charges/{charge}/refund", "/v1/charges/{charge}/refunds", "/v1/terminal/refunds"}
 
 
 def test_an_alias_carries_its_variants_along() -> None:
