@@ -1,49 +1,31 @@
-"""`runplane policy check try facts activate`: what agents may do, said back in words, tried out, and put in force."""
+"""`runplane policy check`: a policy file is loaded, said back in words, and runs its own tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from runplane_mcp.cli import policy_try
 from runplane_mcp.cli.examples import examples
-from runplane_mcp.cli.home import at_desk, settings_of_home
-from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
+from runplane_mcp.cli.home import settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.cli.policy.file import FileArgument, enrolled, not_enforced
 from runplane_mcp.core.approval import Person, eligible_people
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Need
-from runplane_mcp.errors import EXIT_REFUSED, PolicyError
+from runplane_mcp.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from runplane_mcp.core.policy import Policy, PolicyInvalid
     from runplane_mcp.core.policy_tests import TestResult
-    from runplane_mcp.gate.desk import Desk
-    from runplane_mcp.settings import Settings
-    from runplane_mcp.store.base import EnforcedPolicy
 
-policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
-policy.command("try", epilog=policy_try.EXAMPLES)(policy_try.try_)
-
-CHECK_EXAMPLES = examples(
+EXAMPLES = examples(
     ("runplane policy check", "the home's policies.yaml: every rule in words, and its tests"),
     ("runplane policy check policies.yaml", "any file, before it counts anywhere"),
 )
-FACTS_EXAMPLES = examples(
-    ("runplane policy facts", "what rules can test, and what each means"),
-    ("runplane policy facts --json", "for programs"),
-)
-ACTIVATE_EXAMPLES = examples(
-    ("runplane policy activate --as maria", "the home's policies.yaml counts from now on"),
-    ("runplane policy activate policies.yaml --as maria", "this file does"),
-)
-
-FileArgument = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="A policy file. Left out: the home's policies.yaml.")
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +39,6 @@ class Spoken:
     need: Need | None
 
 
-@policy.command("check", epilog=CHECK_EXAMPLES)
 def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     """Check a policy file and say every rule back.
 
@@ -80,120 +61,14 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
             raise
         _print_problems(path, error)
         raise typer.Exit(EXIT_REFUSED) from None
-    people = _enrolled(settings)
-    warnings = [*_warnings(loaded, people), *_not_enforced(settings, loaded)]
+    people = enrolled(settings)
+    warnings = [*_warnings(loaded, people), *not_enforced(settings, loaded)]
     if as_json:
         _print_check(path, loaded, results, people, warnings)
     else:
         _say_check(path, loaded, results, people, warnings)
     if not all(result.passed for result in results):
         raise typer.Exit(EXIT_REFUSED)
-
-
-@policy.command("facts", epilog=FACTS_EXAMPLES)
-def facts(as_json: JsonFlag = False) -> None:
-    """List the facts that rules can test."""
-    from runplane_mcp.cli.output import Column, console, print_json, table
-    from runplane_mcp.core.catalog import load as load_catalog
-    from runplane_mcp.core.explain import value_words
-    from runplane_mcp.core.facts import EVERYWHERE, REGISTRY, TESTS
-    from runplane_mcp.gate.records import fact_json
-
-    actions = load_catalog().actions.values()
-    having = {name: [each.name for each in actions if name in each.facts] for name in REGISTRY}
-    if as_json:
-        print_json(
-            [
-                {
-                    "name": fact.name,
-                    "type": fact.type.value,
-                    "unit": fact.unit,
-                    "sentence": fact.sentence,
-                    "source": fact.source.value,
-                    "neutral": fact_json(fact.neutral),
-                    "choices": list(fact.choices),
-                    "tests": list(TESTS[fact.type]),
-                    "everywhere": fact.name in EVERYWHERE,
-                    "actions": having[fact.name],
-                }
-                for fact in REGISTRY.values()
-            ]
-        )
-        return
-    rows = [
-        (
-            fact.name,
-            f"{fact.type.value}, {fact.unit}" if fact.unit and fact.unit != fact.type.value else fact.type.value,
-            fact.sentence,
-            fact.source.value,
-            value_words(fact.neutral),
-            "all" if fact.name in EVERYWHERE else str(len(having[fact.name])),
-        )
-        for fact in REGISTRY.values()
-    ]
-    columns = [
-        Column("FACT", whole=True),
-        Column("TYPE"),
-        Column("MEANING"),
-        Column("SOURCE"),
-        Column("NEUTRAL"),
-        Column("ACTIONS", right=True),
-    ]
-    console().print(table(columns, rows))
-
-
-@policy.command("activate", epilog=ACTIVATE_EXAMPLES)
-def activate(
-    file: FileArgument = None, as_admin: AsAdmin = None, secret_stdin: SecretStdin = False, as_json: JsonFlag = False
-) -> None:
-    """Put a policy file in force.
-
-    It counts for every process of this home at once, and needs an administrator's secret. With --secret-stdin
-    the first line on stdin is ADMIN's secret.
-    """
-    from runplane_mcp.cli.output import iso, print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
-    from runplane_mcp.gate.policies import read_policy_file
-
-    settings = settings_of_home()
-    path = file if file is not None else settings.policy_file
-    text = read_policy_file(path)
-    secret = None
-    if at_desk(settings, lambda desk: desk.people()):
-        if as_admin is None:
-            raise PolicyError(
-                "policy.admin_needed",
-                "Activating a policy needs an administrator's secret.",
-                next_step="Add `--as ADMIN`.",
-            )
-        secret = read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
-
-    async def put_in_force(desk: Desk) -> EnforcedPolicy:
-        return await desk.activate_policy(text, file=str(path), as_person=as_admin, secret=secret)
-
-    enforced = at_desk(settings, put_in_force)
-    if as_json:
-        print_json(
-            {"version": enforced.version, "since": iso(enforced.since), "by": enforced.by, "file": str(path.absolute())}
-        )
-        return
-    say(f"Version {enforced.version[:12]} is enforced from now on, by {enforced.by}.", "green")
-
-
-def _enrolled(settings: Settings) -> list[Person] | None:
-    """Who can vote in this home; None where there is no home, as when a file is checked on another machine."""
-    return at_desk(settings, lambda desk: desk.people()) if settings.database.exists() else None
-
-
-def _not_enforced(settings: Settings, loaded: Policy) -> list[str]:
-    """That a good file does not count by being there."""
-    if not settings.database.exists():
-        return []
-    enforced = at_desk(settings, lambda desk: desk.enforced_policy())
-    if enforced is not None and enforced.version == loaded.version:
-        return []
-    now = f"version {enforced.version[:12]} is" if enforced is not None else "nothing is"
-    return [f"This file is not enforced, {now}. To put it in force: runplane policy activate FILE --as ADMIN"]
 
 
 def _spoken(loaded: Policy) -> list[Spoken]:

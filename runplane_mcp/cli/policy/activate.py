@@ -1,0 +1,57 @@
+"""`runplane policy activate`: a policy file is put in force, by an administrator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runplane_mcp.cli.examples import examples
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
+from runplane_mcp.cli.policy.file import FileArgument
+from runplane_mcp.errors import PolicyError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.store.base import EnforcedPolicy
+
+EXAMPLES = examples(
+    ("runplane policy activate --as maria", "the home's policies.yaml counts from now on"),
+    ("runplane policy activate policies.yaml --as maria", "this file does"),
+)
+
+
+def activate(
+    file: FileArgument = None, as_admin: AsAdmin = None, secret_stdin: SecretStdin = False, as_json: JsonFlag = False
+) -> None:
+    """Put a policy file in force.
+
+    It counts for every process of this home at once, and needs an administrator's secret. With --secret-stdin
+    the first line on stdin is ADMIN's secret.
+    """
+    from runplane_mcp.cli.output import iso, print_json, say
+    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.gate.policies import read_policy_file
+
+    settings = settings_of_home()
+    path = file if file is not None else settings.policy_file
+    text = read_policy_file(path)
+    secret = None
+    if at_desk(settings, lambda desk: desk.people()):
+        if as_admin is None:
+            raise PolicyError(
+                "policy.admin_needed",
+                "Activating a policy needs an administrator's secret.",
+                next_step="Add `--as ADMIN`.",
+            )
+        secret = read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+
+    async def put_in_force(desk: Desk) -> EnforcedPolicy:
+        return await desk.activate_policy(text, file=str(path), as_person=as_admin, secret=secret)
+
+    enforced = at_desk(settings, put_in_force)
+    if as_json:
+        print_json(
+            {"version": enforced.version, "since": iso(enforced.since), "by": enforced.by, "file": str(path.absolute())}
+        )
+        return
+    say(f"Version {enforced.version[:12]} is enforced from now on, by {enforced.by}.", "green")

@@ -1,0 +1,35 @@
+"""The policy file that a command is about, and what the home around it says: who is enrolled, what is enforced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.home import at_desk
+from runplane_mcp.core.approval import Person
+
+if TYPE_CHECKING:
+    from runplane_mcp.core.policy import Policy
+    from runplane_mcp.settings import Settings
+
+FileArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="A policy file. Left out: the home's policies.yaml.")
+]
+
+
+def enrolled(settings: Settings) -> list[Person] | None:
+    """Who can vote in this home; None where there is no home, as when a file is checked on another machine."""
+    return at_desk(settings, lambda desk: desk.people()) if settings.database.exists() else None
+
+
+def not_enforced(settings: Settings, loaded: Policy) -> list[str]:
+    """That a good file does not count by being there."""
+    if not settings.database.exists():
+        return []
+    enforced = at_desk(settings, lambda desk: desk.enforced_policy())
+    if enforced is not None and enforced.version == loaded.version:
+        return []
+    now = f"version {enforced.version[:12]} is" if enforced is not None else "nothing is"
+    return [f"This file is not enforced, {now}. To put it in force: runplane policy activate FILE --as ADMIN"]
