@@ -44,11 +44,13 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """One policy, ready to decide. `version` is SHA-256 of its text in hex."""
+    """One policy, ready to decide. `version` is SHA-256 of its text in hex. `rules` are those that decide, `shadow_rules`
+    those that are only recorded; `limits` are both, in the file's order."""
 
     policy: Policy
     version: str
     rules: tuple[CompiledRule, ...]
+    shadow_rules: tuple[CompiledRule, ...]
     limits: tuple[CompiledLimit, ...]
     standing: Standing
     converter: Converter
@@ -114,7 +116,8 @@ def compile_policy(policy: Policy, *, actions: Mapping[str, ActionInfo]) -> Comp
     return CompiledPolicy(
         policy=policy,
         version=policy.version,
-        rules=tuple(_compile_rule(rule, policy, converter) for rule in policy.rules),
+        rules=tuple(_compile_rule(rule, policy, converter) for rule in policy.rules if not rule.shadow),
+        shadow_rules=tuple(_compile_rule(rule, policy, converter) for rule in policy.rules if rule.shadow),
         limits=tuple(_compile_limit(limit, policy, converter) for limit in policy.limits),
         standing=standing(policy),
         converter=converter,
@@ -123,7 +126,7 @@ def compile_policy(policy: Policy, *, actions: Mapping[str, ActionInfo]) -> Comp
 
 
 def _compile_rule(rule: Rule, policy: Policy, converter: Converter) -> CompiledRule:
-    restricting = rule.then is not Outcome.ALLOW
+    restricting = rule.restricting
     check = compile_condition(rule.when, converter, trusting=not restricting)
     if rule.unless:
         check = but_not(check, compile_condition(rule.unless, converter, trusting=True))
@@ -135,6 +138,7 @@ def _compile_rule(rule: Rule, policy: Policy, converter: Converter) -> CompiledR
         tell_agent=rule.tell_agent,
         need=rule.approval.need if rule.approval else None,
         expires_in=rule.approval.expires_in if rule.approval else None,
+        after=rule.after,
     )
     return CompiledRule(
         rule=rule,

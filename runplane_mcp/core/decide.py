@@ -1,4 +1,8 @@
-"""Facts × compiled policy → decision. Everything that applies votes, the strictest wins, order never matters."""
+"""Facts × compiled policy → decision. Everything that applies votes, the strictest wins, order never matters.
+
+Block, then require approval, then allow after a while, then allow. What is in shadow mode is recorded beside and votes for
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from runplane_mcp.core.compile import CompiledPolicy
+from runplane_mcp.core.compile import CompiledPolicy, CompiledRule
 from runplane_mcp.core.decision import Bucket, Decision, LimitState, Need, Outcome, Reason, Risk, Usage
 from runplane_mcp.core.facts import Facts
 from runplane_mcp.core.limits import CompiledLimit
@@ -52,17 +56,20 @@ def _decide(
     known = [usages[bucket] for bucket in buckets] if isinstance(usages, Mapping) else usages
 
     reasons: list[Reason] = []
+    shadow: list[Reason] = []
     states: list[LimitState] = []
     # strict: a limit whose usage was forgotten would otherwise count as empty.
     for (limit, bucket), usage in zip(matching, known, strict=True):
         state, vote = limit.measure(bucket, usage, policy.converter, today)
         states.append(state)
         if vote is not None:
-            reasons.append(vote)
+            (shadow if limit.limit.shadow else reasons).append(vote)
     risk = policy.scorer.score(facts, _fullest(states), today)
 
     unknown = unknown_amounts(facts, policy.converter, today)
-    covered, vouched = _apply_rules(policy, facts, today, risk, unknown, reasons)
+    covered, vouched = _apply_rules(policy.rules, facts, today, risk, unknown, reasons)
+    if policy.shadow_rules:
+        _apply_rules(policy.shadow_rules, facts, today, risk, unknown, shadow)
     reasons += policy.standing.votes(
         facts,
         risk,
@@ -71,7 +78,7 @@ def _decide(
         without_risk=without_risk,
         vouched=vouched,
     )
-    reasons.sort(key=lambda reason: (_ORDER[reason.outcome], reason.source, reason.id))
+    reasons.sort(key=_place)
     outcome = reasons[0].outcome
     asking = [reason for reason in reasons if reason.outcome is outcome is Outcome.REQUIRE_APPROVAL]
     return Decision(
@@ -83,11 +90,20 @@ def _decide(
         buckets=buckets,
         limits=tuple(states),
         policy_version=policy.version,
+        after=max((reason.after for reason in reasons if reason.after is not None), default=None)
+        if outcome is Outcome.ALLOW
+        else None,
+        shadow=tuple(sorted(shadow, key=_place)) if shadow else (),
     )
 
 
+def _place(reason: Reason) -> tuple[int, bool, str, str]:
+    """The strictest first; of what is allowed, what is held back."""
+    return (_ORDER[reason.outcome], reason.after is None, reason.source, reason.id)
+
+
 def _apply_rules(
-    policy: CompiledPolicy,
+    rules: Sequence[CompiledRule],
     facts: Facts,
     today: date | None,
     risk: Risk,
@@ -99,7 +115,7 @@ def _apply_rules(
     seen = {**facts, "risk": risk.score, "risk_level": risk.level.value}
     danger: frozenset[str] | None = None
     covered = vouched = False
-    for each in policy.rules:
+    for each in rules:
         verdict = each.check(seen, today)
         if each.restricting:
             if verdict:
@@ -120,6 +136,8 @@ def _fullest(states: Iterable[LimitState]) -> int | None:
     """Percent of the fullest limit, None where the share of one is unknown."""
     fullest = 0
     for state in states:
+        if state.shadow:
+            continue
         if state.share is None:
             return None
         fullest = max(fullest, state.share)

@@ -70,6 +70,7 @@ class Reason:
     tell_agent: str | None = None
     need: Need | None = None
     expires_in: int | None = None  # seconds
+    after: int | None = None  # seconds that what is allowed is held back
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,14 @@ class LimitState:
     sentence: str
     exceeded: bool
     share: int | None  # percent of the fuller of total and count after this request, None when unknown
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The pure result of deciding. `requirement`: every one of them must be met. `expires_in` is seconds."""
+    """The pure result of deciding. `requirement`: every one of them must be met. `expires_in` is seconds, and so is
+    `after`: how long what is allowed is held back, None where it runs at once. `shadow` is what rules and limits in shadow
+    mode would have said."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
@@ -121,6 +125,8 @@ class Decision:
     buckets: tuple[Bucket, ...]
     limits: tuple[LimitState, ...]
     policy_version: str
+    after: int | None = None
+    shadow: tuple[Reason, ...] = ()
 
     @property
     def decisive(self) -> tuple[Reason, ...]:

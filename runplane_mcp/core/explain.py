@@ -48,7 +48,7 @@ def evaluate(policy: CompiledPolicy, facts: Facts, risk: Risk | None = None) -> 
         seen |= {"risk": risk.score, "risk_level": risk.level.value}
     today = today_of(facts)
     traces = []
-    for each in policy.rules:
+    for each in (*policy.rules, *policy.shadow_rules):
         rule = each.rule
         tests = _traces(policy, "when", rule.when, seen, trusting=not each.restricting)
         tests += _traces(policy, "unless", rule.unless, seen, trusting=True)

@@ -76,7 +76,8 @@ class CompiledLimit:
                     vote = self.asking
         elif not complete:
             vote = self.asking
-        return LimitState(limit.id, self._words(total, own, count, complete=complete), vote is not None, share), vote
+        words = self._words(total, own, count, complete=complete)
+        return LimitState(limit.id, words, vote is not None, share, limit.shadow), vote
 
     def _exceeded(self, bucket: Bucket, own: Number | None, total: Number, count: int) -> bool:
         limit = self.limit

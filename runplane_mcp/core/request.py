@@ -120,7 +120,8 @@ class ActionRequest:
 
     `version` counts changes and is what every compare-and-set compares. `round` numbers the states that people look
     at, from 1; votes of another round never count. `effective` is what runs, `as_asked` what the agent sent. The three
-    `same_*` are equal for requests that are the same in that form (`core/repeats.py`).
+    `same_*` are equal for requests that are the same in that form (`core/repeats.py`). `release_at` is the policy time at
+    which a scheduled one is decided again.
     """
 
     id: str
@@ -144,6 +145,7 @@ class ActionRequest:
     round: int = 0
     digest: str | None = None
     expires_at: int | None = None
+    release_at: int | None = None
     failure: Failure | None = None
     message_to_agent: str | None = None
     stripe_key: str | None = None

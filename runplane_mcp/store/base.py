@@ -135,6 +135,7 @@ class Changes(TypedDict, total=False):
     round: int
     digest: str | None
     expires_at: int | None
+    release_at: int | None
     failure: Failure | None
     message_to_agent: str | None
     stripe_key: str | None

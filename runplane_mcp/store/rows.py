@@ -55,6 +55,7 @@ SAME_NAMED: Final = (
     "same_effect",
     "replaces",
     "replaced_by",
+    "release_at",
 )
 #: `asked`, `effective`, `told` and `result` are commitments to payloads: what the agent sent with its own arguments, what
 #: runs, what people and Stripe said in words, and Stripe's object. `agent_key` is the SHA-256 of the agent's own key.

@@ -350,8 +350,28 @@ def _second(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_THIRD = (
+    # Policy time at which a scheduled request is decided again.
+    "ALTER TABLE request ADD COLUMN release_at INTEGER",
+    # A whole policy that is tried beside the enforced one and decides nothing.
+    """
+    CREATE TABLE candidate_policy (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      version TEXT NOT NULL REFERENCES policy (version),
+      since INTEGER NOT NULL,
+      by TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    for statement in _THIRD:
+        connection.execute(statement)
+
+
 #: Each brings a database from the version before to its own; the first makes it. They only ever grow in number.
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second)
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -466,3 +466,41 @@ def test_an_error_while_deciding_blocks() -> None:
         assert decision is not None
         assert BLOCK is decision.outcome
         assert {"policy.error"} == ids(decision)
+
+
+# -- held back, and in shadow ----------------------------------------------------------------------------------------
+
+
+def test_what_is_allowed_after_a_while_is_held_back_by_the_longest() -> None:
+    policy = rules(
+        "{id: a, when: {action: refunds}, then: allow, after: 10m}",
+        "{id: b, when: {action: refunds, amount: {over: 3}}, then: allow, after: 1h}",
+        "{id: c, when: {action: refunds}, then: allow}",
+    )
+
+    assert (ALLOW, 3600) == (decided(policy, refund(5)).outcome, decided(policy, refund(5)).after)
+    assert 600 == decided(policy, refund(2)).after
+
+
+def test_allowing_after_a_while_silences_nothing() -> None:
+    policy = rules("{id: a, when: {action: payouts}, then: allow, after: 10m}")
+    decision = decided(policy, facts_of("payout.create", amount=Money(500, "usd")))
+
+    assert (ASK, None) == (decision.outcome, decision.after)
+
+
+def test_what_is_in_shadow_mode_is_recorded_and_decides_nothing() -> None:
+    policy = compiled(
+        """
+rules:
+  - {id: no, when: {action: refunds}, then: block, mode: shadow}
+limits:
+  - {id: few, when: {action: refunds}, at_most: {total: 1}, within: 1h, then: block, mode: shadow}
+"""
+    )
+    decision = decided(policy, refund(40))
+
+    assert ALLOW is decision.outcome
+    assert {"no", "few"} == {reason.id for reason in decision.shadow}
+    assert not {"no", "few"} & ids(decision)
+    assert decided(compiled(LARGE), refund(40)).risk == decision.risk

@@ -53,7 +53,8 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`approval` is set where `then` is require_approval."""
+    """`approval` is set where `then` is require_approval. `after` is how many seconds what it allows is held back, so that
+    people can stop it. What is in `shadow` mode is recorded and decides nothing."""
 
     id: str
     place: Place
@@ -63,6 +64,13 @@ class Rule:
     approval: Approval | None
     why: str | None = None
     tell_agent: str | None = None
+    after: int | None = None
+    shadow: bool = False
+
+    @property
+    def restricting(self) -> bool:
+        """Whether it can only make a decision stricter. An `allow` rule that holds back is one: it silences nothing."""
+        return self.then is not Outcome.ALLOW or self.after is not None
 
 
 #: What a limit may count by. `agent` is read as `principal`: the label of an agent is the agent's own word.
@@ -88,6 +96,7 @@ class Limit:
     approval: Approval
     why: str | None = None
     tell_agent: str | None = None
+    shadow: bool = False
 
     @property
     def shared(self) -> bool:
@@ -144,8 +153,9 @@ class Policy:
 
     def approvals(self) -> tuple[Need, ...]:
         """Every approval the policy can ask for, once: what to compare with the people enrolled."""
-        asking = [self.approval, *(rule.approval for rule in self.rules if rule.approval)]
-        return tuple(dict.fromkeys(each.need for each in [*asking, *(limit.approval for limit in self.limits)]))
+        asking = [self.approval, *(rule.approval for rule in self.rules if rule.approval and not rule.shadow)]
+        limits = [limit.approval for limit in self.limits if not limit.shadow]
+        return tuple(dict.fromkeys(each.need for each in [*asking, *limits]))
 
 
 def version_of(text: str) -> str:

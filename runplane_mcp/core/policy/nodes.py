@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
 from runplane_mcp.core.policy.problems import Problems, shown
 
 T = TypeVar("T")
-
-#: Keys of the design that this version does not have. Ignoring one could loosen what its author meant.
-LATER: Final = frozenset({"after", "mode"})
 
 
 class NodeReader:
@@ -33,9 +30,7 @@ class NodeReader:
             return None
         result: dict[str, Node] = {}
         for key, value in node.entries:
-            if key.text in LATER:
-                self.add(key.place, "not_available", f"{shown(key.text)} is not available in this version: remove it.")
-            elif key.text not in allowed:
+            if key.text not in allowed:
                 self.problems.add_unknown(key.place, "unknown_key", key.text, f"a key of {what}", allowed)
             elif key.text in result:
                 self.add(key.place, "duplicate_key", f"{shown(key.text)} stands twice in {what}: keep one.")

@@ -18,6 +18,8 @@ from runplane_mcp.core.text import visible
 
 #: What votes beside rules and limits, as a test's `by` names it. No rule may take one of these names.
 STANDING: Final = frozenset({"risk", "otherwise", "duplicate"})
+#: Whether a rule or limit decides, or is only recorded.
+MODES: Final = ("enforce", "shadow")
 MOST_TEXT: Final = 400
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -33,7 +35,7 @@ class RuleReader(NodeReader):
         self.ids: dict[str, Place] = {}
 
     def rule(self, node: Node) -> Rule | None:
-        keys = ("id", "when", "unless", "then", "from", "expires_in", "why", "tell_agent")
+        keys = ("id", "when", "unless", "then", "after", "from", "expires_in", "mode", "why", "tell_agent")
         found = self.entries(node, "a rule", keys, ("id", "when", "then"))
         if found is None:
             return None
@@ -47,16 +49,22 @@ class RuleReader(NodeReader):
             for key in ("from", "expires_in"):
                 if key in found and then is not None:
                     self.add(found[key].place, "value", f"`{key}` belongs to `then: require_approval`: remove it.")
-        self._check_risk(when, upwards=then != Outcome.ALLOW)
-        self._check_risk(unless, upwards=then == Outcome.ALLOW)
+        after = self._after(found, then)
+        loosens = then == Outcome.ALLOW and "after" not in found
+        self._check_risk(when, upwards=not loosens)
+        self._check_risk(unless, upwards=loosens)
+        shadow = self._shadow(found)
         if name is None or not when or then is None:
             return None
         asks = then == Outcome.REQUIRE_APPROVAL
         why, tell = self._words(found, "why"), self._words(found, "tell_agent")
-        return Rule(name, node.place, when, unless, Outcome(then), approval if asks else None, why, tell)
+        return Rule(
+            name, node.place, when, unless, Outcome(then), approval if asks else None, why, tell, after, shadow=shadow
+        )
 
     def limit(self, node: Node) -> Limit | None:
-        keys = ("id", "when", "per", "of", "at_most", "within", "then", "from", "expires_in", "why", "tell_agent")
+        keys = ("id", "when", "per", "of", "at_most", "within", "then", "from", "expires_in", "mode", "why",
+                "tell_agent")  # fmt: skip
         found = self.entries(node, "a limit", keys, ("id", "when", "at_most", "within"))
         if found is None:
             return None
@@ -73,8 +81,20 @@ class RuleReader(NodeReader):
             return None
         why, tell = self._words(found, "why"), self._words(found, "tell_agent")
         return Limit(
-            name, node.place, when, per, of, total, count, within, Outcome(then), approval, why=why, tell_agent=tell
-        )
+            name, node.place, when, per, of, total, count, within, Outcome(then), approval, why=why, tell_agent=tell,
+            shadow=self._shadow(found),
+        )  # fmt: skip
+
+    def _after(self, found: dict[str, Node], then: str | None) -> int | None:
+        """Seconds that what a rule allows is held back."""
+        if "after" not in found:
+            return None
+        if then is not None and then != Outcome.ALLOW:
+            self.add(found["after"].place, "value", "`after` belongs to `then: allow`: remove it, or allow.")
+        return self.one(found["after"], "after", lambda text: values.duration(text, values.MINUTE, 7 * values.DAY))
+
+    def _shadow(self, found: dict[str, Node]) -> bool:
+        return self.option(found, "mode", *MODES) == "shadow"
 
     def _per(self, found: dict[str, Node]) -> list[str]:
         names = []
