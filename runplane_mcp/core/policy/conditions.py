@@ -148,7 +148,7 @@ def but_not(when: Check, unless: Check) -> Check:
 
 
 #: What an agent says of itself. Without a token any child process of a home can say it.
-_CLAIMED: Final = frozenset({"agent", "agent_roles", "client"})
+CLAIMED: Final = frozenset({"agent", "agent_roles", "client"})
 
 
 def compile_condition(condition: Condition, converter: Converter, *, trusting: bool) -> Check:
@@ -158,7 +158,7 @@ def compile_condition(condition: Condition, converter: Converter, *, trusting: b
     return all_of(
         [
             _authenticated(compile_test(test, converter))
-            if trusting and test.fact.name in _CLAIMED
+            if trusting and test.fact.name in CLAIMED
             else compile_test(test, converter)
             for test in ordered
         ]
@@ -184,18 +184,18 @@ def compile_test(test: FactTest, converter: Converter) -> Check:
         return _exists(name, _TYPES[test.fact.type], wanted=test.wanted)
     match test.fact.type:
         case FactType.TEXT:
-            return _check(name, str, _text_predicate(test))
+            return _check(name, str, text_predicate(test))
         case FactType.SET:
-            return _check(name, frozenset, _set_predicate(test))
+            return _check(name, frozenset, set_predicate(test))
         case FactType.DATE:
-            return _date_check(name, _order(test.op, test.texts))
+            return _date_check(name, order_predicate(test.op, test.texts))
         case FactType.YES_NO:
             wanted = test.wanted
             return _check(name, bool, lambda value: value is wanted)
         case FactType.NUMBER:
-            return _number_check(name, _order(test.op, test.numbers))
+            return _number_check(name, order_predicate(test.op, test.numbers))
         case FactType.MONEY:
-            return _money_check(name, _order(test.op, test.numbers), converter)
+            return _money_check(name, order_predicate(test.op, test.numbers), converter)
 
 
 _TYPES: Final[dict[FactType, tuple[type, ...]]] = {
@@ -266,7 +266,7 @@ def _money_check(name: str, holds: Callable[[Number], bool], converter: Converte
     return check
 
 
-def _text_predicate(test: FactTest) -> Callable[[str], bool]:
+def text_predicate(test: FactTest) -> Callable[[str], bool]:
     texts = frozenset(test.texts)
     match test.op:
         case Op.NOT_IN:
@@ -277,7 +277,7 @@ def _text_predicate(test: FactTest) -> Callable[[str], bool]:
             return lambda value: value in texts
 
 
-def _set_predicate(test: FactTest) -> Callable[[frozenset[str]], bool]:
+def set_predicate(test: FactTest) -> Callable[[frozenset[str]], bool]:
     texts = frozenset(test.texts)
     match test.op:
         case Op.ALL_IN:
@@ -288,7 +288,7 @@ def _set_predicate(test: FactTest) -> Callable[[frozenset[str]], bool]:
             return lambda value: not value.isdisjoint(texts)
 
 
-def _order(op: Op, bounds: Sequence[_Ordered]) -> Callable[[_Ordered], bool]:
+def order_predicate(op: Op, bounds: Sequence[_Ordered]) -> Callable[[_Ordered], bool]:
     """The predicate of an ordering test. All comparisons are exact: whole numbers, fractions and ISO days."""
     first = bounds[0]
     match op:

@@ -1,0 +1,232 @@
+"""What can be proven about two conditions without any request: that one holds wherever another does, or never with it.
+
+A condition is a conjunction of tests, each of one fact, and facts are taken to be independent. So all that there is to look
+at is one fact at a time: *absent*, *none*, *unknown*, and of its values one of each kind that the tests tell apart. What
+is said to hold does hold, whatever the facts; what is not said may hold all the same, for a reason that lies between two
+facts or in the catalog.
+
+Both conditions are of one policy's currency and rates: amounts are compared as they stand, in its minor units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Final
+
+from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.facts import GROUPS, FactType
+from runplane_mcp.core.policy.conditions import (
+    CLAIMED,
+    Condition,
+    FactTest,
+    Number,
+    Op,
+    Verdict,
+    order_predicate,
+    text_predicate,
+)
+from runplane_mcp.core.policy.model import Rule
+
+_DAY: Final = timedelta(days=1)
+
+
+def implies(a: Condition, b: Condition, *, same_trust: bool = True) -> bool:
+    """Whether `b` is at least as true as `a` on every request: true where `a` is true, and not false where `a` is unknown.
+
+    `same_trust`: both are read alike, as a restricting rule's or as one that loosens. An agent's own word is unknown to the
+    latter where nothing vouches for it, so that between the two no test of it proves anything.
+    """
+    return all(
+        (same_trust or test.fact.name not in CLAIMED) and _implies_test(_about(a, test.fact.name), test) for test in b
+    )
+
+
+def disjoint(a: Condition, b: Condition) -> bool:
+    """Whether the two are never true together. Where the fact that tells them apart is unknown, both are unknown."""
+    return bool(_telling_apart(a, b))
+
+
+def contradictory(condition: Condition) -> bool:
+    """Whether it is never true. It may still be unknown, where a fact is."""
+    return disjoint(condition, ())
+
+
+def part_of(a: Rule, b: Rule) -> bool:
+    """Whether the whole of `b`, its exception included, is at least as true as the whole of `a` on every request.
+
+    So if both restrict, `b` applies wherever `a` does; and a restricting `b` applies wherever an `allow` rule `a` does.
+    """
+    if not implies(a.when, b.when, same_trust=_trusts(a) == _trusts(b)):
+        return False
+    if not b.unless or (a.unless and implies(b.unless, a.unless)):
+        return True
+    # An exception that cannot hold where `a` does takes nothing away. What an agent says of itself tells them apart only
+    # where both doubt it.
+    return any(_trusts(a) or name not in CLAIMED for name in _telling_apart(a.when, b.unless))
+
+
+def _trusts(rule: Rule) -> bool:
+    return rule.then is Outcome.ALLOW
+
+
+def _about(condition: Condition, name: str) -> Condition:
+    return tuple(test for test in condition if test.fact.name == name)
+
+
+def _telling_apart(a: Condition, b: Condition) -> frozenset[str]:
+    """The facts by which the two are never true together."""
+    names = {test.fact.name for test in (*a, *b)}
+    return frozenset(name for name in names if not _satisfiable((*_about(a, name), *_about(b, name))))
+
+
+def _implies_test(given: Condition, test: FactTest) -> bool:
+    """`given`: tests of the same fact. Unknown is unknown to all of them, and an absent fact fails them all."""
+    if not given:
+        return False  # without any test an absent fact passes, and nothing else passes then
+    if all(_wants_none(each) for each in given):
+        return _wants_none(test)
+    if test.fact.type is FactType.SET:
+        return not _set_satisfiable(given) or _set_implies(given, test)
+    if min(map(_of_what_cannot_be_compared, given)) > _of_what_cannot_be_compared(test):
+        return False
+    holds, wanted = _predicates(given), _predicate(test)
+    return not any(all(each(value) for each in holds) and not wanted(value) for value in _values((*given, test)))
+
+
+def _satisfiable(tests: Condition) -> bool:
+    """Whether some value of the one fact, or *none*, makes all of them true."""
+    if all(_wants_none(each) for each in tests):
+        return True
+    if tests[0].fact.type is FactType.SET:
+        return _set_satisfiable(tests)
+    holds = _predicates(tests)
+    return any(all(each(value) for each in holds) for value in _values(tests))
+
+
+def _of_what_cannot_be_compared(test: FactTest) -> Verdict:
+    """What it says of an amount without a rate, or of a day that is none: it is there, and that is all there is to tell."""
+    if test.op is not Op.EXISTS or test.fact.type not in (FactType.MONEY, FactType.DATE):
+        return Verdict.UNKNOWN
+    return Verdict.TRUE if test.wanted else Verdict.FALSE
+
+
+def _wants_none(test: FactTest) -> bool:
+    return test.op is Op.EXISTS and not test.wanted
+
+
+def _predicates(tests: Iterable[FactTest]) -> list[Callable[[object], bool]]:
+    return [_predicate(test) for test in tests]
+
+
+def _predicate(test: FactTest) -> Callable[[object], bool]:
+    """Whether a value (text, whole or fractional minor units, a day, yes or no) passes. No value is *none*."""
+    if test.op is Op.EXISTS:
+        return lambda _value: test.wanted
+    if test.fact.type is FactType.YES_NO:
+        return lambda value: value is test.wanted
+    if test.fact.type is FactType.TEXT:
+        texts = text_predicate(test)
+        return lambda value: isinstance(value, str) and texts(value)
+    if test.fact.type is FactType.DATE:
+        days = order_predicate(test.op, test.texts)
+        return lambda value: isinstance(value, str) and days(value)
+    numbers = order_predicate(test.op, test.numbers)
+    return lambda value: isinstance(value, int | Fraction) and numbers(value)
+
+
+def _values(tests: Sequence[FactTest]) -> Iterator[object]:
+    """One value of each kind that the tests of one fact, no set, can tell apart."""
+    fact = tests[0].fact
+    texts = sorted({text for test in tests for text in test.texts})
+    match fact.type:
+        case FactType.YES_NO:
+            yield from (True, False)
+        case FactType.DATE:
+            yield from _days(texts)
+        case FactType.TEXT if fact.choices:
+            yield from fact.choices
+        case FactType.TEXT:
+            # With a character that none of them has: beyond each prefix, and outside of all.
+            used = {*"".join(texts)}
+            other = next(each for each in map(chr, range(ord("a"), 0x110000)) if each not in used)
+            yield other
+            yield from texts
+            yield from (text + other for text in texts)
+        case _:
+            ends = sorted({number for test in tests for number in test.numbers})
+            # An amount below zero is unknown to every test.
+            yield from (each for each in _numbers(ends) if fact.type is not FactType.MONEY or each >= 0)
+
+
+def _numbers(ends: Sequence[Number]) -> Iterator[Number]:
+    """Each end, and one number on either side of each. Converted amounts are fractions of a cent, so there is always one
+    between two."""
+    if not ends:
+        yield 0
+        return
+    yield ends[0] - 1
+    for end, following in zip(ends, [*ends[1:], ends[-1] + 2], strict=True):
+        yield end
+        yield Fraction(end + following) / 2
+
+
+def _days(texts: Sequence[str]) -> Iterator[str]:
+    """Each day, the one before and the one after it."""
+    if not texts:
+        yield date.min.isoformat()
+    for text in texts:
+        day = date.fromisoformat(text)
+        yield text
+        if day > date.min:
+            yield (day - _DAY).isoformat()
+        if day < date.max:
+            yield (day + _DAY).isoformat()
+
+
+# -- sets: the tests are few words about which elements may and must be there, so no subsets need be tried ------------
+
+
+def _may_be_in(given: Condition, *others: str) -> frozenset[str | None]:
+    """The elements that a set may have that passes the `all_in` and `none_in` of `given`, as far as they or `others` name
+    them. None stands for all that nobody names."""
+    allowed: set[str | None] = {None, *others, *(text for test in given for text in test.texts)}
+    for test in given:
+        if test.op is Op.ALL_IN:
+            allowed &= {*test.texts}
+        elif test.op is Op.NONE_IN:
+            allowed -= {*test.texts}
+    return frozenset(allowed)
+
+
+def _needed(given: Condition) -> list[frozenset[str | None]]:
+    """Of each of these a set that passes `given` has at least one."""
+    allowed = _may_be_in(given)
+    return [allowed & {*test.texts} for test in given if test.op is Op.ANY_IN]
+
+
+def _set_satisfiable(given: Condition) -> bool:
+    if any(_wants_none(test) for test in given):
+        return False
+    needed = _needed(given)
+    if given[0].fact.name == "action":
+        # A request is of one action, in any number of groups.
+        actions = [each for each in needed if each.isdisjoint(GROUPS)]
+        if actions and not frozenset.intersection(*actions):
+            return False
+    return all(needed)
+
+
+def _set_implies(given: Condition, test: FactTest) -> bool:
+    """For a `given` that some set passes."""
+    texts = frozenset(test.texts)
+    match test.op:
+        case Op.ANY_IN:
+            return any(each <= texts for each in _needed(given))
+        case Op.ALL_IN:
+            return _may_be_in(given, *texts) <= texts
+        case Op.NONE_IN:
+            return _may_be_in(given, *texts).isdisjoint(texts)
+        case _:
+            return test.wanted
