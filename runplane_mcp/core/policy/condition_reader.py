@@ -8,8 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from runplane_mcp.core.facts import GROUPS, REGISTRY, TESTS, Fact, FactType
-from runplane_mcp.core.money import CURRENCIES
-from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy import meant, misplaced, values
 from runplane_mcp.core.policy.conditions import Condition, FactTest, Number, Op
 from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
 from runplane_mcp.core.policy.nodes import NodeReader
@@ -32,16 +31,18 @@ class ConditionReader(NodeReader):
         """The tests of a `when` or `unless`, empty where there was a problem. `limit`: the risk cannot be tested, since
         the risk is computed from how full the limits are."""
         if not isinstance(node, Entries) or not node.entries:
-            empty = not isinstance(node, Scalar) or node.empty
-            found = "is empty" if empty else f"is {shown(node.text)}" if isinstance(node, Scalar) else "is a list"
-            self.add(node.place, "condition", f"`{key}` {found}. Write tests, such as {{action: refunds}}.")
+            if isinstance(node, Scalar) and not node.empty:
+                found, such = f"is {shown(node.text)}", node.text if node.text in GROUPS else "refunds"
+            else:
+                found, such = "is a list" if isinstance(node, Items) and node.items else "is empty", "refunds"
+            self.add(node.place, "condition", f"`{key}` {found}. Write tests, such as {{action: {such}}}.")
             return ()
         tests: list[FactTest] = []
         seen: set[str] = set()
         for name, value in node.entries:
             fact = REGISTRY.get(name.text)
             if fact is None:
-                self.problems.add_unknown(name.place, "unknown_fact", name.text, "a fact", REGISTRY.keys())
+                self._unknown_fact(name)
             elif name.text in seen:
                 self.add(name.place, "duplicate_key", f"{shown(name.text)} stands twice here: put its tests together.")
             elif limit and name.text in {"risk", "risk_level"}:
@@ -50,6 +51,13 @@ class ConditionReader(NodeReader):
                 tests += self._tests(fact, value, name.place)
             seen.add(name.text)
         return tuple(tests)
+
+    def _unknown_fact(self, name: Scalar) -> None:
+        hint = misplaced.in_condition(name.text)
+        if hint is None:
+            self.problems.add_unknown(name.place, "unknown_fact", name.text, "a fact", REGISTRY.keys())
+        else:
+            self.add(name.place, "unknown_fact", f"{shown(name.text)} is not a fact. {hint}")
 
     def _tests(self, fact: Fact, node: Node, place: Place) -> list[FactTest]:
         if isinstance(node, Entries):
@@ -67,8 +75,7 @@ class ConditionReader(NodeReader):
             self.add(node.place, "empty", f"{fact.name} has no test. Write one of: {', '.join(allowed)}.")
         for name, value in node.entries:
             if name.text not in allowed:
-                what = f"a test for {fact.name}, which is {fact.type.value}"
-                self.problems.add_unknown(name.place, "unknown_test", name.text, what, allowed)
+                self._unknown_test(fact, name, allowed)
             elif name.text in seen:
                 self.add(name.place, "duplicate_key", f"{shown(name.text)} stands twice here: write it once.")
             else:
@@ -76,6 +83,18 @@ class ConditionReader(NodeReader):
             seen.add(name.text)
         self._refuse_empty_range(tests)
         return tests
+
+    def _unknown_test(self, fact: Fact, name: Scalar, allowed: tuple[str, ...]) -> None:
+        what = f"a test for {fact.name}, which is {fact.type.value}"
+        op = misplaced.op_meant(name.text, allowed)
+        if op is not None:
+            self.add(name.place, "unknown_test", f"{shown(name.text)} is not {what}. Did you mean {op}?")
+        elif fact.type is FactType.MONEY and name.text.isdigit():
+            # `{over: 1,500}` is two keys to YAML.
+            hint = "An amount has no separators: write 1500 for 1,500."
+            self.add(name.place, "unknown_test", f"{shown(name.text)} is not {what}. {hint}")
+        else:
+            self.problems.add_unknown(name.place, "unknown_test", name.text, what, allowed)
 
     def _test(self, fact: Fact, op: Op, node: Node, place: Place) -> list[FactTest]:
         if op is Op.EXISTS:
@@ -100,28 +119,35 @@ class ConditionReader(NodeReader):
     def _number_of(self, fact: Fact) -> Callable[[str], Number]:
         if fact.type is FactType.MONEY:
             return lambda text: values.money(text, self._currency)
-        return lambda text: plain_number(values.number(text))
+        return lambda text: plain_number(_within(fact, values.number(text)))
 
     def _text(self, scalar: Scalar, fact: Fact, op: Op) -> str | None:
         text = scalar.text
         if fact.name == "action":
             if text in GROUPS or ACTION_NAME.fullmatch(text):
                 return text
-            self.problems.add_unknown(scalar.place, "unknown_action", text, "an action or a group of actions", GROUPS)
+            self._unknown_action(scalar)
             return None
         if fact.name == "currency":
-            if text.lower() in CURRENCIES:
-                return text.lower()
-            self.problems.add_unknown(scalar.place, "value", text, "a currency of Stripe", CURRENCIES)
-            return None
+            return self.currency_of(scalar, "a currency of Stripe")
         if fact.type is FactType.DATE:
             day = self.one(scalar, fact.name, values.day)
             return None if day is None else day.isoformat()
         if fact.choices and op is not Op.STARTS_WITH and text not in fact.choices:
-            hint = nearest(text, fact.choices)
+            days = meant.days_between(text) if fact.name == "weekday" else None
+            hint = f"Did you mean {days}?" if days else nearest(text, fact.choices)
             self.add(scalar.place, "value", f"{fact.name} is never {shown(text)}. {hint}")
             return None
         return text
+
+    def _unknown_action(self, scalar: Scalar) -> None:
+        guess = meant.action(scalar.text)
+        if guess is None:
+            what = "an action or a group of actions"
+            self.problems.add_unknown(scalar.place, "unknown_action", scalar.text, what, GROUPS)
+        else:
+            message = f"{shown(scalar.text)} is not an action or a group of actions. {guess}"
+            self.add(scalar.place, "unknown_action", message)
 
     def _refuse_empty_range(self, tests: list[FactTest]) -> None:
         for low in tests:
@@ -135,6 +161,14 @@ class ConditionReader(NodeReader):
                 open_end = low.op is Op.OVER or high.op is Op.UNDER
                 if one > other or (one == other and open_end):
                     self.add(low.place, "never", f"{low.fact.name} cannot be both, so this condition can never hold.")
+
+
+def _within(fact: Fact, number: Fraction) -> Fraction:
+    """What lies beyond a fact's own range would be compared for nothing."""
+    least, to, most = fact.unit.partition(" to ")
+    if to and not int(least) <= number <= int(most):
+        raise ValueError(f"{fact.name} is from {least} to {most}")
+    return number
 
 
 def plain_number(value: Fraction) -> Number:

@@ -17,6 +17,11 @@ MOST_CHARACTERS: Final = 262_144
 MOST_DEPTH: Final = 12
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CLOSES: Final = {"{": "}", "[": "]"}
+_COLON: Final = re.compile(r"\s*(?:- )?[a-z_]+:[^\s\"'{\[].*$")
+_DASH: Final = re.compile(r"\s*-[a-z_]+:")
+#: Where the mistake is where something began, not where YAML gave up on it.
+_BEGUN: Final = ("while scanning a quoted scalar", "while scanning a simple key", "while parsing a flow")
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -105,11 +110,13 @@ def read(text: str) -> Node:
         return _compose(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
         if mark is not None and mark.index < len(text) and "nesting depth" in (error.problem or ""):
             # The scanner reads ahead and has a bound of its own, far beyond ours: what stands before it passes ours.
             return read(text[: mark.index])
-        raise Unreadable(place, _in_words(error.problem or "this is not YAML", text, place)) from None
+        if error.context_mark is not None and (error.context or "").startswith(_BEGUN):
+            mark = error.context_mark
+        place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
+        raise Unreadable(place, _in_words(error, text, place)) from None
     except yaml.YAMLError:
         raise Unreadable(Place(1, 1), "this is not YAML") from None
 
@@ -160,11 +167,28 @@ def _refuse_indirection(event: yaml.ScalarEvent | yaml.CollectionStartEvent, pla
         raise Unreadable(place, "tags (!name) are not used in a policy: remove it")
 
 
-def _in_words(problem: str, text: str, place: Place) -> str:
+def _in_words(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
+    problem, context = error.problem or "", error.context or ""
     lines = text.splitlines()
     line = lines[place.line - 1] if place.line <= len(lines) else ""
-    if line[place.column - 1 : place.column] == "\t":
+    here = line[place.column - 1 :]
+    if here.startswith("\t"):
         return "a tab stands here: indent with spaces"
+    before = lines[place.line - 2] if 1 < place.line <= len(lines) + 1 else ""
+    if _COLON.match(before):
+        return "the line before this has no blank behind its colon: write `key: value`"
     if "mapping values are not allowed" in problem:
         return "a second `: ` in one line: put the text between quotes, or check the indentation"
-    return f"this is not YAML ({problem}): check brackets, quotes and indentation"
+    if context.startswith("while scanning a quoted scalar"):
+        return "this quote is never closed: put the same one at the end of the text"
+    if context.startswith("while parsing a flow"):
+        return (
+            f"this {here[:1]} is never closed, or a comma is missing in it: look for its {_CLOSES.get(here[:1], 'end')}"
+        )
+    if _DASH.match(line):
+        return "put a blank behind the dash: `- id: …`"
+    if context.startswith("while scanning a simple key"):
+        return "this is no `key: value`: put a colon and a blank behind the key"
+    if context.startswith("while parsing a block"):
+        return "this does not line up with what stands above it: check the indentation, and the quotes before it"
+    return f"this is not YAML ({problem or 'nobody can read it'}): check brackets, quotes and indentation"

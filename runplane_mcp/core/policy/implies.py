@@ -15,7 +15,6 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final
 
-from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.facts import GROUPS, FactType
 from runplane_mcp.core.policy.conditions import (
     CLAIMED,
@@ -68,7 +67,7 @@ def part_of(a: Rule, b: Rule) -> bool:
 
 
 def _trusts(rule: Rule) -> bool:
-    return rule.then is Outcome.ALLOW
+    return not rule.restricting
 
 
 def _about(condition: Condition, name: str) -> Condition:

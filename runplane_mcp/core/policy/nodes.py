@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
+from runplane_mcp.core.money import CURRENCIES
+from runplane_mcp.core.policy import misplaced
 from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy.meant import currency, outcome, probably
 from runplane_mcp.core.policy.problems import Problems, shown
 
 T = TypeVar("T")
@@ -29,22 +32,38 @@ class NodeReader:
             self.add(node.place, "type", f"{what} is {found}. Write keys and values: {', '.join(allowed)}.")
             return None
         result: dict[str, Node] = {}
+        meant: set[str] = set()
         for key, value in node.entries:
             if key.text not in allowed:
-                self.problems.add_unknown(key.place, "unknown_key", key.text, f"a key of {what}", allowed)
+                meant.add(self._unknown_key(key, what, allowed))
             elif key.text in result:
                 self.add(key.place, "duplicate_key", f"{shown(key.text)} stands twice in {what}: keep one.")
             else:
                 result[key.text] = value
         for name in required:
-            if name not in result and not any(key.text == name for key, _ in node.entries):
+            if name not in meant and not any(key.text == name for key, _ in node.entries):
                 self.add(node.place, "missing", f"{what} has no `{name}`: add it.")
         return result
+
+    def _unknown_key(self, key: Scalar, what: str, allowed: Collection[str]) -> str:
+        """Says where the key belongs or what it is called; returns the key that was meant, or nothing. What is meant to be
+        there is not told to be missing too."""
+        near = misplaced.near(key.text, allowed)
+        hint = misplaced.belongs(key.text, what)
+        if near is not None and (hint is None or near == key.text.lower()):
+            hint = f"Did you mean {near}?"
+        if hint is None:
+            self.problems.add_unknown(key.place, "unknown_key", key.text, f"a key of {what}", allowed)
+            return ""
+        self.add(key.place, "unknown_key", f"{shown(key.text)} is not a key of {what}. {hint}")
+        return near or ""
 
     def elements(self, node: Node, what: str, most: int) -> tuple[Node, ...]:
         """The elements of a list that may not be empty."""
         if not isinstance(node, Items):
-            self.add(node.place, "type", f"{what} is not a list. Start each element with `- `.")
+            dash = isinstance(node, Entries) and any(key.text.startswith("-") for key, _ in node.entries)
+            how = "Put a blank behind the dash: `- `" if dash else "Start each element with `- `"
+            self.add(node.place, "type", f"{what} is not a list. {how}.")
             return ()
         if not node.items:
             self.add(node.place, "empty", f"{what} is an empty list: write something in it, or remove the key.")
@@ -71,6 +90,18 @@ class NodeReader:
         """One of `options` under the key `name`, None where the key is missing or wrong."""
         return self.one(found[name], name, choice(*map(str, options))) if name in found else None
 
+    def currency_of(self, node: Scalar, what: str) -> str | None:
+        """A currency of Stripe in small letters."""
+        code = node.text.lower()
+        if code in CURRENCIES:
+            return code
+        guess = currency(node.text)
+        if guess is None:
+            self.problems.add_unknown(node.place, "value", node.text, what, CURRENCIES)
+        else:
+            self.add(node.place, "value", f"{shown(node.text)} is not {what}. Did you mean {guess}?")
+        return None
+
     def several(self, node: Node, what: str) -> tuple[Scalar, ...]:
         """The scalars of one value or of a list of them. Empty where there was a problem."""
         if isinstance(node, Scalar):
@@ -90,10 +121,12 @@ class NodeReader:
 
 def choice(*options: str) -> Callable[[str], str]:
     """Reads one of `options`."""
+    how = f"write one of {', '.join(options)}" if len(options) > 1 else f"write {options[0]}"
 
     def parse(text: str) -> str:
         if text not in options:
-            raise ValueError(f"write one of {', '.join(options)}")
+            guess = outcome(text)
+            raise ValueError(probably(how, guess if guess in options else misplaced.near(text, options)))
         return text
 
     return parse

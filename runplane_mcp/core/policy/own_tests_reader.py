@@ -120,10 +120,8 @@ class PolicyTestReader(NodeReader):
         text = self.one(node, fact.name, str)
         if text is None:
             return None
-        if fact.name == "currency":
-            if text.lower() not in CURRENCIES:
-                self.problems.add_unknown(node.place, "value", text, "a currency of Stripe", CURRENCIES)
-            return text.lower()
+        if fact.name == "currency" and isinstance(node, Scalar):
+            return self.currency_of(node, "a currency of Stripe")
         if fact.choices and text not in fact.choices:
             self.add(node.place, "value", f"{fact.name} is never {shown(text)}. {nearest(text, fact.choices)}")
         return text
@@ -152,7 +150,8 @@ class PolicyTestReader(NodeReader):
             counts[Outcome(name)] = count
         if sum(counts.values()) != times:
             total = sum(counts.values())
-            self.add(node.place, "value", f"then counts {total} outcomes, but given makes {times} requests.")
+            total_words = f"then counts {total} outcomes, but given makes {times} requests: they are the same number."
+            self.add(node.place, "value", total_words)
             return None
         return counts
 

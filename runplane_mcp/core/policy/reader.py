@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.hours import BusinessHours, Calendar, zone, zone_names
 from runplane_mcp.core.money import CURRENCIES, Rates
-from runplane_mcp.core.policy import values
-from runplane_mcp.core.policy.document import Entries, Node
+from runplane_mcp.core.policy import meant, values
+from runplane_mcp.core.policy.document import Entries, Node, Scalar
+from runplane_mcp.core.policy.meant import probably
 from runplane_mcp.core.policy.model import Approval, Levels, Limit, Otherwise, Policy, Rule, Writes
 from runplane_mcp.core.policy.nodes import NodeReader, choice
 from runplane_mcp.core.policy.own_tests_reader import PolicyTestReader
@@ -93,11 +94,9 @@ class PolicyReader(NodeReader):
         return tuple(each for each in found if each is not None)
 
     def _read_currency(self, node: Node) -> str | None:
-        code = self.one(node, "currency", str.lower)
-        if code is not None and code not in CURRENCIES:
-            self.problems.add_unknown(node.place, "value", code, "a currency of Stripe, such as usd", CURRENCIES)
-            return None
-        return code
+        if not isinstance(node, Scalar) or node.empty:
+            return self.one(node, "currency", str)
+        return self.currency_of(node, "a currency of Stripe, such as usd")
 
     def _rates(self, node: Node) -> Rates | None:
         if not isinstance(node, Entries):
@@ -114,24 +113,22 @@ class PolicyReader(NodeReader):
             elif name == self._currency:
                 self.add(key.place, "value", f"{name} is the currency of this file, its rate is 1: remove it.")
             elif name not in CURRENCIES:
-                self.problems.add_unknown(key.place, "unknown_key", key.text, "a currency of Stripe", CURRENCIES)
+                self._unknown_currency(key)
             elif (rate := self.one(value, f"the rate of {name}", values.rate)) is not None:
                 per_unit[name] = rate
         if not any(key.text == "as_of" for key, _ in node.entries):
             self.add(node.place, "missing", "rates have no `as_of`: add the day they are from.")
         return Rates(self._currency, as_of, per_unit)
 
+    def _unknown_currency(self, key: Scalar) -> None:
+        if key.text.isdigit():  # `{eur: 1,09}` is two keys to YAML
+            hint = "A rate has a decimal point: write 1.09 for 1,09."
+            self.add(key.place, "unknown_key", f"{shown(key.text)} is not a currency of Stripe. {hint}")
+        else:
+            self.currency_of(key, "a currency of Stripe")
+
     def _zone(self, node: Node) -> ZoneInfo | None:
-        found = self.one(node, "timezone", str)
-        if found is None:
-            return None
-        try:
-            return zone(found)
-        except ValueError as error:
-            close = get_close_matches(found, zone_names(), n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            self.add(node.place, "value", f"timezone is {shown(found)}: {error}.{hint}")
-            return None
+        return self.one(node, "timezone", _zone_of)
 
     def _business_hours(self, node: Node) -> BusinessHours | None:
         keys = ("days", "open", "close", "closed_on")
@@ -196,3 +193,15 @@ class PolicyReader(NodeReader):
 
 def _border(text: str) -> int:
     return values.whole(text, 1, 100)
+
+
+def _zone_of(text: str) -> ZoneInfo:
+    guess = meant.zone(text)
+    try:
+        if guess is None or text in ("UTC", "GMT"):
+            return zone(text)
+    except ValueError:
+        places = {name.rpartition("/")[2].lower(): name for name in sorted(zone_names())}
+        close = get_close_matches(text, zone_names(), n=1)
+        guess = places.get(text.lower().replace(" ", "_")) or (close[0] if close else None)
+    raise ValueError(probably("write an IANA time zone such as America/New_York", guess))

@@ -7,10 +7,11 @@ from typing import Final
 
 from runplane_mcp.core.approval import GROUP_ID
 from runplane_mcp.core.decision import Need, Outcome, RiskLevel
-from runplane_mcp.core.policy import values
+from runplane_mcp.core.policy import meant, values
 from runplane_mcp.core.policy.condition_reader import ConditionReader
 from runplane_mcp.core.policy.conditions import Condition, Op
-from runplane_mcp.core.policy.document import Node, Place, Scalar
+from runplane_mcp.core.policy.document import Entries, Items, Node, Place, Scalar
+from runplane_mcp.core.policy.meant import probably
 from runplane_mcp.core.policy.model import OF, PER, Approval, Limit, Rule
 from runplane_mcp.core.policy.nodes import NodeReader
 from runplane_mcp.core.policy.problems import Problems, shown
@@ -22,6 +23,7 @@ STANDING: Final = frozenset({"risk", "otherwise", "duplicate"})
 MODES: Final = ("enforce", "shadow")
 MOST_TEXT: Final = 400
 
+_FROM: Final = ("group", "any_of", "people")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -143,17 +145,25 @@ class RuleReader(NodeReader):
         if isinstance(node, Scalar):
             group = self.one(node, "from", _group)
             return None if group is None else Need(frozenset({group}))
-        found = self.entries(node, "from", ("group", "any_of", "people"))
+        if isinstance(node, Items):
+            self.add(
+                node.place, "type", f"from is a list. For any of several groups write {{any_of: {_listed(node)}}}."
+            )
+            return None
+        found = self.entries(node, "from", _FROM)
         if found is None:
             return None
         if ("group" in found) == ("any_of" in found):
+            if isinstance(node, Entries) and any(key.text not in _FROM for key, _ in node.entries):
+                return None  # said already, with what was meant
             self.add(node.place, "value", "from takes either `group: finance` or `any_of: [finance, leads]`.")
             return None
         named = self.several(found.get("group") or found["any_of"], "the groups")
         groups = [group for each in named if (group := self.one(each, "a group", _group)) is not None]
         people = self.one(found["people"], "people", lambda text: values.whole(text, 1, 10)) if "people" in found else 1
         if "group" in found and len(groups) > 1:
-            self.add(node.place, "value", "`group` takes one group; for several write `any_of`.")
+            several = ", ".join(groups)
+            self.add(node.place, "value", f"`group` takes one group; for several write {{any_of: [{several}]}}.")
         return Need(frozenset(groups), people) if groups and people is not None else None
 
     def _name(self, found: dict[str, Node]) -> str | None:
@@ -188,18 +198,31 @@ class RuleReader(NodeReader):
                 self.add(test.place, "condition", f"A test of {test.fact.name} holds {where} here, such as {hint}.")
 
 
+def _listed(node: Items) -> str:
+    names = [each.text for each in node.items if isinstance(each, Scalar)]
+    return f"[{', '.join(map(visible, names[:4])) or 'finance, leads'}]"
+
+
 def _group(text: str) -> str:
     if GROUP_ID.fullmatch(text):
         return text
-    raise ValueError("a group's name has small letters, digits and . _ - only")
+    how = "a group's name has small letters, digits and . _ - only"
+    if "@" in text:
+        raise ValueError(
+            f"{how}; people are not named here: `runplane people add NAME --group finance` puts them in a group"
+        )
+    raise ValueError(probably(how, meant.groups(text)))
 
 
 def _identifier(text: str) -> str:
     if text in STANDING:
-        raise ValueError(f"{', '.join(sorted(STANDING))} are names of Runplane's own; write another")
+        raise ValueError(
+            f"{', '.join(sorted(STANDING))} are names of Runplane's own; write another, such as {text}-rule"
+        )
     if _ID.fullmatch(text):
         return text
-    raise ValueError("an id has small letters, digits, - and _ only, such as large-refunds")
+    how = "an id has small letters, digits, - and _ only, such as large-refunds"
+    raise ValueError(probably(how, meant.identifier(text)))
 
 
 def sentence_text(text: str) -> str:

@@ -12,6 +12,8 @@ from typing import Final
 
 from runplane_mcp.core.hours import WEEKDAYS
 from runplane_mcp.core.money import LARGEST_AMOUNT, exponent
+from runplane_mcp.core.policy import meant
+from runplane_mcp.core.policy.meant import probably
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
@@ -32,20 +34,20 @@ def yes_no(text: str) -> bool:
     low = text.lower()
     if low in _YES or low in _NO:
         return low in _YES
-    raise ValueError("write true or false")
+    raise ValueError(probably("write true or false", meant.yes_no(text)))
 
 
 def whole(text: str, least: int, most: int) -> int:
     if _WHOLE.fullmatch(text) and least <= int(text) <= most:
         return int(text)
-    raise ValueError(f"write a whole number from {least} to {most}")
+    raise ValueError(probably(f"write a whole number from {least} to {most}", meant.whole(text)))
 
 
 def number(text: str) -> Fraction:
     """A decimal number, exact, never negative."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise ValueError("write a number such as 20 or 12.5")
+        raise ValueError(probably("write a number such as 20 or 12.5", meant.comparison(text) or meant.number(text)))
     return Fraction(text)
 
 
@@ -60,7 +62,10 @@ def money(text: str, currency: str) -> int:
     """Minor units of `currency` from an amount in major units: `500` of usd is 50000."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise ValueError(f"write a plain number in {currency}, without sign, symbol or separators: 500 or 499.50")
+        if "%" in text:
+            raise ValueError("this is an amount of money; percent of the original are the fact `share`")
+        how = f"write a plain number in {currency}, without sign, symbol or separators, such as 500 or 499.50"
+        raise ValueError(probably(how, meant.comparison(text) or meant.amount(text, currency)))
     part, places = match.group(2) or "", exponent(currency)
     if len(part) > places:
         raise ValueError(f"{currency} has {places or 'no'} decimals: write at most that many")
@@ -74,7 +79,7 @@ def duration(text: str, least: int = 1, most: int = 366 * DAY) -> int:
     """Seconds of `24h`, `7m30s`, `7d`."""
     match = _DURATION.fullmatch(text)
     if match is None or not text:
-        raise ValueError("write a duration such as 10m, 24h, 7d or 7m30s")
+        raise ValueError(probably("write a duration such as 10m, 24h, 7d or 7m30s", meant.duration(text)))
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     value = days * DAY + hours * HOUR + minutes * MINUTE + seconds
     if not least <= value <= most:
@@ -100,7 +105,7 @@ def day(text: str) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise ValueError("write a day of the calendar as YYYY-MM-DD, from 2000 to 2199")
+    raise ValueError(probably("write a day of the calendar as YYYY-MM-DD, from 2000 to 2199", meant.day(text)))
 
 
 def time_of_day(text: str) -> int:
@@ -110,7 +115,7 @@ def time_of_day(text: str) -> int:
         minutes = int(match.group(1)) * 60 + int(match.group(2))
         if int(match.group(2)) < 60 and minutes <= 24 * 60:
             return minutes
-    raise ValueError("write a time as HH:MM, from 00:00 to 24:00")
+    raise ValueError(probably("write a time as HH:MM, from 00:00 to 24:00", meant.time_of_day(text)))
 
 
 def local_time(text: str) -> datetime:
@@ -128,7 +133,7 @@ def weekdays(text: str) -> frozenset[int]:
     """Numbers of weekdays, Monday is 0: `mon`, `mon-fri`, `sat-mon`."""
     first, dash, last = text.partition("-")
     if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
-        raise ValueError("write days as mon-fri or [mon, tue, sat]")
+        raise ValueError(probably("write days as mon-fri or [mon, tue, sat]", meant.weekdays(text)))
     start = WEEKDAYS.index(first)
     length = (WEEKDAYS.index(last) - start) % 7 if dash else 0
     return frozenset((start + step) % 7 for step in range(length + 1))
