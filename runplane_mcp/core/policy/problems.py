@@ -49,6 +49,10 @@ class Problems:
     def add(self, place: Place, code: str, message: str) -> None:
         self.found.append(Problem(self.file, place.line, place.column, f"policy.{code}", message))
 
+    def warn(self, place: Place, code: str, message: str) -> None:
+        """What loads all the same. Its codes are `lint.…`."""
+        self.found.append(Problem(self.file, place.line, place.column, f"lint.{code}", message))
+
     def add_unknown(self, place: Place, code: str, text: str, what: str, options: Collection[str]) -> None:
         """`text` is not one of `options`: says the nearest spelling, or all where they are few."""
         self.add(place, code, f"{shown(text)} is not {what}. {nearest(text, options)}")

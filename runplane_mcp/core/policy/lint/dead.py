@@ -1,0 +1,76 @@
+"""Rules and limits that can never apply, and exceptions that never hold, or always."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runplane_mcp.core.catalog import ActionInfo
+from runplane_mcp.core.facts import GROUPS
+from runplane_mcp.core.policy.conditions import Condition
+from runplane_mcp.core.policy.implies import contradictory, disjoint, implies
+from runplane_mcp.core.policy.lint.reach import candidates, missing, named, named_texts, of_no_operation
+from runplane_mcp.core.policy.model import Policy, Rule
+from runplane_mcp.core.policy.problems import Problems
+
+#: Facts that tell of a danger, which an `allow` rule covers only where its condition names them, by the group that tells of
+#: it too.
+_DANGERS = {"access": "gives_access", "bank_details": "redirects_funds"}
+
+
+def dead(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
+    for rule in policy.rules:
+        why = _never(rule.when, actions)
+        if why is not None:
+            problems.warn(rule.place, "dead", f"{rule.id} can never apply: {why}. Change its condition, or remove it.")
+        else:
+            _exception(rule, actions, problems)
+            _hindered(rule, problems)
+    for limit in policy.limits:
+        why = _never(limit.when, actions)
+        if why is not None:
+            problems.warn(limit.place, "dead", f"{limit.id} counts nothing: {why}. Change its condition, or remove it.")
+
+
+def _never(condition: Condition, actions: Mapping[str, ActionInfo]) -> str | None:
+    """Why no request makes it true, or None."""
+    if contradictory(condition):
+        return "the tests of its condition exclude each other"
+    if of_no_operation(condition) or candidates(condition, actions):
+        return None
+    infos = named(condition, actions)
+    if not infos:
+        return "no action is of this kind and in these groups"
+    facts = missing(condition, infos)
+    return f"no action that it names has {' and '.join(facts)}" if len(facts) > 1 else f"none has {facts[0]}"
+
+
+def _exception(rule: Rule, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
+    if not rule.unless:
+        return
+    place = rule.unless[0].place
+    if implies(rule.when, rule.unless, same_trust=not rule.restricting):
+        message = (
+            f"The exception of {rule.id} always holds where the rule does, so the rule never applies: remove both."
+        )
+        problems.warn(place, "exception", message)
+    elif disjoint(rule.when, rule.unless) or contradictory(rule.unless):
+        message = f"The exception of {rule.id} never holds where the rule does: remove it, or change its tests."
+        problems.warn(place, "exception", message)
+    elif not of_no_operation(rule.when) and not candidates((*rule.when, *rule.unless), actions):
+        message = f"The exception of {rule.id} never holds: no action of the rule has all the facts that it tests."
+        problems.warn(place, "exception", message)
+
+
+def _hindered(rule: Rule, problems: Problems) -> None:
+    """An `allow` rule for what is dangerous by its group, which never names the danger."""
+    if rule.restricting:
+        return
+    texts = named_texts(rule.when)
+    facts = {test.fact.name for test in rule.when}
+    for group, fact in _DANGERS.items():
+        if texts and texts <= {group} and group in GROUPS and fact not in facts:
+            message = (
+                f"{rule.id} never allows anything: what is in {group} is only allowed by a condition that names the danger."
+                f" If you mean it, add `{fact}: true`."
+            )
+            problems.warn(rule.place, "hindered_allow", message)
