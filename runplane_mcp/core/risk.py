@@ -87,6 +87,11 @@ class Scorer:
         )
         self._amount_unknown = RiskFactor("amount", AMOUNT_POINTS[0][1], "An amount is unknown: it may be any.")
 
+    @property
+    def borders(self) -> tuple[int, ...]:
+        """Over which amounts, in minor units of the policy's currency, the points for the amount change."""
+        return tuple(step for step, _ in self._amounts)
+
     def score(self, facts: Facts, share: int | None, today: date | None) -> Risk:
         """The risk of a request with these facts. `share`: percent of the fullest limit after this request, 0 without
         limits, None where it is unknown. `today` is for the age of the rates."""
