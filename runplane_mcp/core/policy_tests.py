@@ -7,15 +7,16 @@ until its question expires, and what is blocked or expired gives its money back 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Bucket, Decision, Outcome, Usage
+from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY, FactValue
 from runplane_mcp.core.hours import clock_facts
+from runplane_mcp.core.ledger import Ledger
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.policy import ActionInfo, Policy, PolicyTest
 from runplane_mcp.core.request import Kind
@@ -50,15 +51,15 @@ def _run(policy: CompiledPolicy, test: PolicyTest, actions: Mapping[str, ActionI
     action = _OPERATION_UNKNOWN if test.action is None else actions[test.action]
     calendar = policy.calendar
     start = calendar.neutral_instant(policy.policy.rates.as_of) if test.at is None else calendar.instant(test.at)
-    ledger = _Ledger()
+    ledger = Ledger()
     outcomes: Counter[Outcome] = Counter()
     applied: set[str] = set()
     for number in range(test.times):
         now = start + number * test.every * 1000
         facts = given_facts(policy, test, action, now, number, repeats=number - outcomes[Outcome.BLOCK])
         buckets = policy.buckets(facts)
-        decision = decide(policy, facts, [ledger.usage(bucket, now) for bucket in buckets])
-        ledger.record(decision, now)
+        decision = decide(policy, facts, ledger.usages(buckets, now))
+        _record(ledger, str(number), decision, now)
         outcomes[decision.outcome] += 1
         applied |= {reason.id if reason.source in ("rule", "limit") else reason.source for reason in decision.reasons}
     counts = {outcome: test.expected.get(outcome, 0) for outcome in Outcome}
@@ -67,6 +68,15 @@ def _run(policy: CompiledPolicy, test: PolicyTest, actions: Mapping[str, ActionI
     expected = _words(counts, test.times) + (f" by {', '.join(test.by)}" if test.by else "")
     got = _words(outcomes, test.times) + (f", not by {', '.join(missing)}" if missing else "")
     return TestResult(test.it, passed, expected, got, test.place.line, tuple(sorted(applied)))
+
+
+def _record(ledger: Ledger, name: str, decision: Decision, now: int) -> None:
+    """What is allowed counts at its time, what waits until its question expires, what is blocked only as an attempt."""
+    waits = decision.outcome is Outcome.REQUIRE_APPROVAL
+    until = now + (decision.expires_in or 0) * 1000 if waits else None
+    ledger.reserve(name, decision.buckets, at=now, waiting=waits, until=until)
+    if decision.outcome is Outcome.BLOCK:
+        ledger.settle(name, release=True)
 
 
 def given_facts(
@@ -99,48 +109,3 @@ def _words(counts: Mapping[Outcome, int], times: int) -> str:
     if times == 1:
         return "".join(outcome.value for outcome, _ in named)
     return ", ".join(f"{count} {outcome.value}" for outcome, count in named)
-
-
-@dataclass(slots=True)
-class _Row:
-    """One request in one bucket. `waits_until` is None where it does not wait; money is released on expiry."""
-
-    at: int
-    money: Money | None
-    waits_until: int | None
-
-
-@dataclass(slots=True)
-class _Ledger:
-    """The rolling sums of one sequence."""
-
-    rows: dict[tuple[str, str], list[_Row]] = field(default_factory=dict)
-
-    def usage(self, bucket: Bucket, now: int) -> Usage:
-        rows = [row for row in self.rows.get((bucket.key, bucket.bucket), ()) if _counts(row, bucket, now)]
-        waiting = [row for row in rows if row.waits_until is not None and row.waits_until > now]
-        holding = [row for row in rows if row.waits_until is None or row.waits_until > now]
-        return Usage(len(rows), _totals(holding), len(waiting), _totals(waiting))
-
-    def record(self, decision: Decision, now: int) -> None:
-        waits = decision.outcome is Outcome.REQUIRE_APPROVAL
-        until = now + (decision.expires_in or 0) * 1000 if waits else None
-        keys = {}
-        for bucket in decision.buckets:
-            money = None if decision.outcome is Outcome.BLOCK else bucket.money
-            keys[bucket.key, bucket.bucket] = _Row(now, money, until)
-        for key, row in keys.items():  # two limits with one key are two windows on the same rows
-            self.rows.setdefault(key, []).append(row)
-
-
-def _counts(row: _Row, bucket: Bucket, now: int) -> bool:
-    """Within the window, or still waiting: what waits counts as now."""
-    return row.at > now - bucket.window * 1000 or (row.waits_until is not None and row.waits_until > now)
-
-
-def _totals(rows: Sequence[_Row]) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for row in rows:
-        if row.money is not None:
-            totals[row.money.currency] += row.money.amount
-    return dict(totals)

@@ -1,4 +1,4 @@
-"""Rolling sums in any store against a plain list of rows."""
+"""Rolling sums in any store, and those in memory, against a plain list of rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.core.decision import Usage
+from runplane_mcp.core.ledger import Ledger
 from runplane_mcp.store.base import Store, Transaction
 from tests.store.conftest import STORES
 from tests.store.things import NOW, a_bucket, received
@@ -65,7 +66,7 @@ def modelled(kept: list[Row]) -> Usage:
     return Usage(len(counted), totals, sum(row.waits for row in counted), waiting)
 
 
-def counted_in(tx: Transaction, request_id: str, row: Row, where: str) -> None:
+def counted_in(tx: Transaction | Ledger, request_id: str, row: Row, where: str) -> None:
     """Reserves what the row says, in the place of what the request reserved before."""
     bucket = a_bucket(row.amount, row.currency, bucket=where, window=row.window)
     tx.reserve(request_id, [bucket], at=NOW - row.age, waiting=row.waiting)
@@ -86,16 +87,25 @@ def test_a_sum_is_what_a_plain_list_of_rows_says(name: str, tmp_path: Path) -> N
         where = os.urandom(8).hex()
         left_out = data.draw(st.none() | st.integers(min_value=0, max_value=max(0, len(kept) - 1)))
 
+        ledger = Ledger()
+
+        def both(tx: Transaction, request_id: str, row: Row) -> None:
+            counted_in(tx, request_id, row, where)
+            counted_in(ledger, request_id, row, where)
+
         def work(tx: Transaction) -> Usage:
             ids = []
             for row in kept:
                 request = received(tx)
-                counted_in(tx, request.id, row, where)
+                both(tx, request.id, row)
                 ids.append(request.id)
             if again is not None:
-                counted_in(tx, ids[0], again, where)
+                both(tx, ids[0], again)
             excluding = ids[left_out] if left_out is not None and ids else None
-            return tx.usages([a_bucket(bucket=where, window=window)], NOW, excluding)[0]
+            asked = [a_bucket(bucket=where, window=window)]
+            found = tx.usages(asked, NOW, excluding)
+            assert found == ledger.usages(asked, NOW, excluding), "what is only imagined counts as the store does"
+            return found[0]
 
         standing = kept if again is None else [again, *kept[1:]]
         counted = [row for number, row in enumerate(standing) if number != left_out]
