@@ -289,7 +289,7 @@ class Completer:
         record_decision(
             tx, request, judged, effect, clock, kind="execution", round=request.round, wire=wire, same_round_as=record
         )
-        tx.reserve(request.id, judged.decision.buckets, at=clock.policy(), waiting=False)
+        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=False)
         return tx.move(
             request,
             State.EXECUTING,
@@ -325,7 +325,7 @@ class Completer:
         record = record_decision(
             tx, request, judged, effect, clock, kind="execution", round=round, wire=wire, changed=changed
         )
-        tx.reserve(request.id, judged.decision.buckets, at=clock.policy(), waiting=True)
+        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=True)
         expires_in = judged.decision.expires_in or policy.policy.approval.expires_in
         return tx.move(
             request,

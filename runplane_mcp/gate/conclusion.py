@@ -91,7 +91,7 @@ class Conclusion:
         record = record_decision(
             tx, request, judged, effect, self.clock, kind="first", round=1 if held else 0, wire=run_as
         )
-        wall, now = self.clock.wall(), self.clock.policy()
+        wall, now = self.clock.wall(), judged.at
         tx.reserve(request.id, decision.buckets, at=now, waiting=held)
 
         if decision.outcome is Outcome.BLOCK:

@@ -35,11 +35,13 @@ TRIAL = "trial"
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A decision together with everything it was made from. `same_as` is what it would do a second time, or
-    a create like it that is open. `api_version` is what it would be sent under."""
+    a create like it that is open. `api_version` is what it would be sent under. `at` is the policy time by which it was
+    judged: the record and the reservation have the same, so that it can be decided again exactly."""
 
     decision: Decision
     facts: Facts
     policy: CompiledPolicy
+    at: int
     same_as: ActionRequest | None = None
     api_version: str = API_VERSION
 
@@ -120,7 +122,7 @@ def judge(
     matching = policy.matching(facts, today_of(facts))
     usages = reader.usages([bucket for _, bucket in matching], now, excluding=request.id)
     decision = decide(policy, facts, usages, without_risk=without_risk, matching=matching)
-    return Judged(decision, facts, policy, again, version_of(classified.operation))
+    return Judged(decision, facts, policy, now, again, version_of(classified.operation))
 
 
 def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:
@@ -191,7 +193,7 @@ def record_decision(
         kind=kind,
         outcome=decision.outcome,
         at=clock.wall(),
-        policy_at=clock.policy(),
+        policy_at=judged.at,
         policy_version=decision.policy_version,
         risk=decision.risk.score,
         risk_level=decision.risk.level,
