@@ -82,12 +82,16 @@ def secret_of(
     return AnswerSecret.MISSED if missed else None
 
 
+def carries_secret(operation: Operation, parameters: Mapping[str, object]) -> bool:
+    """Whether the answer carries a secret that somebody must be there to take."""
+    asked = operation.kind is Kind.READ and bool(secret_expansions(parameters))
+    return operation.judged and (operation.secret_answer or asked)
+
+
 def never_held(decision: Decision, operation: Operation, parameters: Mapping[str, object]) -> Decision:
     """A request whose answer carries a secret waits for no people: when it ran, nobody would be there to take the secret.
     It is blocked unless the policy allows it outright. So is a read whose `parameters` ask for one: it is read for that."""
-    asked = operation.kind is Kind.READ and bool(secret_expansions(parameters))
-    carries = operation.judged and (operation.secret_answer or asked)
-    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not carries:
+    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not carries_secret(operation, parameters):
         return decision
     why = "Its answer carries a secret, which would reach nobody after people have decided."
     reason = Reason("secret", operation.operation_id, Outcome.BLOCK, why)
