@@ -1,18 +1,17 @@
-"""What was recorded, decided again: exactly what it was under the same policy, and honestly what it would be under another."""
+"""What was recorded, decided again: just what it was under the same policy, and honestly what it would be under another."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
-from runplane_mcp.app import default_policy_text
 from runplane_mcp.core.approval import Answer as Vote
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Decision
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.money import Money
-from runplane_mcp.core.outlook import Answer
-from runplane_mcp.core.replay import Decided, Replay, Step
+from runplane_mcp.core.replay import Decided, Replay
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
@@ -21,7 +20,6 @@ from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.recorded import Records
 from runplane_mcp.gate.replaying import Replayed, replay
 from runplane_mcp.gate.view import RequestView, Submission
-from runplane_mcp.simulator import SEED
 from runplane_mcp.simulator.seed import ORDER_PAYMENTS
 from runplane_mcp.store.base import Reader
 from tests.gate.conftest import SECRET, House, refund, submission, until
@@ -127,18 +125,20 @@ async def test_the_enforced_policy_over_its_own_records_says_every_word_again(ho
                 seen.add(step.outside.value)
             numbers[step.request_id] = numbers.get(step.request_id, 0) + 1
             record = reader.decisions(step.request_id)[numbers[step.request_id] - 1]
-            kept = record.detail["reasons"], record.detail["limits"], record.risk
+            detail: Any = record.detail
             said = [
                 (each["source"], each["id"], each["outcome"])
-                for each in kept[0]  # type: ignore[union-attr]
-                if each["source"] not in {"freeze", "lowered", "secret"}  # type: ignore[index,call-overload]
+                for each in detail["reasons"]
+                if each["source"] not in {"freeze", "lowered", "secret"}
             ]
             limits = [
                 {"id": each.limit_id, "sentence": each.sentence, "exceeded": each.exceeded, "share": each.share}
                 for each in decision.limits
             ]
-            if (said, limits, record.risk) != (reasons_of(decision), kept[1], decision.risk.score):
-                wrong.append(f"{step.reference} {step.action}: {said} {kept[1]}, now {reasons_of(decision)} {limits}")
+            if (said, detail["limits"], record.risk) != (reasons_of(decision), limits, decision.risk.score):
+                wrong.append(
+                    f"{step.reference} {step.action}: {said} {detail['limits']}, now {reasons_of(decision)} {limits}"
+                )
         return wrong + [str(each) for each in again.flips], seen, decided
 
     async with house.desk() as desk:
