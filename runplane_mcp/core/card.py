@@ -20,6 +20,15 @@ class VoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """A reason of the policy's that made people be asked: `source` and `id` as the decision has them, `why` in words."""
+
+    source: str
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One held request in the words that people decide by. `amount` is minor units; times are milliseconds, policy time.
 
@@ -69,3 +78,5 @@ class Card:
     policy_version: str
     replaces: str | None = None  # the id of the request that a person lowered to this one
     frozen: bool = False  # a freeze holds it: it does not run even with every yes
+    principal: str = ""
+    causes: tuple[Cause, ...] = ()  # why it is held, and by them it stands in a group with others

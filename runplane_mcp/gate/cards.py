@@ -8,7 +8,7 @@ from typing import cast
 
 from runplane_mcp.core.approval import Person, Standing, Vote, eligible_people, tally
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.card import Card, VoteLine
+from runplane_mcp.core.card import Card, Cause, VoteLine
 from runplane_mcp.core.decision import Need
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.money import CURRENCIES, Money
@@ -100,6 +100,12 @@ def build_card(
         policy_version=record.policy_version,
         replaces=request.replaces,
         frozen=bool(frozen),
+        principal=request.principal,
+        causes=tuple(
+            Cause(str(reason["source"]), str(reason["id"]), str(reason["why"]))
+            for reason in _objects(detail.get("reasons"))
+            if reason["outcome"] == record.outcome.value
+        ),
     )
 
 
