@@ -14,9 +14,7 @@ from runplane_mcp.core.approval import (
     Answer,
     Person,
     Role,
-    Standing,
     Vote,
-    vote_statement,
 )
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card
@@ -31,7 +29,6 @@ from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import (
-    PROOF_ED25519,
     SCRYPT_N,
     SCRYPT_P,
     SCRYPT_R,
@@ -49,6 +46,7 @@ from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
 from runplane_mcp.gate.resolution import Resolution, resolution_of
 from runplane_mcp.gate.rounds import check_note, expired, found, open_round
+from runplane_mcp.gate.votes import cast_vote
 from runplane_mcp.store.base import (
     DecisionRecord,
     EnforcedPolicy,
@@ -240,35 +238,7 @@ class Desk:
             if isinstance(seen, RunplaneError):
                 return seen
             request = seen.request
-            statement = vote_statement(
-                store=tx.store_id(), request_id=request.id, digest=seen.digest, answer=answer, person=person, at=at
-            )
-            tx.add_vote(
-                Vote(
-                    request_id=request.id,
-                    round=request.round,
-                    person=person,
-                    answer=answer,
-                    digest=seen.digest,
-                    at=at,
-                    proof_kind=PROOF_ED25519,
-                    proof=key.sign(statement).hex(),
-                    note=note,
-                )
-            )
-            counted = seen.counted(tx)
-            moved = request
-            if counted.standing is Standing.APPROVED:
-                moved = tx.move(request, State.APPROVED, at=at, event={"round": request.round, "by": list(counted.yes)})
-            elif counted.standing is Standing.DENIED:
-                tx.settle(request.id, release=True)
-                moved = tx.move(
-                    request,
-                    State.DENIED,
-                    at=at,
-                    event={"round": request.round, "by": counted.denied_by},
-                    message_to_agent=note,
-                )
+            moved, counted = cast_vote(tx, seen, person=person, key=key, answer=answer, at=at, note=note)
             return VoteResult(
                 request_id=request.id,
                 reference=request.reference,
