@@ -10,13 +10,15 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
-from runplane_mcp.core.approval import Answer, Person
+from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.request import State
 from runplane_mcp.core.text import label
 from runplane_mcp.errors import ApprovalError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runplane_mcp.gate.desk import Desk, VoteResult
     from runplane_mcp.settings import Settings
 
@@ -27,6 +29,8 @@ _MOST_NAMED = 8
 LIST_EXAMPLES = examples(
     ("runplane approvals list", "what waits, oldest first"),
     ("runplane approvals list --json", "the whole cards, with the digests that votes name"),
+    ("runplane approvals list --group G-7F3K", "look through the requests of one cause"),
+    ("runplane approvals list --groups --json", "the groups, with the digests that denials name"),
 )
 SHOW_EXAMPLES = examples(
     ("runplane approvals show", "the newest card"),
@@ -47,6 +51,7 @@ DENY_EXAMPLES = examples(
         "runplane deny RP-7F3K --as maria --note 'Ask for the order number.'",
         "the agent reads these words as a person's",
     ),
+    ("runplane deny --group G-7F3K --as maria", "all of one cause that wait, after showing what they are"),
 )
 
 Digest = Annotated[
@@ -57,17 +62,42 @@ Note = Annotated[str | None, typer.Option("--note", help="Words to the agent, sh
 
 
 @approvals.command("list", epilog=LIST_EXAMPLES)
-def list_(as_json: JsonFlag = False) -> None:
-    """List what waits for a yes or a no, oldest first."""
-    from runplane_mcp.cli.card import card_json
-    from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
+def list_(
+    group: Annotated[str | None, typer.Option("--group", metavar="G", help="Only the requests of this group.")] = None,
+    groups_only: Annotated[
+        bool, typer.Option("--groups", help="Only the groups: what one cause holds of one agent.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List what waits for a yes or a no, oldest first.
 
-    cards = at_desk(settings_of_home(), lambda desk: desk.cards())
-    if as_json:
-        print_json([card_json(card) for card in cards])
+    Where one cause holds three or more requests of an agent, they stand together as a group, before the others. A group
+    can be denied as a whole; a yes is given to one request at a time.
+    """
+    from runplane_mcp.cli.card import card_json
+    from runplane_mcp.cli.groups import group_json, handles, print_group
+    from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
+    from runplane_mcp.core.grouping import group_named, grouped
+
+    cards: Sequence[Card] = at_desk(settings_of_home(), lambda desk: desk.cards())
+    groups, single = grouped(cards)
+    if group is not None:
+        groups = (group_named(groups, group),)
+        cards = single = groups[0].cards
+    if as_json and groups_only:
+        print_json([group_json(each) for each in groups])
         return
-    if not cards:
-        say("Nothing waits for approval.")
+    if as_json:
+        named = handles(groups)
+        print_json([{**card_json(card), "group": named.get(card.request_id)} for card in cards])
+        return
+    if not cards or (groups_only and not groups):
+        say("Nothing waits for approval." if not cards else "No three requests wait for one reason.")
+        return
+    if group is None:
+        for each in groups:
+            print_group(each)
+    if groups_only or not single:
         return
     columns = [
         Column("REQUEST", whole=True),
@@ -86,12 +116,12 @@ def list_(as_json: JsonFlag = False) -> None:
             label(card.agent),
             brief(card.expires_at),
         )
-        for card in cards
+        for card in single
     ]
     console().print(table(columns, rows))
-    if stopped := [card.reference for card in cards if card.frozen]:
-        which = "All of these" if len(stopped) == len(cards) else ", ".join(stopped[:_MOST_NAMED])
-        more = f" and {len(stopped) - _MOST_NAMED} more" if _MOST_NAMED < len(stopped) < len(cards) else ""
+    if stopped := [card.reference for card in single if card.frozen]:
+        which = "All of these" if len(stopped) == len(single) else ", ".join(stopped[:_MOST_NAMED])
+        more = f" and {len(stopped) - _MOST_NAMED} more" if _MOST_NAMED < len(stopped) < len(single) else ""
         say(f"{which}{more}: held by a freeze, whoever says yes. See: runplane status", "bold red")
     say("Look at one: runplane approvals show REQUEST", "dim")
 
@@ -140,14 +170,25 @@ def deny(
     digest: Digest = None,
     name: AsVoter = None,
     note: Note = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="G", help="All requests of a group; --digest is then the group's."),
+    ] = None,
     secret_stdin: SecretStdin = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say no to a held request.
+    """Say no to a held request, or to all of a group.
 
-    One no is enough; the note reaches the agent as your words. With --secret-stdin the first line on stdin is
-    the voter's secret.
+    One no is enough; the note reaches the agent as your words. Of a group exactly those are denied that were shown;
+    what came or changed since is left alone. With --secret-stdin the first line on stdin is the voter's secret.
     """
+    if group is not None:
+        if request is not None:
+            raise UsageError("usage.one_or_all", "Name a request or a group.", next_step="Leave one of them out.")
+        from runplane_mcp.cli.groups import deny_group_command
+
+        deny_group_command(settings_of_home(), group, digest, name, note, secret_stdin=secret_stdin, as_json=as_json)
+        return
     _answer(Answer.NO, request, digest, name, note, secret_stdin=secret_stdin, as_json=as_json)
 
 
@@ -163,11 +204,12 @@ def _answer(
 ) -> None:
     from runplane_mcp.cli.output import iso, print_json
     from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.voters import ask_name, require
 
     settings = settings_of_home()
     asking = sys.stdin.isatty() and not as_json and not secret_stdin
     if not asking:
-        _require(digest, name)
+        require(digest, name, source="runplane approvals list --json")
     if request is None or (digest is None and asking):
         card = at_desk(settings, lambda desk: desk.card(request))
         if card.status != State.WAITING:
@@ -180,7 +222,7 @@ def _answer(
         request = card.request_id
         if asking and digest is None:
             digest = _seen(card, answer)
-    voter = name if name is not None else _who(at_desk(settings, lambda desk: desk.people()))
+    voter = name if name is not None else ask_name(settings)
     secret = read_secrets([Asked(voter)], from_stdin=secret_stdin)[0]
     asked, seen = request, digest or ""
 
@@ -205,19 +247,6 @@ def _answer(
     _tell(result, settings)
 
 
-def _require(digest: str | None, name: str | None) -> None:
-    if digest is None:
-        raise UsageError(
-            "usage.digest_missing",
-            "Without a terminal, a vote must say what was seen.",
-            next_step="Add --digest with the full digest from `runplane approvals list --json`.",
-        )
-    if name is None:
-        raise UsageError(
-            "usage.voter_missing", "Without a terminal, a vote must say whose it is.", next_step="Add --as NAME."
-        )
-
-
 def _seen(card: Card, answer: Answer) -> str:
     """Shows the card, asks, and returns the digest of exactly the card that was shown."""
     from runplane_mcp.cli.card import card_view
@@ -233,12 +262,6 @@ def _seen(card: Card, answer: Answer) -> str:
             next_step=f"Look again: runplane approvals show {card.reference}",
         )
     return card.digest
-
-
-def _who(people: list[Person]) -> str:
-    able = [person.id for person in people if person.may_vote]
-    answered: str = typer.prompt("Your name", default=able[0] if len(able) == 1 else None)
-    return answered.strip()
 
 
 def _tell(result: VoteResult, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from runplane_mcp.core.approval import (
     GROUP_ID,
@@ -57,6 +58,10 @@ from runplane_mcp.store.base import (
     Store,
     Transaction,
 )
+
+#: So many of the newest cards are looked at: more than a flood can bring before somebody sees it, and what asked before it
+#: must not be pushed out of sight.
+MOST_CARDS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class Desk:
         """What waits for people, oldest first; what has expired by now is left out."""
 
         def work(reader: Reader) -> list[Card]:
-            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=1000))
+            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=MOST_CARDS))
             standing = self.freezes.standing(reader)
             return [self._card(reader, request, standing) for request in reversed(waiting) if not self.expired(request)]
 

@@ -108,11 +108,17 @@ def maria(home: Path, settings: Settings) -> Path:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", [example for path, example in EXAMPLES if path and path not in STAY | LATER])
 def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run: Run, tmp_path: Path) -> None:
-    """In a shell, on a terminal, by a person who answers what is asked. RP-7F3K and the ids of Stripe stand for some."""
+    """In a shell, on a terminal, by a person who answers what is asked. RP-7F3K, G-7F3K and the ids of Stripe stand for
+    some."""
     held, made, ending = ask(refund(), refund(SEED.payment_intent_40), cancellation())
     result = run("requests", "show", made.reference, "--json").json["execution"]
+    group = ""
+    if "G-7F3K" in example:
+        ask(*(refund(each) for each in SEED.payment_intents_235[:3]))
+        group = run("approvals", "list", "--groups", "--json").json[0]["group"]
     command = example
     for printed, real in {
+        "G-7F3K": group,
         "RP-7F3K": held.reference,
         "RP-2M9X": ending.reference,
         "re_3MtwBwLkdIwHu7ix28a3tqPd": result["object_id"],
