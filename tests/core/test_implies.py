@@ -188,3 +188,15 @@ def condition(when: str) -> Condition:
 
 def rule(text: str) -> Rule:
     return load(f"{HEAD}rules: [{{id: a, {text}, then: block}}]\n").rules[0]
+
+
+def test_what_is_held_back_believes_an_agents_word_as_what_restricts_does() -> None:
+    """What the exception hears is doubted, so that the word does not rule it out."""
+    rules = load(
+        HEAD
+        + "rules:\n"
+        + "  - {id: held, when: {agent: a-bot}, then: allow, after: 10m}\n"
+        + "  - {id: asks, when: {agent: {in: [a-bot, b-bot]}}, unless: {agent: b-bot}, then: allow, after: 1h}\n"
+    ).rules
+
+    assert not part_of(*rules)
