@@ -34,12 +34,15 @@ NO_MEANINGS: Final = '{"plain": {}, "adds": {}, "families": {}}'
 
 @dataclass(frozen=True, slots=True)
 class ActionInfo:
-    """An action over all its operations: every group it can be in, every fact it can have."""
+    """An action over all its operations: every group it can be in, every fact it can have. `always` are the groups that
+    each request of it is in; `unjudged` says that nobody has judged some operation of it."""
 
     name: str
     groups: frozenset[str]
     facts: frozenset[str]
     kind: Kind
+    always: frozenset[str] = frozenset()
+    unjudged: bool = False
 
 
 @dataclass(slots=True)
@@ -144,9 +147,14 @@ class Catalog:
         found: dict[str, ActionInfo] = {}
         for operation in self.operations:
             for judged in operation.judgements:
-                before = found.get(judged.action, ActionInfo(judged.action, frozenset(), frozenset(), operation.kind))
+                none = ActionInfo(judged.action, frozenset(), frozenset(), operation.kind, always=judged.groups)
+                before = found.get(judged.action, none)
                 found[judged.action] = replace(
-                    before, groups=before.groups | judged.groups, facts=before.facts | judged.facts
+                    before,
+                    groups=before.groups | judged.groups,
+                    facts=before.facts | judged.facts,
+                    always=before.always & judged.groups,
+                    unjudged=before.unjudged or not operation.judged,
                 )
         return MappingProxyType(dict(sorted(found.items())))
 
