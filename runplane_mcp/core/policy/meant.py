@@ -25,6 +25,8 @@ _TIME: Final = re.compile(r"([0-9]{1,2})(?:[:.h]([0-9]{2}))?(?::[0-9]{2})?\s*([a
 _ISO: Final = re.compile(r"([0-9]{4})[-/.]?([0-9]{1,2})[-/.]?([0-9]{1,2})")
 _POINTS: Final = re.compile(r"([0-9]{1,2})\.\s?([0-9]{1,2})\.\s?([0-9]{4})")
 
+#: Longer than any duration of a policy; what is proposed must be one that can be written (seconds).
+_LONGEST: Final = 366 * 86_400
 _UNITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
@@ -137,6 +139,8 @@ def duration(text: str) -> str | None:
         size = _SECONDS[_UNITS[part[3]]]
         seconds += int(part[1]) * size + int(part[2] or 0) * size // 10
         at = part.end()
+    if seconds > _LONGEST:
+        return None
     written = "".join(
         f"{count}{unit}"
         for unit, count in zip(
