@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from runplane_mcp.cli.policy import activate, check, facts, try_
+from runplane_mcp.cli.policy import activate, check, exposure, facts, try_
 
 policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
 policy.command("check", epilog=check.EXAMPLES)(check.check)
 policy.command("try", epilog=try_.EXAMPLES)(try_.try_)
+policy.command("exposure", epilog=exposure.EXAMPLES)(exposure.exposure)
 policy.command("facts", epilog=facts.EXAMPLES)(facts.facts)
 policy.command("activate", epilog=activate.EXAMPLES)(activate.activate)

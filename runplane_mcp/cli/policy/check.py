@@ -19,6 +19,7 @@ from runplane_mcp.core.decision import Need
 from runplane_mcp.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
+    from runplane_mcp.core.exposure import Exposure
     from runplane_mcp.core.policy import Policy, PolicyInvalid
     from runplane_mcp.core.policy_tests import TestResult
 
@@ -61,12 +62,13 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
             raise
         _print_problems(path, error)
         raise typer.Exit(EXIT_REFUSED) from None
+    worst = _worst_case(loaded)
     people = enrolled(settings)
     warnings = [*_warnings(loaded, people), *not_enforced(settings, loaded)]
     if as_json:
-        _print_check(path, loaded, results, people, warnings)
+        _print_check(path, loaded, results, people, warnings, worst)
     else:
-        _say_check(path, loaded, results, people, warnings)
+        _say_check(path, loaded, results, people, warnings, worst)
     if not all(result.passed for result in results):
         raise typer.Exit(EXIT_REFUSED)
 
@@ -116,10 +118,25 @@ def _print_problems(path: Path, error: PolicyInvalid) -> None:
     print_json({"ok": False, "file": str(path), **error_json(error), "problems": problems})
 
 
+def _worst_case(loaded: Policy) -> Exposure:
+    from runplane_mcp.core.catalog import load as load_catalog
+    from runplane_mcp.core.compile import compile_policy
+    from runplane_mcp.core.exposure import exposure
+
+    catalog = load_catalog()
+    return exposure(compile_policy(loaded, actions=catalog.actions), catalog)
+
+
 def _print_check(
-    path: Path, loaded: Policy, results: Sequence[TestResult], people: Sequence[Person] | None, warnings: Sequence[str]
+    path: Path,
+    loaded: Policy,
+    results: Sequence[TestResult],
+    people: Sequence[Person] | None,
+    warnings: Sequence[str],
+    worst: Exposure,
 ) -> None:
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.cli.policy.exposure import exposure_json
     from runplane_mcp.core.policy.sentences import default_sentences
 
     rules: list[Json] = [
@@ -152,15 +169,22 @@ def _print_check(
             "rules": rules,
             "otherwise": list(default_sentences(loaded)),
             "tests": tests,
+            "exposure": exposure_json(worst),
             "warnings": list(warnings),
         }
     )
 
 
 def _say_check(
-    path: Path, loaded: Policy, results: Sequence[TestResult], people: Sequence[Person] | None, warnings: Sequence[str]
+    path: Path,
+    loaded: Policy,
+    results: Sequence[TestResult],
+    people: Sequence[Person] | None,
+    warnings: Sequence[str],
+    worst: Exposure,
 ) -> None:
     from runplane_mcp.cli.output import say
+    from runplane_mcp.core.exposure.words import worst_case
     from runplane_mcp.core.policy.sentences import default_sentences
 
     say(f"{path}  version {loaded.version[:12]}, amounts in {loaded.currency.upper()}", "bold")
@@ -169,6 +193,7 @@ def _say_check(
     say("Besides:", "bold")
     for sentence in default_sentences(loaded):
         say(f"  - {sentence}")
+    say(worst_case(worst), "bold" if worst.bounded else "bold yellow")
     passed = sum(result.passed for result in results)
     say(f"Tests: {passed} of {len(results)} passed", "bold green" if passed == len(results) else "bold red")
     for result in results:

@@ -26,12 +26,14 @@ SPANS: Final = (3600, 86400, 604800)
 @dataclass(frozen=True, slots=True)
 class Step:
     """A part of how a bound is reached: `count` requests of at most `each` minor units of the policy's currency (None:
-    of any amount; `count` is None where nothing ends it). `facts` are those that rules and limits look at, as they have
+    of any amount; `count` is None where nothing ends it). `what` says which fact that is: the amount, what a capture gives
+    up, revenue a month. `facts` are those that rules and limits look at, as they have
     to be. `stoppable`: people can stop it for a while."""
 
     operation_id: str
     action: str
     groups: frozenset[str]
+    what: What
     facts: Mapping[str, FactValue]
     each: int | None
     count: int | None
@@ -151,6 +153,7 @@ def _step(way: Way, moved: Fraction | None) -> Step:
         operation_id=way.candidate.operation_id,
         action=way.candidate.action,
         groups=way.groups,
+        what=way.what,
         facts={name: way.facts[name] for name in way.tested if name in way.facts},
         each=None if each is None else floor(each),
         count=count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -10,7 +11,7 @@ from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy, CompiledRule
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Decision, Outcome, Usage
+from runplane_mcp.core.decision import Bucket, Decision, Outcome, Usage
 from runplane_mcp.core.exposure.candidates import DECLARED_YES, Candidate
 from runplane_mcp.core.exposure.cells import (
     CLOCK,
@@ -28,7 +29,7 @@ from runplane_mcp.core.facts import NONE, REGISTRY, Fact, Facts, FactType, FactV
 from runplane_mcp.core.limits import CompiledLimit
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.policy.conditions import FactTest, Number, today_of
-from runplane_mcp.core.risk import AMOUNTS
+from runplane_mcp.core.risk import AMOUNTS, SHARE_POINTS
 
 #: What one judgement fixes.
 FIXED: Final = frozenset({"action", "kind", "known", "judged", "livemode", "operation"})
@@ -53,6 +54,8 @@ _BETTER_YES: Final = frozenset({"reversible", "destination_paid_before"})
 #: A gate acts on one account, so that a limit by account is one sum.
 _ONE: Final = frozenset({"account"})
 _NOTHING: Final = frozenset({""})
+_EMPTY: Final = Usage()
+_MOST_FOR_SHARE: Final = max(points for _, points in SHARE_POINTS)
 
 
 class Search:
@@ -73,6 +76,7 @@ class Search:
         self._candidate, self._limits = candidate, limits
         tests = [test for each in rules for test in (*each.rule.when, *each.rule.unless)]
         tests += [test for each in limits for test in each.limit.when]
+        self._tests_risk = any(test.fact.name in {"risk", "risk_level"} for test in tests)
         self._tests: dict[str, list[FactTest]] = {}
         for test in tests:
             if test.fact.name in candidate.facts:
@@ -108,7 +112,7 @@ class Search:
             yield What.NOTHING
 
     def _of(self, what: What) -> Iterator[Way]:
-        """The ways to move one thing, those with the most first."""
+        """The ways to move one thing: of those that count into the same, the one with the most."""
         others = self._other_amounts(what)
         sizes: dict[str, int] = {name: len(each) for name, each in self._free.items()}
         sizes |= {name: len(spans) for name, spans in others.items()}
@@ -120,18 +124,25 @@ class Search:
             for clock in self._clock
             for amounts in product(*others.values())
         ]
-        seen: set[object] = set()
-        for span in reversed(self._spans(what)):
-            for chosen, clock, amounts in combinations:
+        best: dict[object, Way] = {}
+        spans = list(reversed(self._spans(what)))
+        for chosen, clock, amounts in combinations:
+            for span in spans:
                 facts = self._base | {name: cell.value for name, cell in chosen.items()} | clock
                 if not self._put_amounts(facts, what, span, amounts):
                     continue
-                way = self._way(what, span, facts, chosen)
-                if way is not None and way.unlike not in seen:
-                    seen.add(way.unlike)
-                    yield way
-                    if not way.counts and not way.stoppable:
-                        return  # nothing is looser
+                way = self._way(what, span, facts, chosen, best)
+                if way is not None:
+                    best[way.unlike] = way
+                    if way.free:
+                        return iter([way])
+                    if way.below is None and not way.stoppable and not self._limits_test(what):
+                        break  # less counts into the same
+        return iter(best.values())
+
+    def _limits_test(self, what: What) -> bool:
+        names = {what.value, "amount_on_object"}
+        return any(test.fact.name in names for each in self._limits for test in each.limit.when)
 
     # -- amounts ---------------------------------------------------------------------------------------------------
 
@@ -185,33 +196,52 @@ class Search:
 
     # -- one cell --------------------------------------------------------------------------------------------------
 
-    def _way(self, what: What, span: Span, facts: Facts, chosen: Mapping[str, Cell]) -> Way | None:
+    def _way(
+        self, what: What, span: Span, facts: Facts, chosen: Mapping[str, Cell], best: Mapping[object, Way]
+    ) -> Way | None:
+        """The way that this cell opens, None where it opens none, or less of one than is known."""
         matching = self._policy.matching(facts, today_of(facts))
-        empty = [Usage()] * len(matching)
-
-        def passed(policy: CompiledPolicy) -> Decision | None:
-            decision = decide(policy, facts, empty, matching=matching)
-            return decision if decision.outcome is Outcome.ALLOW else None
-
-        decision = passed(self._policy)
-        if decision is None:
-            return None
         counting = [each for each, _ in matching if not each.limit.shadow]
-        below = next((share for share, policy in self._filled if passed(policy) is None), None) if counting else None
-        return Way(
+        way = Way(
             candidate=self._candidate,
             what=what,
             most=None if span.top >= LARGEST_AMOUNT else span.top,
             counts=tuple(
                 Counted(each.limit.id, tuple(_key(name, facts, chosen) for name in each.limit.per)) for each in counting
             ),
-            below=below,
-            stoppable=decision.after is not None,
+            below=None,
+            stoppable=False,
             redirects="bank_details" in self._candidate.groups
             or (facts.get("redirects_funds") is True and "amount" not in facts),
             facts=facts,
             tested=self._tested,
         )
+        if _at_least(best.get(way.unlike), way):
+            return None
+        decision = self._passed(self._policy, facts, matching)
+        if decision is None:
+            return None
+        if counting and self._may_rise(decision):
+            full = (share for share, policy in self._filled if self._passed(policy, facts, matching) is None)
+            way = replace(way, below=next(full, None))
+        if decision.after is not None:
+            way = replace(way, stoppable=True)
+        return None if _at_least(best.get(way.unlike), way) else way
+
+    def _passed(
+        self, policy: CompiledPolicy, facts: Facts, matching: Sequence[tuple[CompiledLimit, Bucket]]
+    ) -> Decision | None:
+        decision = decide(policy, facts, [_EMPTY] * len(matching), matching=matching)
+        return decision if decision.outcome is Outcome.ALLOW else None
+
+    def _may_rise(self, decision: Decision) -> bool:
+        """Whether the decision could be another one where limits are fuller: the risk is all that looks at them."""
+        risk = decision.risk
+        return self._tests_risk or self._policy.scorer.level(risk.score + _MOST_FOR_SHARE) is not risk.level
+
+
+def _at_least(known: Way | None, way: Way) -> bool:
+    return known is not None and (known.most is None or (way.most is not None and known.most >= way.most))
 
 
 def _key(name: str, facts: Facts, chosen: Mapping[str, Cell]) -> frozenset[str] | None:

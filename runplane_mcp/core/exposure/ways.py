@@ -61,6 +61,11 @@ class Way:
         return self.candidate.groups - {"write_offs"} if self.candidate.captures else self.candidate.groups
 
     @property
+    def free(self) -> bool:
+        """Whether nothing ends it: no way is looser."""
+        return not self.counts and not self.stoppable and self.most is None
+
+    @property
     def unlike(self) -> tuple[object, ...]:
         """Equal for ways of which only the one with the most matters."""
         return self.what, self.counts, self.below, self.stoppable, self.redirects
