@@ -184,7 +184,7 @@ def _say_check(
     worst: Exposure,
 ) -> None:
     from runplane_mcp.cli.output import say
-    from runplane_mcp.core.exposure.words import worst_case
+    from runplane_mcp.core.exposure.words import revenue_case, worst_case
     from runplane_mcp.core.policy.sentences import default_sentences
 
     say(f"{path}  version {loaded.version[:12]}, amounts in {loaded.currency.upper()}", "bold")
@@ -194,6 +194,8 @@ def _say_check(
     for sentence in default_sentences(loaded):
         say(f"  - {sentence}")
     say(worst_case(worst), "bold" if worst.bounded else "bold yellow")
+    if lost := revenue_case(worst):
+        say(lost, "bold")
     passed = sum(result.passed for result in results)
     say(f"Tests: {passed} of {len(results)} passed", "bold green" if passed == len(results) else "bold red")
     for result in results:

@@ -93,9 +93,18 @@ def _bounds_json(bounds: Mapping[int, Bound]) -> list[Json]:
 def _say(found: Exposure) -> None:
     from runplane_mcp.cli.output import Column, console, say, table
     from runplane_mcp.core.exposure.bound import SPANS
-    from runplane_mcp.core.exposure.words import SPAN_WORDS, amount_words, operations_words, step_words, worst_case
+    from runplane_mcp.core.exposure.words import (
+        SPAN_WORDS,
+        amount_words,
+        operations_words,
+        revenue_case,
+        step_words,
+        worst_case,
+    )
 
-    say(worst_case(found), "bold")
+    for line in (worst_case(found), revenue_case(found)):
+        if line:
+            say(line, "bold")
     kinds = {"money out": found.total}
     if found.at_once != found.total:
         kinds["  at once"] = found.at_once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from runplane_mcp.core.explain import value_words
@@ -23,13 +24,22 @@ def amount_words(bound: Bound, currency: str) -> str:
 
 def worst_case(found: Exposure) -> str:
     """`Worst case, nobody asked: $1,000.00 an hour, $3,000.00 a day, $10,000.00 a week.`"""
-    endless = next((bound for bound in found.total.values() if bound.amount is None), None)
+    return f"Worst case, nobody asked: {_spans_words(found.total, found.currency) or 'no money at all'}."
+
+
+def revenue_case(found: Exposure) -> str:
+    """`Monthly revenue lost, nobody asked: $400.00 an hour, …`, or nothing where none can be lost."""
+    words = _spans_words(found.revenue, found.currency)
+    return f"Monthly revenue lost, nobody asked: {words}." if words else ""
+
+
+def _spans_words(bounds: Mapping[int, Bound], currency: str) -> str:
+    endless = next((bound for bound in bounds.values() if bound.amount is None), None)
     if endless is not None:
-        return f"Worst case, nobody asked: unbounded, by {operations_words(endless.unbounded_by)}."
-    amounts = {span: amount_words(bound, found.currency) for span, bound in found.total.items()}
-    if not any(bound.amount for bound in found.total.values()):
-        return "Worst case, nobody asked: no money at all."
-    return f"Worst case, nobody asked: {', '.join(f'{amounts[span]} {SPAN_WORDS[span]}' for span in SPANS)}."
+        return f"unbounded, by {operations_words(endless.unbounded_by)}"
+    if not any(bound.amount for bound in bounds.values()):
+        return ""
+    return ", ".join(f"{amount_words(bounds[span], currency)} {SPAN_WORDS[span]}" for span in SPANS)
 
 
 def operations_words(ids: tuple[str, ...]) -> str:
