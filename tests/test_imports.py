@@ -1,4 +1,4 @@
-"""Imports point one way: cli → app → interfaces → gate → (store, stripe_api) → core. The core does no I/O."""
+"""Imports point one way: cli → attack → app → interfaces → gate → (store, stripe_api) → core. The core does no I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "gate": {"core", "errors", "store", "stripe_api"},
     "interfaces": {"core", "errors", "gate"},
     "app": {"core", "errors", "settings", "store", "stripe_api", "simulator", "gate", "interfaces"},
-    "cli": {"core", "errors", "settings", "store", "stripe_api", "simulator", "gate", "interfaces", "app"},
+    "attack": {"core", "errors", "settings", "store", "stripe_api", "simulator", "gate", "app"},
+    "cli": {"core", "errors", "settings", "store", "stripe_api", "simulator", "gate", "interfaces", "app", "attack"},
 }
 #: Modules through which a pure core could reach the world outside it.
 IMPURE = {

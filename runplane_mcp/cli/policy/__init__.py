@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runplane_mcp.cli.policy import activate, check, exposure, facts, try_
+from runplane_mcp.cli.policy import activate, attack, check, exposure, facts, try_
 
 policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
 policy.command("check", epilog=check.EXAMPLES)(check.check)
@@ -12,3 +12,4 @@ policy.command("try", epilog=try_.EXAMPLES)(try_.try_)
 policy.command("exposure", epilog=exposure.EXAMPLES)(exposure.exposure)
 policy.command("facts", epilog=facts.EXAMPLES)(facts.facts)
 policy.command("activate", epilog=activate.EXAMPLES)(activate.activate)
+policy.command("attack", epilog=attack.EXAMPLES)(attack.attack)

@@ -11,6 +11,7 @@ from runplane_mcp.cli.home import at_desk
 from runplane_mcp.core.approval import Person
 
 if TYPE_CHECKING:
+    from runplane_mcp.core.compile import CompiledPolicy
     from runplane_mcp.core.policy import Policy
     from runplane_mcp.settings import Settings
 
@@ -33,3 +34,18 @@ def not_enforced(settings: Settings, loaded: Policy) -> list[str]:
         return []
     now = f"version {enforced.version[:12]} is" if enforced is not None else "nothing is"
     return [f"This file is not enforced, {now}. To put it in force: runplane policy activate FILE --as ADMIN"]
+
+
+def policy_of(settings: Settings, file: Path | None) -> tuple[CompiledPolicy, str]:
+    """The policy that a question is about and where it is from: a file that was named, what is enforced, or else the home's
+    file."""
+    from runplane_mcp.core.catalog import load as load_catalog
+    from runplane_mcp.gate.policies import Policies, read_policy_file
+
+    policies = Policies(load_catalog())
+    if file is None and settings.database.exists():
+        enforced = at_desk(settings, lambda desk: desk.enforced_policy())
+        if enforced is not None:
+            return policies.compile(enforced.text, file="enforced policy"), "the enforced policy"
+    path = file if file is not None else settings.policy_file
+    return policies.compile(read_policy_file(path), file=str(path)), str(path)

@@ -10,6 +10,7 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.cli.policy.file import policy_of
 from runplane_mcp.core.approval import Person, eligible_people
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import ParameterError
@@ -64,7 +65,7 @@ def try_(
     from runplane_mcp.core.catalog import load as load_catalog
 
     settings = settings_of_home()
-    policy, source = _policy(settings, file)
+    policy, source = policy_of(settings, file)
     moment = _moment(settings, policy, at)
     tried = attempt(policy, load_catalog(), op, _split(given or []), agent=agent, at=moment)
     people = at_desk(settings, lambda desk: desk.people()) if settings.database.exists() else []
@@ -72,20 +73,6 @@ def try_(
         print_json(_json(op, source, moment, tried, people))
     else:
         _tell(op, policy, source, moment, tried, people)
-
-
-def _policy(settings: Settings, file: Path | None) -> tuple[CompiledPolicy, str]:
-    """The policy to try and where it is from: a file that was named, what is enforced, or else the home's file."""
-    from runplane_mcp.core.catalog import load as load_catalog
-    from runplane_mcp.gate.policies import Policies, read_policy_file
-
-    policies = Policies(load_catalog())
-    if file is None and settings.database.exists():
-        enforced = at_desk(settings, lambda desk: desk.enforced_policy())
-        if enforced is not None:
-            return policies.compile(enforced.text, file="enforced policy"), "the enforced policy"
-    path = file if file is not None else settings.policy_file
-    return policies.compile(read_policy_file(path), file=str(path)), str(path)
 
 
 def _moment(settings: Settings, policy: CompiledPolicy, at: str | None) -> int:
