@@ -26,9 +26,9 @@ _Part = tuple[str, str, int]
 
 #: The world's file keeps how each object was before it was touched. `old` is empty for a new one.
 _JOURNAL: Final = """
-CREATE TABLE touched (seq INTEGER NOT NULL, old TEXT);
-CREATE TRIGGER touched_new AFTER INSERT ON object BEGIN INSERT INTO touched VALUES (new.seq, NULL); END;
-CREATE TRIGGER touched_old AFTER UPDATE ON object BEGIN INSERT INTO touched VALUES (old.seq, old.body); END;
+CREATE TABLE IF NOT EXISTS touched (seq INTEGER NOT NULL, old TEXT);
+CREATE TRIGGER IF NOT EXISTS touched_new AFTER INSERT ON object BEGIN INSERT INTO touched VALUES (new.seq, NULL); END;
+CREATE TRIGGER IF NOT EXISTS touched_old AFTER UPDATE ON object BEGIN INSERT INTO touched VALUES (old.seq, old.body); END;
 """
 #: Of each touched object the company's own first old form and what it is now.
 _TOUCHED: Final = """
