@@ -20,9 +20,10 @@ from typing import Any, Final
 import anyio
 
 from runplane_mcp.app import create_home, default_policy_text, open_gate
-from runplane_mcp.attack.play import WINDOWS, best, monday
+from runplane_mcp.attack.moments import beginnings
+from runplane_mcp.attack.play import WINDOWS, best
 from runplane_mcp.attack.score import Meter, worth
-from runplane_mcp.attack.search import Act
+from runplane_mcp.attack.way import Act
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.exposure import Exposure, exposure
@@ -172,7 +173,7 @@ def set_up(home: Path, text: str) -> Game:
     policy = compiled(text)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / "policies.yaml").write_text(text, encoding="utf-8")
-    start = monday(policy)
+    start = beginnings(policy)[0]
     (home / "policy-time").write_text(str(start), encoding="ascii")
     anyio.run(_make, home)
     world = Simulator(settings_at(home).simulator_file, now=lambda: start // 1000)

@@ -2,6 +2,6 @@
 with nobody asked is a lower bound for what can go wrong under a policy."""
 
 from runplane_mcp.attack.play import Attack, Found, Horizon
-from runplane_mcp.attack.search import Act
+from runplane_mcp.attack.way import Act
 
 __all__ = ["Act", "Attack", "Found", "Horizon"]

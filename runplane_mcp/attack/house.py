@@ -21,6 +21,7 @@ from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Looked, LookedUp
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified, Operation
+from runplane_mcp.core.request import State
 from runplane_mcp.core.wire import Parameters, encode
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.attempts import received_from
@@ -36,6 +37,8 @@ from runplane_mcp.stripe_api.resolve import looked_up
 
 T = TypeVar("T")
 
+#: How long what was held back may take to run once its time has come (seconds).
+_PATIENCE: Final = 20.0
 #: How long the company has been there before the attack: so long its money takes to arrive.
 _PAST: Final = 14 * 86_400_000
 
@@ -91,7 +94,9 @@ class House:
 
     async def submit(self, agent: Agent, operation: Operation, parameters: Parameters) -> RequestView:
         """Through the whole pipeline, as every interface does it."""
-        return await self.gate.submit(_submission(agent, operation, parameters))
+        view = await self.gate.submit(_submission(agent, operation, parameters))
+        # On a slow machine the gate answers before it is done.
+        return view if view.settled else await self.gate.wait(agent.principal, view.request_id, _PATIENCE)
 
     async def look(
         self, agent: Agent, operation: Operation, parameters: Callable[[int], Parameters], amount: int
@@ -128,9 +133,23 @@ class House:
 
     async def told(self, request_id: str) -> Money | None:
         """The amount by which the gate decided a request, None where it took it for no money or did not know."""
-        decided = await self.foresee(lambda reader: reader.decisions(request_id)[-1])
-        found = fact_from_json(decided.facts.get("amount")) if "amount" in decided.facts else None
+        decided = await self.foresee(lambda reader: reader.decisions(request_id)[-1:])
+        found = fact_from_json(decided[0].facts["amount"]) if decided and "amount" in decided[0].facts else None
         return found if isinstance(found, Money) else None
+
+    async def release_of(self, request_id: str) -> int:
+        """When a request that is held back is to run (policy time in milliseconds)."""
+        found = await self.foresee(lambda reader: reader.request(request_id))
+        return (found.release_at if found is not None else None) or self.clock.policy_ms
+
+    async def released(self, agent: Agent, request_id: str) -> bool:
+        """Whether it ran, once its time has come. The gate's own background task sees to it."""
+        view = await self.gate.get(agent.principal, request_id)
+        if view.status is State.SCHEDULED:
+            view = await self.gate.wait(agent.principal, request_id, _PATIENCE)
+        while view.status in {State.APPROVED, State.EXECUTING}:
+            view = await self.gate.wait(agent.principal, request_id, _PATIENCE)
+        return view.status is State.SUCCEEDED
 
     async def begin(self) -> None:
         """Asks once whose key this is, as the gate does."""

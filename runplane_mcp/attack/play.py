@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from typing import Final
 
 from runplane_mcp.attack.doors import doors
 from runplane_mcp.attack.house import Agent, open_house
-from runplane_mcp.attack.search import Act, Search, Way
+from runplane_mcp.attack.moments import beginnings
+from runplane_mcp.attack.search import Search
+from runplane_mcp.attack.way import Act, Way
 from runplane_mcp.core.compile import CompiledPolicy
 
 #: The windows that are told, in seconds.
 WINDOWS: Final = {"hour": 3600, "day": 86_400, "week": 604_800}
 #: How many requests an attack makes at most.
 BUDGET: Final = 1000
-_ANY_MONDAY: Final = date(2026, 3, 2)
-_OPENING: Final = 9 * 60
-#: How many weeks are looked through for one without holidays. Rates stay fresh for longer.
-_WEEKS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +74,25 @@ class Attack:
         """Plays it against the gate on a world of its own. Takes seconds to a minute."""
         progress("trying every operation on the simulator")
         open_doors = doors(self.only)
-        start = monday(policy)
+        starts = beginnings(policy)
         agents = tuple(
             Agent("stdio" if self.agents == 1 else f"agent-{number}", "agent") for number in range(1, self.agents + 1)
         )
         currencies = (policy.policy.currency, *sorted(policy.policy.rates.per_unit))
-        async with open_house(policy, start=start, currencies=currencies) as house:
+        async with open_house(policy, start=starts[0], currencies=currencies) as house:
             ways = [
                 Way(door, Agent(agents[0].principal, label), currency)
                 for door in open_doors
                 for currency in currencies
                 for label in _labels(policy)
             ]
-            search = Search(
-                house,
-                ways,
-                agents,
-                until=start + WINDOWS[self.horizon] * 1000,
-                budget=self.budget,
-                seed=self.seed,
-                hints=(*self.hints, *(_written(policy) if self.read else ())),
-                progress=progress,
-            )
-            await search.run()
+            hints = (*self.hints, *(_written(policy) if self.read else ()))
+            search = Search(house, ways, agents, budget=self.budget, seed=self.seed, hints=hints, progress=progress)
+            await search.survey()
+            span = WINDOWS[self.horizon] * 1000
+            await search.go(starts[0], starts[0] + span)
+            for start in starts[1:] if self.horizon == "week" else ():
+                await search.go(start, start + span, charging=False)
         names = list(WINDOWS)[: list(WINDOWS).index(self.horizon) + 1]
         return Found(
             currency=policy.policy.currency,
@@ -130,22 +123,6 @@ def best(acts: Sequence[Act], name: str, seconds: int) -> Horizon:
 def _firsts(acts: Iterable[Act]) -> list[Act]:
     """One act of each moment."""
     return list({act.at: act for act in reversed(list(acts))}.values())
-
-
-def monday(policy: CompiledPolicy) -> int:
-    """When an attack begins: as business hours open for the first time in a week with as many open days as any, on a Monday
-    mostly, while rates are fresh."""
-    calendar, rates = policy.calendar, policy.policy.rates
-    day = rates.as_of or _ANY_MONDAY
-    day += timedelta(days=-day.weekday() % 7)
-    minutes = _OPENING
-    if (hours := calendar.hours) is not None:
-        minutes = hours.opens
-        weeks = [[day + timedelta(weeks=week, days=each) for each in range(7)] for week in range(_WEEKS)]
-        opened = [[each for each in week if hours.open_on(each)] for week in weeks]
-        day = max(opened, key=len)[0] if any(opened) else day
-    local = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=calendar.zone)
-    return round(local.timestamp()) * 1000
 
 
 def _labels(policy: CompiledPolicy) -> tuple[str, ...]:

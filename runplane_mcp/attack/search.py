@@ -10,99 +10,38 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
-from runplane_mcp.attack.doors import Door
 from runplane_mcp.attack.house import Agent, Attempt, House
+from runplane_mcp.attack.moments import day_of, turns, windows
 from runplane_mcp.attack.score import MONEY_OUT, worth
-from runplane_mcp.attack.world import LARGEST, Things
+from runplane_mcp.attack.way import MOST, Act, Halving, Way
 from runplane_mcp.core.decision import Decision
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import State
-from runplane_mcp.core.wire import Parameters
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.store.base import Reader
 
-#: Half of the largest payment, so that what is not all of a thing can still be the most there is.
-MOST: Final = LARGEST // 2
-_HOUR: Final = 3_600_000
 #: What makes ways alike: where the world counts them, the limits that they count into, and what makes them risky.
 _Lane = tuple[frozenset[str], frozenset[tuple[str, str]], frozenset[tuple[str, int]]]
-#: Windows that limits mostly have (milliseconds): tried whether or not the policy has them.
-_USUAL: Final = (_HOUR, 24 * _HOUR)
 #: Of the doors that lead to the same limits so many are kept, the widest.
 _KEPT: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One request that ran with nobody asked. `at` is policy time in milliseconds, `moved` minor units of the policy's
-    currency by group, read from the world; `told` is the amount that the gate decided by, None where there was none."""
+@dataclass(frozen=True, slots=True, order=True)
+class _Held:
+    """A request that is held back until `at`."""
 
     at: int
-    agent: str
-    operation: str
-    parameters: tuple[str, ...]
-    amount: int
-    currency: str
-    moved: dict[str, int]
-    told: int | None
-
-    @property
-    def out(self) -> int:
-        """What was lost by it. What a customer was charged is none of it."""
-        return sum(self.moved.get(group, 0) for group in MONEY_OUT)
-
-    @property
-    def undertold(self) -> bool:
-        """Whether more moved than limits count of it."""
-        return self.told is None or self.told < max(self.moved.values())
-
-
-@dataclass
-class Way:
-    """A door as one agent takes it in one currency. `most`: more never passed, also when nothing was done before."""
-
-    door: Door
-    agent: Agent
-    currency: str
-    most: int = MOST
-    spent: bool = False
-    #: What the gate takes the most for, in minor units of the policy's currency.
-    told: int = 0
-    _ready: dict[int, tuple[Things, Attempt]] = field(default_factory=dict)
-
-    async def ready(self, house: House, amount: int) -> tuple[Things, Attempt]:
-        """What it needs for `amount`, looked up: for a move that says its amount, whatever the size; else made to
-        measure. RunplaneError where the world or the parameters will not have it."""
-        move, currency = self.door.move, self.currency
-        size = 0 if move.sized else amount
-        if size not in self._ready:
-            things = move.things(house.world, LARGEST if move.sized else amount, currency)
-            house.meter.read()
-
-            def parameters(amount: int) -> Parameters:
-                return move.parameters(things, amount, currency)
-
-            self._ready[size] = things, await house.look(self.agent, move.operation, parameters, amount)
-        return self._ready[size]
-
-    def forget(self) -> None:
-        """What was made ready is used up, or of another time."""
-        self._ready.clear()
-
-    @property
-    def least(self) -> int:
-        return self.door.move.least
-
-    def of(self, agent: Agent) -> Way:
-        return Way(self.door, agent, self.currency, self.most)
+    request_id: str
+    agent: Agent = field(compare=False)
+    act: Act = field(compare=False)
 
 
 class Search:
-    """One attack from the house's present until `until` (policy time in milliseconds).
+    """One attack on a house. First `survey`, then `go` as often as wanted.
 
     `budget` is how many requests it may make in all. `hints` are amounts to try before halving. `endless` names the
     operations that never came to an end: what they move is limited by the budget alone.
@@ -114,7 +53,6 @@ class Search:
         ways: list[Way],
         agents: tuple[Agent, ...],
         *,
-        until: int,
         budget: int,
         seed: int,
         hints: Iterable[int] = (),
@@ -125,35 +63,47 @@ class Search:
         self.endless: set[str] = set()
         self._ways = ways
         self._agents = agents
-        self._until = until
         self._budget = budget
         self._hints = sorted(set(hints), reverse=True)
         self._random = random.Random(seed)  # noqa: S311 — an order of trying, no secret
         self._progress = progress
-        self._times = set(self._turns())
+        self._times: set[int] = set()
         self._lanes: list[list[Way]] = []
+        self._held: list[_Held] = []
 
     @property
     def over(self) -> bool:
-        return len(self.acts) >= self._budget
+        return len(self.acts) + len(self._held) >= self._budget
 
-    async def run(self) -> None:
-        """Acts until nothing more passes, or the budget is used up."""
-        await self._survey()
-        while not self.over:
+    async def go(self, start: int, until: int, *, charging: bool = True) -> None:
+        """Acts from `start` on, until nothing more passes before `until` (policy time in milliseconds), or the budget is
+        used up. Not `charging`: customers are left alone, which leaves the limits on charges to what is lost by the way."""
+        if not charging:
+            self._lanes = [lane for lane in self._lanes if not lane[0].door.groups.isdisjoint(MONEY_OUT)]
+        self._times = set(turns(self.house.policy, start, until))
+        after: int | None = start
+        while after is not None:
+            await self._jump(after)
             for lane in self._lanes:
                 await self._drain(lane)
-            after = await self._next()
-            if after is None:
-                return
-            self.house.clock.policy_ms = after
-            for lane in self._lanes:
-                for way in lane:
-                    way.forget()
+            after = await self._next(until) if not self.over else None
+        await self._jump(until - 1)
+
+    async def _jump(self, to: int) -> None:
+        """Moves the clock, past everything that was held back and runs meanwhile."""
+        for held in sorted(each for each in self._held if each.at <= to):
+            self._held.remove(held)
+            self.house.clock.policy_ms = max(held.at, self.house.clock.policy_ms)
+            if await self.house.released(held.agent, held.request_id):
+                self._done(held.act, held=True)
+        self.house.clock.policy_ms = to
+        for lane in self._lanes:
+            for way in lane:
+                way.forget()
 
     # ── what is there ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _survey(self) -> None:
+    async def survey(self) -> None:
         """Ways that lead to the same limits beside one another, the widest first: of them only the first few matter."""
         lanes: dict[_Lane, list[Way]] = {}
         self._random.shuffle(self._ways)
@@ -230,64 +180,72 @@ class Search:
     # ── doing it ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _drain(self, lane: list[Way]) -> None:
-        """Takes what a lane gives now, the most that passes each time."""
+        """Takes what a lane gives now, the most that passes each time, by the first way that gives any."""
         for _ in range(max(1, self._budget // 4)):
-            best: tuple[Way, int] | None = None
             for way in lane:
-                if way.spent or (best is not None and self._value(*best) >= self._value(way, way.most)):
-                    continue
-                amount = await self._largest(way, way.most)
-                if amount and (best is None or self._value(way, amount) > self._value(*best)):
-                    best = way, amount
-            if best is None or self.over:
+                amount = 0 if way.spent else await self._largest(way, way.most)
+                if amount:
+                    await self._act(way, amount)
+                    break
+            else:
                 return
-            await self._act(*best)
+            if self.over:
+                return
         self.endless |= {way.door.move.operation.operation_id for way in lane if not way.spent}
         for way in lane:
             way.spent = True
 
     async def _act(self, way: Way, amount: int) -> None:
-        move, policy = way.door.move, self.house.policy
+        move = way.door.move
         things, _ = await way.ready(self.house, amount)
         view = await self.house.submit(way.agent, move.operation, move.parameters(things, amount, way.currency))
-        moved = worth(self.house.meter.read(), policy.converter, self._today())
-        way.forget()
-        if view.status is not State.SUCCEEDED or not moved:
-            way.spent = True
-            return
+        way.used(amount)
         told = await self.house.told(view.request_id)
-        minor = policy.converter.minor(told, self._today()) if told is not None else None
-        now = self.house.clock.policy_ms
-        self.acts.append(
-            Act(
-                at=now,
-                agent=way.agent.label if len(self._agents) == 1 else way.agent.principal,
-                operation=move.operation.operation_id,
-                parameters=tuple(move.form),
-                amount=amount,
-                currency=way.currency,
-                moved=moved,
-                told=int(-(-minor // 1)) if minor is not None else None,
-            )
+        minor = self.house.policy.converter.minor(told, self._today()) if told is not None else None
+        act = Act(
+            at=self.house.clock.policy_ms,
+            agent=way.agent.label if len(self._agents) == 1 else way.agent.principal,
+            operation=move.operation.operation_id,
+            parameters=tuple(move.form),
+            amount=amount,
+            currency=way.currency,
+            moved={},
+            told=int(-(-minor // 1)) if minor is not None else None,
         )
-        self._times |= {now + window for window in self._windows()}
-        self._progress(f"{len(self.acts)} requests ran with nobody asked")
+        if view.status is State.SCHEDULED:
+            self._held.append(_Held(await self.house.release_of(view.request_id), view.request_id, way.agent, act))
+            self._times |= {self._held[-1].at, *(act.at + window for window in windows(self.house.policy))}
+        elif view.status is not State.SUCCEEDED or not self._done(act):
+            way.failed()
+
+    def _done(self, act: Act, *, held: bool = False) -> bool:
+        """Counts what has just run. Whether anything moved."""
+        moved = worth(self.house.meter.read(), self.house.policy.converter, self._today())
+        if moved:
+            now = self.house.clock.policy_ms
+            self.acts.append(replace(act, at=now, moved=moved, held=held))
+            self._times |= {now + window for window in windows(self.house.policy)}
+            self._progress(f"{len(self.acts)} requests ran with nobody asked")
+        return bool(moved)
 
     async def _largest(self, way: Way, most: int) -> int:
-        """The largest amount up to `most` that passes now, 0 where none does. Found by halving: of what passes with an
-        amount it is taken that less passes too."""
+        """The largest amount up to `most` that passes now, 0 where none does."""
         if await self._passes(way, way.least) is None:
             return 0
-        low, high = way.least, most
-        guesses = [most, *(hint for hint in self._hints if hint < most)]
-        while low < high:
-            guesses = [each for each in guesses if low < each <= high]
-            guess = guesses.pop(0) if guesses else low + (high - low + 1) // 2
-            if await self._passes(way, guess) is not None:
-                low = guess
-            else:
-                high = guess - 1
-        return low
+        halving = Halving(way.least, most, self._hints)
+        if way.door.move.sized:
+            with suppress(RunplaneError):
+                _, attempt = await way.ready(self.house, most)
+                return await self.house.foresee(lambda reader: self._halved(reader, attempt, halving))
+        while halving.guess is not None:
+            halving.tell(await self._passes(way, halving.guess) is not None)
+        return halving.low
+
+    def _halved(self, reader: Reader, attempt: Attempt, halving: Halving) -> int:
+        """The same where one look-up does for all amounts: at once."""
+        while halving.guess is not None:
+            halving.tell(self.house.passes(reader, attempt, halving.guess) is not None)
+        return halving.low
 
     async def _passes(self, way: Way, amount: int) -> Decision | None:
         try:
@@ -298,7 +256,7 @@ class Search:
 
     # ── the clock ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _next(self) -> int | None:
+    async def _next(self, until: int) -> int | None:
         """The first moment before `until` at which something passes again: when what was done leaves a window, when the day
         turns, or business hours begin or end."""
         now = self.house.clock.policy_ms
@@ -308,7 +266,7 @@ class Search:
                 with suppress(RunplaneError):
                     if not way.spent:
                         attempts.append(((await way.ready(self.house, way.least))[1], way.least))
-        times = sorted(each for each in self._times if now < each < self._until)
+        times = sorted(each for each in self._times if now < each < until)
 
         passes = self.house.passes
 
@@ -318,28 +276,5 @@ class Search:
 
         return await self.house.foresee(first)
 
-    def _windows(self) -> Iterator[int]:
-        yield from _USUAL
-        yield from (limit.limit.within * 1000 for limit in self.house.policy.limits)
-
-    def _turns(self) -> Iterator[int]:
-        """When facts of the clock change: midnight and business hours, in the policy's zone."""
-        calendar = self.house.policy.calendar
-        hours = calendar.hours
-        minutes = {0} | ({hours.opens, hours.closes} if hours is not None else set())
-        day = datetime.fromtimestamp(self.house.clock.policy_ms // 1000, UTC).astimezone(calendar.zone).date()
-        for offset in range((self._until - self.house.clock.policy_ms) // (24 * _HOUR) + 2):
-            for minute in minutes:
-                there = day + timedelta(days=offset)
-                yield (
-                    round(
-                        datetime(
-                            there.year, there.month, there.day, minute // 60 % 24, minute % 60, tzinfo=calendar.zone
-                        ).timestamp()
-                    )
-                    * 1000
-                )
-
     def _today(self) -> date:
-        moment = datetime.fromtimestamp(self.house.clock.policy_ms // 1000, UTC)
-        return moment.astimezone(self.house.policy.calendar.zone).date()
+        return day_of(self.house.policy, self.house.clock.policy_ms)

@@ -124,6 +124,7 @@ def _act_json(act: Act) -> dict[str, Json]:
         "currency": act.currency,
         "counted": act.told,
         "moved": dict(act.moved),
+        "held_back": act.held,
     }
 
 
@@ -188,7 +189,8 @@ def _lines(horizon: Horizon, policy: CompiledPolicy) -> list[str]:
     def key(act: Act) -> tuple[str, ...]:
         local = datetime.fromtimestamp(act.at // 1000, UTC).astimezone(policy.calendar.zone)
         moved = ", ".join(f"{group} {money(each, policy.policy.currency)}" for group, each in act.moved.items())
-        return f"{local:%a %H:%M}", act.agent, act.operation, ", ".join(act.parameters), moved
+        held = ", held back for a while" if act.held else ""
+        return f"{local:%a %H:%M}", act.agent, act.operation, ", ".join(act.parameters), moved + held
 
     alike = Counter(key(act) for act in horizon.acts)
     many = len({act.agent for act in horizon.acts}) > 1
