@@ -91,15 +91,25 @@ class Game:
             raise UsageError("usage.heist", f"{words!a} is no time: {error}.") from None
         self._note()
         self.clock.push(self.clock.policy() + seconds * 1000)
+        # What time alone does, such as renewing subscriptions, is nobody's doing.
+        world = Simulator(self.settings.simulator_file, now=lambda: self.clock.policy() // 1000)
+        try:
+            world.summary()
+        finally:
+            world.close()
+        self._moved()
+
+    def _moved(self) -> dict[str, int]:
+        """What moved since this was asked before, by group."""
+        meter = Meter(self.settings.simulator_file)
+        try:
+            return worth(meter.read(), self.policy.converter, self._local().date())
+        finally:
+            meter.close()
 
     def _note(self) -> None:
         """Writes down what moved since the clock was pushed: it all happened at one moment of policy time."""
-        meter = Meter(self.settings.simulator_file)
-        try:
-            moved = worth(meter.read(), self.policy.converter, self._local().date())
-        finally:
-            meter.close()
-        if moved:
+        if moved := self._moved():
             with (self.home / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
                 ledger.write(json.dumps({"at": self.clock.policy(), "moved": moved}) + "\n")
 

@@ -92,6 +92,12 @@ class House:
         self.clock = clock
         self.policy = policy
 
+    def jump(self, to: int) -> None:
+        """Moves policy time. What time alone does in the world, such as renewing subscriptions, is nobody's doing."""
+        self.clock.policy_ms = to
+        self.world.simulator.summary()
+        self.meter.read()
+
     async def submit(self, agent: Agent, operation: Operation, parameters: Parameters) -> RequestView:
         """Through the whole pipeline, as every interface does it."""
         view = await self.gate.submit(_submission(agent, operation, parameters))

@@ -93,10 +93,10 @@ class Search:
         """Moves the clock, past everything that was held back and runs meanwhile."""
         for held in sorted(each for each in self._held if each.at <= to):
             self._held.remove(held)
-            self.house.clock.policy_ms = max(held.at, self.house.clock.policy_ms)
+            self.house.jump(max(held.at, self.house.clock.policy_ms))
             if await self.house.released(held.agent, held.request_id):
                 self._done(held.act, held=True)
-        self.house.clock.policy_ms = to
+        self.house.jump(to)
         for lane in self._lanes:
             for way in lane:
                 way.forget()
