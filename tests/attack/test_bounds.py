@@ -55,6 +55,16 @@ async def test_the_shipped_policy_loses_by_refunds_and_credits_just_what_it_says
     assert found.horizon("hour").amount <= (bound.total[3600].amount or 0)
 
 
+async def test_what_is_let_go_beside_an_amount_is_counted_too() -> None:
+    """Of a hold a cent is captured: that is all that limits count of it."""
+    policy = shipped()
+
+    found = await Attack(horizon="hour", only=frozenset({"PostPaymentIntentsIntentCapture"})).on(policy)
+
+    assert found.horizon("hour").amount == 4 * 20_000 + 3 * 5_000
+    assert {act.told for act in found.undertold} == {1}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_nobody_gets_more_than_the_bound_out_of_the_shipped_policy() -> None:
@@ -74,10 +84,13 @@ async def test_nobody_gets_more_than_the_bound_out_of_the_shipped_policy() -> No
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("agents", [1, 3])
 @pytest.mark.parametrize("file", EXAMPLES, ids=[file.stem for file in EXAMPLES])
-async def test_nobody_gets_more_than_the_bound_out_of_an_example(file: Path, agents: int) -> None:
+async def test_of_an_example_both_bounds_are_the_same(file: Path, agents: int) -> None:
     policy = read(file)
     bound = exposure(policy, load_catalog(), principals=agents)
 
-    found = await Attack(horizon="day", agents=agents).on(policy)
+    found = await Attack(horizon="week", agents=agents).on(policy)
 
     assert beaten(found, bound) == []
+    assert {each.name: each.amount for each in found.horizons} == {
+        each.name: bound.total[each.seconds].amount for each in found.horizons
+    }
