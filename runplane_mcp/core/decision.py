@@ -79,6 +79,7 @@ class Bucket:
 
     `key` is SHA-256 of the limit's when, per and of, so that a new id, maximum or window keeps the history. `bucket` is
     the canonical text of the values of `per`. `money` is None when it is unknown (then `unknown_amount`) or not summed.
+    `of` is the fact that is summed: what Stripe says has moved settles amounts, not revenue.
     """
 
     limit_id: str
@@ -87,6 +88,7 @@ class Bucket:
     window: int  # seconds
     money: Money | None
     unknown_amount: bool = False
+    of: str = "amount"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ class CompiledLimit:
         value = facts.get(limit.of, NONE)
         money = value if type(value) is Money and 0 <= value.amount <= LARGEST_AMOUNT else None
         unknown = money is None and value is not NONE
-        return Bucket(limit.id, self.key, bucket_text(limit.per, facts), limit.within, money, unknown_amount=unknown)
+        where = bucket_text(limit.per, facts)
+        return Bucket(limit.id, self.key, where, limit.within, money, unknown_amount=unknown, of=limit.of)
 
     def measure(
         self, bucket: Bucket, usage: Usage, converter: Converter, today: date | None

@@ -18,6 +18,7 @@ from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.effects.settled import moved
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
@@ -280,10 +281,11 @@ class Executor:
         object_id = raw if isinstance(raw, str) and redact_text(raw) == raw else None
         redacted = redact(body, opens=self._operation(request).secret_answer)
         kept = redacted if isinstance(redacted, Mapping) else None
+        spent = moved(request.action, body)
 
         def record(tx: Transaction) -> ActionRequest:
             if request.kind is Kind.WRITE:
-                tx.settle(request.id, release=False)
+                tx.settle(request.id, release=False, spent=spent)
             # Whoever asked for a read that people decided is not there any more: they come back for its answer.
             if kept is not None and (request.kind is Kind.WRITE or request.round):
                 tx.set_result(request.id, kept)

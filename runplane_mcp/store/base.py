@@ -15,6 +15,7 @@ from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
 from runplane_mcp.core.freeze import Freeze
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.repeats import Earlier, Form, How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
@@ -320,8 +321,10 @@ class Transaction(Reader, Protocol):
         """Replaces this request's rows in the rolling sums. `at` is policy time; a waiting row counts as now."""
         ...
 
-    def settle(self, request_id: str, *, release: bool) -> None:
-        """`release` gives the money back and keeps the attempt in the count; otherwise the row stands as spent."""
+    def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
+        """`release` gives the money back and keeps the attempt in the count; otherwise the row stands as spent. `spent` is
+        what really moved, where that is known: it takes the place of the amount that was reserved, also of an unknown
+        one. Sums of anything but amounts keep what they have."""
         ...
 
     def note_subject(

@@ -351,6 +351,8 @@ def _second(connection: sqlite3.Connection) -> None:
 
 
 _THIRD = (
+    # What the limits of a bucket sum, null until something is counted into it again.
+    "ALTER TABLE bucket ADD COLUMN of TEXT CHECK (of IN ('amount', 'mrr_lost'))",
     # Policy time at which a scheduled request is decided again.
     "ALTER TABLE request ADD COLUMN release_at INTEGER",
     # A whole policy that is tried beside the enforced one and decides nothing.

@@ -19,6 +19,7 @@ from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
@@ -67,7 +68,15 @@ _INSERT_RESERVATION = """
 INSERT INTO reservation (number, bucket, at, currency, amount, state)
 VALUES (?, (SELECT id FROM bucket WHERE key = ? AND value = ?), ?, ?, ?, ?)
 """
-_INSERT_BUCKET = f"{insert('bucket', ('key', 'value'))} ON CONFLICT DO NOTHING"
+_INSERT_BUCKET = f"""
+{insert("bucket", ("key", "value", "of"))} ON CONFLICT (key, value) DO UPDATE SET of = excluded.of WHERE of IS NULL
+"""
+# Last whether it sums amounts: where the amount is the reserved one, which is nearly always, no bucket is looked at.
+_SETTLE = """
+UPDATE reservation SET currency = ?2, amount = ?3 WHERE number = ?1
+AND (currency IS NOT ?2 OR amount IS NOT ?3)
+AND EXISTS (SELECT 1 FROM bucket WHERE id = reservation.bucket AND of = 'amount')
+"""
 
 
 @cache
@@ -267,12 +276,14 @@ class SqliteTransaction(SqliteReader):
         for each in apart.values():
             currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
             rows.append((number, each.key, each.bucket, at, currency, amount, state))
-        self._each(_INSERT_BUCKET, tuple(apart))
+        self._each(_INSERT_BUCKET, [(each.key, each.bucket, each.of) for each in apart.values()])
         self._each(_INSERT_RESERVATION, rows)
 
-    def settle(self, request_id: str, *, release: bool) -> None:
+    def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
         number, _ = self._place(request_id)
         self._all(_RELEASE if release else _SPEND, number)
+        if spent is not None and not release:
+            self._all(_SETTLE, number, spent.currency, spent.amount)
 
     def note_subject(
         self,

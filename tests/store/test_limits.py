@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from runplane_mcp.core.decision import Bucket, Usage
-from runplane_mcp.core.money import LARGEST_AMOUNT
+from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Past, Store, Transaction
@@ -75,6 +75,22 @@ async def test_what_was_waiting_is_spent_once_it_is_settled(store: Store) -> Non
     await store.write(lambda tx: tx.settle(id, release=False))
 
     assert await usage(store, a_bucket()) == Usage(1, {"usd": 500})
+
+
+async def test_what_stripe_says_has_moved_takes_the_place_of_what_was_reserved(store: Store) -> None:
+    revenue = a_bucket(900, key=sha("revenue"), of="mrr_lost")
+
+    def spent(tx: Transaction, bucket: Bucket, *, release: bool = False) -> None:
+        request = received(tx)
+        tx.reserve(request.id, [bucket, revenue], at=NOW, waiting=True)
+        tx.settle(request.id, release=release, spent=Money(300, "eur"))
+
+    await store.write(lambda tx: spent(tx, a_bucket(500)))
+    await store.write(lambda tx: spent(tx, a_bucket(None)))
+    await store.write(lambda tx: spent(tx, a_bucket(500), release=True))
+
+    assert await usage(store, a_bucket()) == Usage(3, {"eur": 600})
+    assert await usage(store, revenue) == Usage(3, {"usd": 1800})
 
 
 async def test_an_unknown_amount_counts_one_and_no_money(store: Store) -> None:

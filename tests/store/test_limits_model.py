@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runplane_mcp.core.decision import Usage
 from runplane_mcp.core.ledger import Ledger
+from runplane_mcp.core.money import Money
 from runplane_mcp.store.base import Store, Transaction
 from tests.store.conftest import STORES
 from tests.store.things import NOW, a_bucket, received
@@ -30,11 +31,20 @@ class Row:
     age: int
     waiting: bool
     end: str  # "", "spent" or "released"
+    moved: tuple[int, str] | None  # what Stripe says of what was spent
     window: int
 
     @property
     def waits(self) -> bool:
         return self.waiting and not self.end
+
+    @property
+    def money(self) -> tuple[int, str] | None:
+        if self.end == "released":
+            return None
+        if self.end == "spent" and self.moved is not None:
+            return self.moved
+        return None if self.amount is None else (self.amount, self.currency)
 
     @property
     def counts(self) -> bool:
@@ -49,20 +59,22 @@ def rows(window: int) -> st.SearchStrategy[Row]:
         age=st.integers(min_value=-window * 1500, max_value=window * 1500),
         waiting=st.booleans(),
         end=st.sampled_from(["", "spent", "released"]),
+        moved=st.none() | st.tuples(st.integers(min_value=1, max_value=10**12), st.sampled_from(["usd", "chf"])),
         window=st.just(window),
     )
 
 
 def modelled(kept: list[Row]) -> Usage:
     counted = [row for row in kept if row.counts]
-    money = [row for row in counted if row.amount is not None and row.end != "released"]
     totals: dict[str, int] = {}
     waiting: dict[str, int] = {}
-    for row in money:
-        assert row.amount is not None
-        totals[row.currency] = totals.get(row.currency, 0) + row.amount
+    for row in counted:
+        if row.money is None:
+            continue
+        amount, currency = row.money
+        totals[currency] = totals.get(currency, 0) + amount
         if row.waits:
-            waiting[row.currency] = waiting.get(row.currency, 0) + row.amount
+            waiting[currency] = waiting.get(currency, 0) + amount
     return Usage(len(counted), totals, sum(row.waits for row in counted), waiting)
 
 
@@ -71,7 +83,11 @@ def counted_in(tx: Transaction | Ledger, request_id: str, row: Row, where: str) 
     bucket = a_bucket(row.amount, row.currency, bucket=where, window=row.window)
     tx.reserve(request_id, [bucket], at=NOW - row.age, waiting=row.waiting)
     if row.end:
-        tx.settle(request_id, release=row.end == "released")
+        spent = None if row.moved is None else Money(*row.moved)
+        if isinstance(tx, Ledger):
+            tx.settle(request_id, release=row.end == "released", spent=spent and {bucket.key: spent})
+        else:
+            tx.settle(request_id, release=row.end == "released", spent=spent)
 
 
 @pytest.mark.parametrize("name", sorted(STORES))
