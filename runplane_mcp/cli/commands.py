@@ -14,6 +14,7 @@ from runplane_mcp.cli import (
     catalog,
     freeze,
     init,
+    limits,
     lower,
     people,
     policy,
@@ -83,6 +84,7 @@ app.command("unfreeze", epilog=freeze.UNFREEZE_EXAMPLES)(freeze.unfreeze)
 app.add_typer(approvals.approvals, name="approvals")
 app.add_typer(requests.requests, name="requests")
 app.command("why", epilog=why.EXAMPLES)(why.why)
+app.command("limits", epilog=limits.EXAMPLES)(limits.limits)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")

@@ -17,7 +17,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Begin": ("demo", "init", "status", "doctor"),
     "Answer what waits": ("approve", "deny", "lower", "approvals"),
     "Stop agents": ("freeze", "unfreeze"),
-    "Look back": ("why", "requests", "audit"),
+    "Look back": ("why", "requests", "limits", "audit"),
     "Say what agents may do, and who decides": ("policy", "catalog", "people", "agents"),
     "Run": ("mcp", "serve", "simulator", "connect"),
     "Keep": ("backup", "restore"),

@@ -10,13 +10,16 @@ from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.desk import HomeStatus
+    from runplane_mcp.gate.desk import Desk, HomeStatus
     from runplane_mcp.settings import Settings
 
 EXAMPLES = examples(
     ("runplane status", "what is enforced, who can approve, what waits"),
     ("runplane status --json", "for programs"),
 )
+
+#: Of each limit, looked at for the line about the fullest: those in use lately.
+_BUCKETS = 200
 
 _PROMISE = {
     "trial": "agents run as the same user; stops mistakes, not a program that runs as you",
@@ -26,14 +29,24 @@ _PROMISE = {
 
 def status(as_json: JsonFlag = False) -> None:
     """Say what is enforced, who can approve, and what waits."""
+    from runplane_mcp.cli.limits import fullest
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.gate.fullness import fullness
 
     settings = settings_of_home()
-    home = at_desk(settings, lambda desk: desk.status())
+
+    async def look(desk: Desk) -> tuple[HomeStatus, str | None]:
+        found = await desk.status()
+        if found.policy is None:
+            return found, None
+        _, limits = await fullness(desk, top=1, most=_BUCKETS)
+        return found, fullest(limits)
+
+    home, limit = at_desk(settings, look)
     if as_json:
-        print_json(_json(settings, home))
+        print_json({**_json(settings, home), "fullest_limit": limit})
     else:
-        _tell(settings, home)
+        _tell(settings, home, limit)
 
 
 def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
@@ -75,7 +88,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     }
 
 
-def _tell(settings: Settings, home: HomeStatus) -> None:
+def _tell(settings: Settings, home: HomeStatus, limit: str | None) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
 
@@ -100,6 +113,8 @@ def _tell(settings: Settings, home: HomeStatus) -> None:
         )
     if home.proposed is not None:
         say("         A changed file waits: runplane policy check, then runplane policy activate --as ADMIN", "yellow")
+    if limit is not None:
+        say(f"Limits   the fullest is {visible(limit, 300)}: runplane limits")
     voters = [
         f"{person.id} ({', '.join(sorted(person.groups)) or 'no group'})" for person in home.people if person.may_vote
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -80,6 +80,18 @@ class CompiledLimit:
         words = self._words(total, own, count, complete=complete)
         return LimitState(limit.id, words, vote is not None, share, limit.shadow), vote
 
+    def fill(self, usage: Usage, converter: Converter, today: date | None) -> Fill:
+        """How full a bucket is as it stands, for people who look."""
+        total, complete = _sum(usage.totals, _NOTHING, converter, today)
+        waiting, _ = _sum(usage.waiting_totals, _NOTHING, converter, today)
+        return Fill(
+            total=-int(-total // 1),
+            waiting=-int(-waiting // 1),
+            count=usage.count,
+            waiting_count=usage.waiting_count,
+            share=self._share(total, usage.count) if complete or self.limit.total is None else None,
+        )
+
     def _exceeded(self, bucket: Bucket, own: Number | None, total: Number, count: int) -> bool:
         limit = self.limit
         if bucket.bucket == UNKNOWN_BUCKET or (limit.count is not None and count > limit.count):
@@ -101,6 +113,43 @@ class CompiledLimit:
         money = self.in_words(-int(-(total + (own or 0)) // 1))
         counted = f" and {requests}" if self.limit.count is not None else ""
         return f"{money}{unknown}{counted}, this one included, of {self.bounds}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How full a bucket is. Sums are minor units of the policy's currency, fractions rounded up. `waiting` is the part of
+    them that people have not answered. `share` is percent of the fuller of sum and count, None where a currency in it
+    has no rate."""
+
+    total: int
+    waiting: int
+    count: int
+    waiting_count: int
+    share: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One row of a bucket that leaves its window some time. `money` is None where it was released or never known."""
+
+    at: int
+    money: Money | None
+
+
+def room_at(
+    limit: CompiledLimit, usage: Usage, rows: Iterable[Spent], converter: Converter, today: date | None
+) -> int | None:
+    """When a bucket that is full has room again if nothing more comes (policy time): once enough of `rows`, the oldest
+    first, have left the window. None where they never do: what waits counts until people have answered."""
+    totals, count = dict(usage.totals), usage.count
+    for row in rows:
+        count -= 1
+        if row.money is not None:
+            totals[row.money.currency] = totals.get(row.money.currency, 0) - row.money.amount
+        share = limit.fill(Usage(count, totals), converter, today).share
+        if share is not None and share < 100:
+            return row.at + limit.limit.within * 1000
+    return None
 
 
 def _sum(

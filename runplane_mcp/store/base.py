@@ -15,6 +15,7 @@ from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
 from runplane_mcp.core.freeze import Freeze
+from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.repeats import Earlier, Form, How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
@@ -243,6 +244,16 @@ class Reader(Protocol):
     def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
         """How full each bucket is: rows whose time lies within the window before `now` (policy time), and all that wait.
         `excluding` leaves out one request's own reservation."""
+        ...
+
+    def buckets(self, key: str, most: int, *, holding: str | None = None) -> tuple[list[str], bool]:
+        """Values of the buckets that a limit has, the newest first, and whether these are all. Where there are more than
+        `most`, those that the latest requests and the unfinished ones count into. `holding`: only buckets with this
+        value among theirs; those are looked for in all."""
+        ...
+
+    def spent(self, key: str, bucket: str, since: int, limit: int) -> list[Spent]:
+        """What counts into a bucket and does not wait, later than `since` (policy time), the oldest first."""
         ...
 
     def past(

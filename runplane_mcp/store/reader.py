@@ -13,11 +13,12 @@ from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Bucket, Usage
 from runplane_mcp.core.freeze import Freeze
+from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.merkle import HASH_BYTES
 from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind, State
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store import faults
+from runplane_mcp.store import faults, fullness
 from runplane_mcp.store.base import (
     DecisionRecord,
     EnforcedPolicy,
@@ -328,6 +329,12 @@ class SqliteReader:
 
     def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
         return usages(self._all, buckets, now, excluding)
+
+    def buckets(self, key: str, most: int, *, holding: str | None = None) -> tuple[list[str], bool]:
+        return fullness.buckets(self._all, key, most, holding)
+
+    def spent(self, key: str, bucket: str, since: int, limit: int) -> list[Spent]:
+        return fullness.spent(self._all, key, bucket, since, limit)
 
     def past(
         self, *, principal: str, customer: str | None, object_id: str | None, now: int, excluding: str | None = None

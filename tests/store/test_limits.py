@@ -7,10 +7,11 @@ from functools import partial
 import pytest
 
 from runplane_mcp.core.decision import Bucket, Usage
+from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Past, Store, Transaction
+from runplane_mcp.store.base import Past, Reader, Store, Transaction
 from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha
 
 
@@ -272,3 +273,36 @@ async def test_what_a_request_is_about_is_noted_with_a_move_or_not_at_all(store:
         await store.write(lambda tx: tx.note_subject(id, customer="cus_1", object_id=None, amount=None, currency=None))
 
     assert (await past(store)).requests_7d_customer == 0
+
+
+async def test_of_very_many_buckets_those_in_use_are_read(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        for number in range(20):
+            reserved(tx, a_bucket(bucket=f'[["customer","cus_{number}"]]'))
+
+    await store.write(work)
+
+    def look(reader: Reader) -> None:
+        key = a_bucket().key
+        every, whole = reader.buckets(key, 20)
+        assert (len(every), whole) == (20, True)
+        some, whole = reader.buckets(key, 3)
+        assert (some, whole) == ([f'[["customer","cus_{number}"]]' for number in (19, 18, 17)], False)
+        assert reader.buckets(key, 3, holding="cus_7") == (['[["customer","cus_7"]]'], True)
+        assert reader.buckets(key, 3, holding="cus_") == ([], True)
+        assert reader.buckets(sha("another"), 3) == ([], True)
+
+    await store.read(look)
+
+
+async def test_what_leaves_a_window_first_is_told_first_and_what_waits_not_at_all(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        for age in (HOUR, 0, HOUR // 2):
+            reserved(tx, a_bucket(500), at=NOW - age)
+        reserved(tx, a_bucket(500), waiting=True)
+        tx.settle(reserved(tx, a_bucket(500), at=NOW - 1), release=True)
+
+    await store.write(work)
+    rows = await store.read(lambda reader: reader.spent(a_bucket().key, a_bucket().bucket, NOW - HOUR, 10))
+
+    assert rows == [Spent(NOW - HOUR // 2, Money(500, "usd")), Spent(NOW - 1, None), Spent(NOW, Money(500, "usd"))]
