@@ -20,6 +20,7 @@ from runplane_mcp.gate.answer_secrets import never_held
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
 from runplane_mcp.gate.execution import Executor, failure_event
+from runplane_mcp.gate.floods import check_open
 from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, received_event, words_to_agent
@@ -47,6 +48,7 @@ class Conclusion:
         before = asked_before(tx, request, classified, policy, self.clock)
         if before is not None:
             return before
+        check_open(tx, request)
         received = tx.insert_request(request, event=received_event(request))
         if blocked and self.early(tx, request, classified):
             return Taken(self.conclude(tx, received, classified, effect_of(classified, {}), policy))

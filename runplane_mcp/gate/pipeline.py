@@ -7,6 +7,7 @@ durable transaction → execute → record the outcome. What a client does meanw
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -38,6 +39,7 @@ from runplane_mcp.gate.attempts import received_from, unnamed
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.conclusion import Conclusion
 from runplane_mcp.gate.execution import Executor, Result, failure_event
+from runplane_mcp.gate.floods import Refusals, refused
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import find, received_event
 from runplane_mcp.gate.repeats import Taken, tell
@@ -83,6 +85,7 @@ class Gate:
         self._running: set[str] = set()
         self._deciding: set[str] = set()
         self._budget = ReadBudget(time.monotonic)
+        self._refusals = Refusals(time.monotonic)
         self._closing = False
         self._changes = asyncio.Condition()
         self.watched = 0
@@ -303,6 +306,10 @@ class Gate:
         return with_secret(view, operation, result.whole, opens=True) if opens else view
 
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
+        if not self._refusals.written(submission.principal):
+            error.nothing_ran = True
+            raise error
+        more = self._refusals.unwritten(submission.principal)
         identity, operation = await self._identity_or_none(error), self.catalog.by_id(submission.operation_id)
         request = received_from(submission, identity, self.clock, operation)
         # What it was meant for nobody knows, so names are read widely.
@@ -316,7 +323,7 @@ class Gate:
                 received,
                 State.BLOCKED if blocked else State.FAILED,
                 at=self.clock.wall(),
-                event=failure_event(failure),
+                event={**failure_event(failure), **({"refused_before": more} if more else {})},
                 failure=failure,
                 message_to_agent=error.next_step or None,
             )
@@ -358,6 +365,10 @@ class Gate:
             await asyncio.wait(running, timeout=seconds)
         for task in self._tasks:
             task.cancel()
+        rest = self._refusals.rest()
+        if rest:
+            with contextlib.suppress(RunplaneError):
+                await self.store.write(lambda tx: refused(tx, rest, self.clock.wall()))
 
     # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
 

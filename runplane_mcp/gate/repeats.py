@@ -30,6 +30,7 @@ from runplane_mcp.core.request import HELD, ActionRequest, Failure, Kind, State,
 from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.floods import may_note
 from runplane_mcp.gate.records import find
 from runplane_mcp.store.base import Reader, Repeat, Transaction
 
@@ -215,6 +216,9 @@ def _note(
 ) -> None:
     key = request.own.idempotency_key
     binds = key is not None and how is not How.KEY
+    # What hands out a result, or ends an attempt's own request, is evidence that is always kept.
+    if how in {How.OPEN, How.KEY} and instead_of is None and not may_note(tx, first, binds=binds):
+        return
     repeat = Repeat(
         request_id=first.id,
         how=how,

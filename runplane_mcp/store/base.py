@@ -197,6 +197,14 @@ class Reader(Protocol):
         (what was asked was wrong, Runplane died before it decided, Stripe was never reached) binds no key."""
         ...
 
+    def count_held(self, principal: str, most: int) -> int:
+        """How many requests of a principal are undecided, wait for people or for their time; at most `most` are counted."""
+        ...
+
+    def count_repeats(self, request_id: str, most: int) -> int:
+        """How many attempts were answered by this request; at most `most` are counted."""
+        ...
+
     def told(self, request_id: str) -> bool:
         """Whether the result of a request has reached its agent after its call."""
         ...

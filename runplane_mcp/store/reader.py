@@ -105,6 +105,13 @@ def _any_earlier(forms: tuple[Form, ...]) -> str:
     )
 
 
+_HELD = f"""
+SELECT count(*) FROM (
+  SELECT 1 FROM request WHERE {UNFINISHED} AND state IN ('received', 'waiting', 'scheduled') AND principal = ? LIMIT ?
+)
+"""
+# By its events, of which a request has few: what repeats it is bounded by this very count.
+_REPEATS = "SELECT count(*) FROM (SELECT 1 FROM event WHERE request_id = ? AND type = 'repeat' LIMIT ?)"
 _KEY_OF_A_REPEAT = f"""
 SELECT repeat.request_id, repeat.same_asked FROM repeat JOIN request ON request.id = repeat.request_id
 WHERE repeat.principal = ? AND repeat.agent_key = ? AND {BINDING} ORDER BY seq LIMIT 1
@@ -255,6 +262,12 @@ class SqliteReader:
             f"WHERE principal = ? AND agent_key = ? AND {BINDING} ORDER BY request.number LIMIT 1", principal, key
         )
         return None if own is None else KeyUse(own, own.same_asked)
+
+    def count_held(self, principal: str, most: int) -> int:
+        return self._count(_HELD, principal, most)
+
+    def count_repeats(self, request_id: str, most: int) -> int:
+        return self._count(_REPEATS, request_id, most)
 
     def told(self, request_id: str) -> bool:
         return self._one(f"SELECT 1 FROM repeat WHERE request_id = ? AND {DELIVERED}", request_id) is not None

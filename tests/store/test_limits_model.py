@@ -85,7 +85,7 @@ def counted_in(tx: Transaction | Ledger, request_id: str, row: Row, where: str) 
     if row.end:
         spent = None if row.moved is None else Money(*row.moved)
         if isinstance(tx, Ledger):
-            tx.settle(request_id, release=row.end == "released", spent=spent and {bucket.key: spent})
+            tx.settle(request_id, release=row.end == "released", spent={bucket.key: spent} if spent else None)
         else:
             tx.settle(request_id, release=row.end == "released", spent=spent)
 
