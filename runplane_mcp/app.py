@@ -390,5 +390,13 @@ async def _desk_clock(settings: Settings, store: Store, policies: Policies) -> C
 
 
 async def _record(store: Store, type: str, owner: str, clock: Clock) -> None:
-    body: dict[str, Json] = {"mode": "trial", "owner": owner, "simulated_clock": clock.simulated}
+    boot, boot_ms = clock.boot()
+    # By the time since the boot `doctor` finds out that somebody moved the clock.
+    body: dict[str, Json] = {
+        "mode": "trial",
+        "owner": owner,
+        "simulated_clock": clock.simulated,
+        "boot": boot,
+        "boot_ms": boot_ms,
+    }
     await store.write(lambda tx: tx.append(type, body, at=clock.wall()))

@@ -23,6 +23,7 @@ from runplane_mcp.cli.doctor.machine import (
     sqlite_version,
 )
 from runplane_mcp.core.request import State
+from runplane_mcp.gate.clock import SystemClock
 from runplane_mcp.settings import load_settings
 from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, refund
 from tests.cli.doctoring import levels, lines, write
@@ -251,6 +252,21 @@ def test_a_clock_behind_the_log_is_a_problem(home: Path, run: Run) -> None:
     assert ("problem", "Set the clock right") in [
         (level, str(advice)[:19]) for level, _, advice in lines(looked, "clock")
     ]
+
+
+@pytest.mark.parametrize(("minutes", "warned"), [(120, True), (-120, False), (0, False)])
+def test_a_clock_that_was_set_forward_is_told(
+    ask: Ask, run: Run, monkeypatch: pytest.MonkeyPatch, minutes: int, warned: bool
+) -> None:
+    """THREATS 16: money would leave the windows of limits before its time. The boot's clock gives it away."""
+    ask(refund())
+    boot, as_it_is = SystemClock().boot, SystemClock.boot
+    assert boot()[0]
+    # The wall clock ran on by so much more than the time since the boot.
+    monkeypatch.setattr(SystemClock, "boot", lambda clock: (as_it_is(clock)[0], as_it_is(clock)[1] - minutes * 60_000))
+    looked = run("doctor", "--offline", "--json")
+
+    assert any("set forward by about 120 minutes" in told for _, told, _ in lines(looked, "clock")) == warned
 
 
 def test_a_backup_in_the_place_of_the_store_is_a_problem(home: Path, run: Run, tmp_path: Path) -> None:

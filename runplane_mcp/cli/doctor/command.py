@@ -88,6 +88,7 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
 
 async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Finding]:
     from runplane_mcp.cli.doctor.account import account, key
+    from runplane_mcp.cli.doctor.clock import clock_moved
     from runplane_mcp.cli.doctor.records import approvers, left_open, promises
     from runplane_mcp.cli.doctor.rules import rules
     from runplane_mcp.gate.people import pretended
@@ -96,6 +97,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
     enforced = await desk.store.read(desk.policies.enforced) if home.policy is not None else None
     needs = enforced.policy.approvals() if enforced is not None else ()
     findings = [
+        *await clock_moved(desk),
         *promises(home),
         *rules(settings, home, desk.clock.policy()),
         *approvers(home, await desk.store.read(pretended), needs),
