@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from runplane_mcp.core.canonical import canonical
 from runplane_mcp.core.card import Card, Cause
@@ -24,9 +24,13 @@ from runplane_mcp.errors import ApprovalError
 #: So many cards of one cause are a group. Two are read as quickly as a group of two is understood.
 FEWEST: Final = 3
 #: Causes that somebody wrote down come before those that stand without a rule, such as the risk: a passed limit tells more
-#: about a hundred requests than that each of them is of medium risk. Of two that hold as many, the first here.
+#: about a hundred requests than that each of them is of medium risk. Of two that hold as many, the first here. The others
+#: hold only what would do the same: a payout and a deletion of medium risk have nothing in common.
 _WRITTEN: Final = ("limit", "rule")
 _SHORTEST_HANDLE: Final = 4
+
+#: Place, source and id of a cause, and the action where it holds only one.
+_Name: TypeAlias = tuple[int, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def grouped(cards: Sequence[Card]) -> tuple[tuple[CardGroup, ...], tuple[Card, .
     for held in apart.values():
         if len(held) >= FEWEST:
             found.extend(_of_one_agent(sorted(held, key=_age)))
-    found.sort(key=lambda each: (_age(each[1][0]), _name(each[0])))
+    found.sort(key=lambda each: (_age(each[1][0]), _name(each[0], each[1][0])))
     handles = _handles([_identity(members[0], cause) for cause, members in found])
     groups = tuple(
         CardGroup(
@@ -161,9 +165,9 @@ def _of_one_agent(cards: Sequence[Card]) -> list[tuple[Cause, tuple[Card, ...]]]
     left = list(cards)
     for written in (True, False):
         while len(left) >= FEWEST:
-            holding: defaultdict[tuple[int, str, str], list[Card]] = defaultdict(list)
+            holding: defaultdict[_Name, list[Card]] = defaultdict(list)
             for card in left:
-                for name in {_name(cause) for cause in card.causes if (cause.source in _WRITTEN) is written}:
+                for name in {_name(cause, card) for cause in card.causes if (cause.source in _WRITTEN) is written}:
                     holding[name].append(card)
             if not holding:
                 break
@@ -172,15 +176,16 @@ def _of_one_agent(cards: Sequence[Card]) -> list[tuple[Cause, tuple[Card, ...]]]
                 break
             members = tuple(holding[name])
             # A policy that was activated meanwhile may say it in other words: those of the newest card hold.
-            found.append((next(cause for cause in members[-1].causes if _name(cause) == name), members))
+            found.append((next(cause for cause in members[-1].causes if _name(cause, members[-1]) == name), members))
             taken = {card.request_id for card in members}
             left = [card for card in left if card.request_id not in taken]
     return found
 
 
-def _name(cause: Cause) -> tuple[int, str, str]:
-    place = _WRITTEN.index(cause.source) if cause.source in _WRITTEN else len(_WRITTEN)
-    return place, cause.source, cause.id
+def _name(cause: Cause, card: Card) -> _Name:
+    if cause.source in _WRITTEN:
+        return _WRITTEN.index(cause.source), cause.source, cause.id, ""
+    return len(_WRITTEN), cause.source, cause.id, card.action
 
 
 def _age(card: Card) -> tuple[int, str]:
@@ -188,7 +193,7 @@ def _age(card: Card) -> tuple[int, str]:
 
 
 def _identity(card: Card, cause: Cause) -> bytes:
-    content = canonical([card.principal, card.agent, cause.source, cause.id])
+    content = canonical([card.principal, card.agent, *_name(cause, card)[1:]])
     return hashlib.sha256(content).digest()
 
 

@@ -167,10 +167,13 @@ def test_hostile_words_are_escaped_cut_fenced_and_labelled_on_every_screen(
         fenced(run("approvals", "show", view.reference, "--details").out)
         fenced(run("requests", "show", view.reference).out)
         fenced(run("why", view.reference).out)
-    for screen in (run("approvals", "list").out, run("requests", "list").out):
+    groups = run("approvals", "list", "--groups", "--json")
+    through = [run("approvals", "list", "--group", each["group"]).out for each in groups.json]
+    assert through, "the cancellations are one group"
+    for screen in ("".join([run("approvals", "list").out, *through]), run("requests", "list").out):
         harmless(screen)
         assert all(view.reference in screen for view in held)
         assert screen.count("“") == screen.count("”") >= len(held)
-    for as_json in (cards, run("approvals", "show", "--json"), run("requests", "list", "--json")):
+    for as_json in (cards, groups, run("approvals", "show", "--json"), run("requests", "list", "--json")):
         assert as_json.out.isascii()
         assert "\x1b" not in as_json.out

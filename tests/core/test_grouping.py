@@ -76,6 +76,16 @@ def test_a_limit_tells_more_than_the_risk_of_each() -> None:
     assert [(group.cause.source, group.count) for group in groups] == [("limit", 3), ("risk", 4)]
 
 
+def test_what_is_only_of_one_risk_stands_together_only_where_it_does_the_same() -> None:
+    actions = ["refund.create", "payout.create", "customer.delete"]
+    mixed = [card(number, RISK, action=actions[number % 3]) for number in range(6)]
+    groups, single = grouped([*mixed, card(6, RISK), card(7, RISK, action="payout.create")])
+
+    assert [group.actions for group in groups] == [("refund.create",), ("payout.create",)]
+    assert {each.action for each in single} == {"customer.delete"}
+    assert len({group.handle for group in groups}) == 2
+
+
 def test_it_says_how_many_how_much_of_what_and_since_when() -> None:
     cards = [
         card(1, amount=23_500, currency="usd", customer="cus_a"),
@@ -197,7 +207,7 @@ def test_words_of_agents_and_of_stripe_move_nothing_into_or_out_of_a_group(cards
 
 def test_agents_whose_short_handles_are_alike_get_longer_ones() -> None:
     """An agent may look for a label until its group is called like another's."""
-    one, other = ([card(each, agent=agent) for each in range(3)] for agent in ("bot1554", "bot1853"))
+    one, other = ([card(each, agent=agent) for each in range(3)] for agent in ("bot1038", "bot1192"))
     ((alone,), _), ((alone_too,), _) = grouped(one), grouped(other)
     groups, _ = grouped([*one, *(replace(each, request_id=f"{each.request_id}x") for each in other)])
 
