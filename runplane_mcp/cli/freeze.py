@@ -65,7 +65,7 @@ def freeze(
     scope = Scope(agent=agent, principal=principal, action=action)
 
     async def start(desk: Desk) -> Started:
-        return await start_freeze(desk, scope, said_by=_user(), reason=reason)
+        return await start_freeze(desk, scope, said_by=system_user(), reason=reason)
 
     started = at_desk(settings_of_home(), start)
     if as_json:
@@ -174,7 +174,7 @@ def _hints(started: Started) -> list[str]:
     return found
 
 
-def _user() -> str | None:
+def system_user() -> str | None:
     """Who the operating system says is typing. Decoration: whoever can run this can say anything."""
     import getpass
 

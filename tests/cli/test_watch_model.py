@@ -12,10 +12,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from runplane_mcp.cli.watch.acts import outcome
 from runplane_mcp.cli.watch.board import Board, ChangeKind, Moved, changes
 from runplane_mcp.cli.watch.draw import Drawing, lines, span
 from runplane_mcp.cli.watch.keys import Keys
-from runplane_mcp.cli.watch.live import outcome
 from runplane_mcp.cli.watch.model import QUIT, Screen
 from runplane_mcp.cli.watch.prompt import Vote
 from runplane_mcp.core.approval import Answer

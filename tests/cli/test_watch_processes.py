@@ -247,6 +247,43 @@ def test_a_no_with_words_reaches_the_agent(ask: Ask, run: Run, terminal: Callabl
     assert (code, life["status"], life["votes"][0]["note"]) == (0, "denied", "Ask for $450.")
 
 
+def test_a_flood_is_frozen_looked_through_and_denied_from_the_screen(
+    ask: Ask, run: Run, terminal: Callable[..., Terminal]
+) -> None:
+    """THREATS 15: what one limit holds takes one passphrase."""
+    ask(*(refund(each) for each in SEED.payment_intents_235[:16]))
+    (group,) = run("approvals", "list", "--groups", "--json").json
+    watch = terminal("--as", DANA, rows=60)
+    watch.sees(group["group"])
+    watch.sees("12 requests")
+    watch.types("\r")
+    watch.sees(group["fingerprint"])
+    watch.types("f")
+    watch.sees("FREEZE support-bot")
+    watch.types("\r")
+    watch.sees("support-bot is frozen: 12 requests held")
+    watch.types("\r")
+    watch.sees("b back to the group")
+    watch.types("b")
+    watch.sees(group["fingerprint"])
+    watch.types("ad")
+    watch.sees("Words to the agent")
+    watch.types("Not these.\r")
+    watch.sees("Secret of dana")
+    watch.types(f"{DANAS}\r")
+    watch.sees(f"Denied all 12 of {group['group']}.")
+    watch.sees("Nothing waits for people")
+    watch.types("q")
+    code = watch.ended()
+    lives = [run("requests", "show", each["reference"], "--json").json for each in group["members"]]
+
+    assert code == 0
+    assert {life["status"] for life in lives} == {"denied"}
+    assert [life["votes"][0]["digest"] for life in lives] == [each["digest"] for each in group["members"]]
+    assert {life["votes"][0]["note"] for life in lives} == {"Not these."}
+    assert [each["agent"] for each in run("status", "--json").json["frozen"]] == ["support-bot"]
+
+
 async def test_what_another_process_does_shows_with_a_bell_while_nobody_types(
     gate: OpenGate, terminal: Callable[..., Terminal]
 ) -> None:

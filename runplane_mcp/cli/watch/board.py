@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runplane_mcp.core.card import Card
+from runplane_mcp.core.grouping import CardGroup, grouped
 from runplane_mcp.core.request import ActionRequest, Kind, State
 
 if TYPE_CHECKING:
@@ -40,13 +41,24 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One moment: `waiting` cards and `moved` requests, both newest first. `now` is policy time, `at` wall time."""
+    """One moment: `waiting` cards and `moved` requests, both newest first. `now` is policy time, `at` wall time. What waits
+    is looked at as `groups` and the `single` cards beside them."""
 
     waiting: tuple[Card, ...]
     moved: tuple[Moved, ...]
     gates: int
     now: int
     at: int
+    groups: tuple[CardGroup, ...] = field(init=False, repr=False)
+    single: tuple[Card, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        groups, single = grouped(self.waiting)
+        object.__setattr__(self, "groups", groups)
+        object.__setattr__(self, "single", single)
+
+    def group(self, handle: str) -> CardGroup | None:
+        return next((group for group in self.groups if group.handle == handle), None)
 
     def card(self, request_id: str | None) -> Card | None:
         return next((card for card in self.waiting if card.request_id == request_id), None)

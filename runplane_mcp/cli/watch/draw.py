@@ -8,11 +8,15 @@ from rich.segment import Segment
 from rich.text import Text
 
 from runplane_mcp.cli.card import card_view
+from runplane_mcp.cli.groups import group_view
 from runplane_mcp.cli.output import RISK_STYLES, STATE_STYLES, money
 from runplane_mcp.cli.watch.board import Board, Moved
+from runplane_mcp.cli.watch.draw_group import group_lines
+from runplane_mcp.cli.watch.entries import entries, key_of
 from runplane_mcp.cli.watch.model import Screen
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
+from runplane_mcp.core.grouping import CardGroup
 from runplane_mcp.core.text import label, visible
 
 #: Below this width what does not fit on one line is told on two.
@@ -22,6 +26,9 @@ _MOST_MOVED = 5
 _LONGEST = 300
 
 _LIST_KEYS = "↑↓ choose · enter look · q quit"
+_WITHIN_KEYS = "↑↓ choose · enter look · b back to the group · q quit"
+_GROUP_KEYS = "d deny all · f freeze the agent · enter look through · b back"
+_STOP_KEYS = "enter freezes · esc does not"
 _CARD_KEYS = "a approve · d deny · i details · b back"
 _PROMPT_KEYS = "enter goes on · esc gives no vote"
 
@@ -51,7 +58,8 @@ def lines(screen: Screen, console: Console, width: int, height: int) -> list[Lin
     foot = _foot(screen, console, width)
     head = [_head(screen)]
     room = max(height - len(head) - len(foot), 1)
-    body = _card(screen, console, width, room) if screen.card is not None else _list(screen, console, width, room)
+    up = screen.card is not None or screen.group is not None
+    body = _card(screen, console, width, room) if up else _list(screen, console, width, room)
     body += [Text("")] * (room - len(body))
     return [*head, *body[:room], *foot][:height]
 
@@ -78,15 +86,19 @@ def _list(screen: Screen, console: Console, width: int, room: int) -> list[Line]
     if board is None:
         return [_line("Looking …", style="dim")]
     block = 5 if width < _NARROW else 3
-    moved = _moved(board, room - min(len(board.waiting), 2) * block)
+    listed = entries(board, screen.within)
+    moved = _moved(board, room - min(len(listed), 2) * block)
     fitting = max((room - len(moved)) // block, 1)
-    ids = [card.request_id for card in board.waiting]
+    ids = [key_of(entry) for entry in listed]
     at = ids.index(screen.chosen) if screen.chosen in ids else 0
     first = min(max(at - fitting // 2, 0), max(len(ids) - fitting, 0))
     shown: list[Line] = []
-    for card in board.waiting[first : first + fitting]:
-        shown.append(_title(card, screen))
-        shown.extend(_narrow(card, board, console, width) if width < _NARROW else _wide(card, board))
+    for entry in listed[first : first + fitting]:
+        if isinstance(entry, CardGroup):
+            shown.extend(group_lines(entry, screen, narrow=width < _NARROW))
+            continue
+        shown.append(_title(entry, screen))
+        shown.extend(_narrow(entry, board, console, width) if width < _NARROW else _wide(entry, board))
     gap: list[Line] = [Text("")] * max(room - len(shown) - len(moved), 0)
     return [*shown, *gap, *moved]
 
@@ -161,14 +173,20 @@ def _ended(each: Moved, board: Board) -> Line:
 
 
 def _card(screen: Screen, console: Console, width: int, room: int) -> list[Line]:
-    card = screen.card
-    if card is None:
+    group, card = screen.group, screen.card
+    if group is not None:
+        view = group_view(group.group, ways=False)
+    elif card is not None:
+        view = card_view(card, details=screen.details)
+    else:
         return []
     banner: list[Line] = []
     if screen.stale is not None:
         banner = _wrapped(f"! {screen.stale}", "bold red reverse", console, width)
+    elif group is not None and group.words():
+        banner = _wrapped(f"! {group.words()}", "bold yellow", console, width)
     options = console.options.update(width=width, height=None)
-    drawn = console.render_lines(card_view(card, details=screen.details), options, pad=False)
+    drawn = console.render_lines(view, options, pad=False)
     left = max(room - len(banner) - 1, 1)
     screen.measured(len(drawn), left)
     top = screen.top
@@ -204,8 +222,18 @@ def _foot(screen: Screen, console: Console, width: int) -> list[Line]:
     message = (
         _wrapped(visible(screen.message, _LONGEST), screen.message_style, console, width) if screen.message else []
     )
-    keys = _CARD_KEYS if screen.card is not None else _LIST_KEYS
-    return [*message, _line(keys, style="dim")]
+    if screen.stopping and screen.group is not None:
+        about = f"FREEZE {label(screen.group.group.agent)}: nothing of it runs until an administrator lifts it."
+        return [*message, *_wrapped(about, "bold red", console, width), _line(_STOP_KEYS, style="bold")]
+    return [*message, _line(_keys(screen), style="dim")]
+
+
+def _keys(screen: Screen) -> str:
+    if screen.card is not None:
+        return _CARD_KEYS
+    if screen.group is not None:
+        return _GROUP_KEYS
+    return _LIST_KEYS if screen.within is None else _WITHIN_KEYS
 
 
 def _message(screen: Screen, console: Console, width: int) -> list[Line]:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final
 from rich.live import Live
 
 from runplane_mcp.cli.output import console
+from runplane_mcp.cli.watch.acts import give, stop
 from runplane_mcp.cli.watch.draw import Drawing
+from runplane_mcp.cli.watch.entries import Stop
 from runplane_mcp.cli.watch.keys import Keys, read, unbuffered
 from runplane_mcp.cli.watch.model import Quit, Screen
 from runplane_mcp.cli.watch.pace import boards
 from runplane_mcp.cli.watch.prompt import Vote
-from runplane_mcp.core.request import State
-from runplane_mcp.core.text import visible
 from runplane_mcp.errors import RunplaneError
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from runplane_mcp.gate.desk import Desk, VoteResult
+    from runplane_mcp.gate.desk import Desk
 
 #: How long the rest of a key's sequence may take; after it, it was the escape key (seconds).
 _ESCAPE: Final = 0.05
@@ -123,38 +123,26 @@ class _Terminal:
                 self._group.cancel_scope.cancel()
             case Vote() as vote:
                 self._group.start_soon(self._vote, vote)
+            case Stop() as wanted:
+                self._group.start_soon(self._stop, wanted)
             case None:
                 pass
 
     async def _vote(self, vote: Vote) -> None:
         try:
-            result = await self._desk.vote(
-                vote.card.request_id,
-                digest=vote.card.digest,
-                person=vote.person,
-                secret=vote.secret,
-                answer=vote.answer,
-                note=vote.note,
-            )
+            message, style = await give(self._desk, vote)
         except RunplaneError as error:
             mistyped = error.code == "person.secret"
             said = error.message if mistyped else f"{error.message} {error.next_step}".strip()
             self._screen.refused(said, mistyped=mistyped)
         else:
-            message, style = outcome(result)
             self._screen.voted(message, style, vote.person)
         self._dirty.set()
 
-
-def outcome(result: VoteResult) -> tuple[str, str]:
-    """What a vote came to, and how it looks."""
-    name = visible(result.reference, 40)
-    if result.status is State.DENIED:
-        return f"Denied. {name} will not run.", "red"
-    if result.status is State.WAITING:
-        return f"Your yes counts. {name} needs {result.needed} more.", "yellow"
-    if result.frozen:
-        return f"Approved, but frozen. {name} does not run until an administrator lifts it.", "bold red"
-    if result.gates_running:
-        return f"Approved. {name} runs now.", "green"
-    return f"Approved. {name} runs when `runplane mcp` next runs for this home.", "green"
+    async def _stop(self, wanted: Stop) -> None:
+        try:
+            message, style = await stop(self._desk, wanted)
+        except RunplaneError as error:
+            message, style = f"{error.message} {error.next_step}".strip(), "bold red"
+        self._screen.stopped(message, style)
+        self._dirty.set()

@@ -11,9 +11,11 @@ from enum import Enum
 from typing import Final
 
 from runplane_mcp.cli.watch.board import Board
+from runplane_mcp.cli.watch.entries import GroupUp, Stop, entries, key_of
 from runplane_mcp.cli.watch.prompt import Prompt, Vote
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
+from runplane_mcp.core.grouping import CardGroup
 
 
 class Quit(Enum):
@@ -22,6 +24,7 @@ class Quit(Enum):
 
 QUIT: Final = Quit.QUIT
 
+_BACK: Final = ("escape", "left", "b", "h", "backspace")
 _GONE = "There is nothing to decide any more: it is {}."
 _CHANGED = "It has changed since it came up here. Press r to look at it as it is now."
 
@@ -37,7 +40,11 @@ class Screen:
         self.details = False
         self.top = 0
         self.prompt: Prompt | None = None
-        self.busy: Vote | None = None
+        self.busy: Vote | Stop | None = None
+        #: The group whose card is up, the one that is looked through, and whether its agent is about to be frozen.
+        self.group: GroupUp | None = None
+        self.within: str | None = None
+        self.stopping = False
         self.message = ""
         self.message_style = ""
         #: What came while this screen was up, and nobody has looked at yet.
@@ -73,9 +80,15 @@ class Screen:
         """The vote did not count, and says why; the card stays up. A `mistyped` secret is asked for again at once: who
         types it again without thinking must not type commands."""
         vote, self.busy = self.busy, None
-        if mistyped and vote is not None:
+        if mistyped and isinstance(vote, Vote):
             self.prompt = Prompt.again(vote)
         self.say(message, "bold red")
+        self._compare_card()
+
+    def stopped(self, message: str, style: str) -> None:
+        """The freeze stands, or says why not; the group's card stays up."""
+        self.busy = None
+        self.say(message, style)
         self._compare_card()
 
     def say(self, message: str, style: str = "") -> None:
@@ -94,23 +107,30 @@ class Screen:
 
     # ── what the person does ──────────────────────────────────────────────────────────────────────────────────────
 
-    def press(self, key: str) -> Vote | Quit | None:
-        """A vote that is given, the end, or nothing more than a changed screen."""
+    def press(self, key: str) -> Vote | Stop | Quit | None:
+        """A vote that is given, a freeze, the end, or nothing more than a changed screen."""
         if self.busy is not None:
             return None
         if self.prompt is not None:
             return self._asked(self.prompt, key)
         self.say("")
+        if self.stopping and self.group is not None:
+            return self._confirmed(self.group.group, key)
         if key in ("q", "interrupt"):
             return QUIT
         if self.card is not None:
             self._at_card(self.card, key)
+        elif self.group is not None:
+            self._at_group(self.group.group, key)
         else:
             self._at_list(key)
         return None
 
     def _at_list(self, key: str) -> None:
-        ids = [card.request_id for card in self.board.waiting] if self.board is not None else []
+        if self.within is not None and key in _BACK:
+            self._bring_up(self.within)
+            return
+        ids = self._ids(self.board)
         if not ids:
             return
         at = ids.index(self.chosen) if self.chosen in ids else 0
@@ -120,10 +140,55 @@ class Screen:
         if key in ("enter", "right", "l", " "):
             self._bring_up(self.chosen)
 
+    def _at_group(self, group: CardGroup, key: str) -> None:
+        """There is no key that says yes to a group."""
+        match key:
+            case "enter" | "right" | "l":
+                self.within, self.chosen = group.handle, None
+                self._to_list()
+                self._keep_chosen(None)
+            case "r":
+                self._bring_up(group.handle)
+            case "d":
+                self._ask(group, Answer.NO)
+            case "f":
+                self.stopping = True
+            case _ if key in _BACK:
+                self.chosen = group.handle
+                self._to_list()
+                self._keep_chosen(None)
+            case _:
+                self._scroll(key)
+
+    def _confirmed(self, group: CardGroup, key: str) -> Stop | None:
+        """A freeze takes no secret, but no single key either."""
+        if key not in ("enter", "escape", "interrupt"):
+            return None
+        self.stopping = False
+        if key != "enter":
+            self.say("Nothing was frozen.")
+            return None
+        self.busy = Stop(group.agent)
+        self.say("Freezing …")
+        return self.busy
+
     def _at_card(self, card: Card, key: str) -> None:
         match key:
-            case "escape" | "left" | "b" | "h" | "backspace":
+            case "i":
+                self.details = not self.details
+            case "r":
+                self._bring_up(card.request_id)
+            case "a":
+                self._ask(card, Answer.YES)
+            case "d":
+                self._ask(card, Answer.NO)
+            case _ if key in _BACK:
                 self._to_list()
+            case _:
+                self._scroll(key)
+
+    def _scroll(self, key: str) -> None:
+        match key:
             case "up" | "k":
                 self.top = max(self.top - 1, 0)
             case "down" | "j" | "enter":
@@ -136,14 +201,6 @@ class Screen:
                 self.top = 0
             case "end" | "G":
                 self.top = self._last_top
-            case "i":
-                self.details = not self.details
-            case "r":
-                self._bring_up(card.request_id)
-            case "a":
-                self._ask(card, Answer.YES)
-            case "d":
-                self._ask(card, Answer.NO)
             case _:
                 pass
 
@@ -160,7 +217,7 @@ class Screen:
             self.say("Signing …")
         return vote
 
-    def _ask(self, card: Card, answer: Answer) -> None:
+    def _ask(self, card: Card | CardGroup, answer: Answer) -> None:
         if self.stale is not None:
             self.say("This card cannot be answered.", "bold red")
             return
@@ -168,31 +225,52 @@ class Screen:
 
     # ── keeping things together ───────────────────────────────────────────────────────────────────────────────────
 
-    def _bring_up(self, request_id: str | None) -> None:
-        card = self.board.card(request_id) if self.board is not None else None
-        if card is None:
-            self._to_list()
-            return
-        self.card, self.stale, self.top, self.details = card, None, 0, False
-        self._read_to = 0
-        self.fresh.discard(card.request_id)
+    def _bring_up(self, key: str | None) -> None:
+        """A card by its request's id, or a group's by its handle."""
+        board = self.board
+        group = board.group(key) if board is not None and key is not None else None
+        card = board.card(key) if board is not None else None
+        self._to_list()
+        if group is not None:
+            self.group, self.within = GroupUp(group), None
+            self.fresh -= {each.request_id for each in group.cards}
+        elif card is not None:
+            self.card = card
+            self.fresh.discard(card.request_id)
+        else:
+            self._keep_chosen(None)
 
     def _to_list(self) -> None:
-        self.card, self.stale, self.prompt, self.top = None, None, None, 0
+        self.card, self.group, self.stale, self.prompt, self.top = None, None, None, None, 0
+        self.details, self.stopping, self._read_to = False, False, 0
 
     def _keep_chosen(self, before: Board | None) -> None:
         """The choice stays with its request while others come and go; when that one goes, its neighbour is chosen."""
-        board = self.board
-        if board is None or not board.waiting:
-            self.chosen = None
-        elif board.card(self.chosen) is None:
-            old = [card.request_id for card in before.waiting] if before is not None else []
-            at = old.index(self.chosen) if self.chosen in old else 0
-            self.chosen = board.waiting[min(at, len(board.waiting) - 1)].request_id
+        if not entries(self.board, self.within):
+            # What was looked through is no group any more.
+            self.within = None
+        ids = self._ids(self.board)
+        if self.chosen in ids:
+            return
+        holding = [group.handle for group in self.board.groups if self._is_in(group)] if self.board is not None else []
+        old = self._ids(before)
+        at = old.index(self.chosen) if self.chosen in old else 0
+        self.chosen = next(iter(holding), ids[min(at, len(ids) - 1)]) if ids else None
+
+    def _is_in(self, group: CardGroup) -> bool:
+        """Whether the chosen card has become one of many."""
+        return self.within is None and any(card.request_id == self.chosen for card in group.cards)
+
+    def _ids(self, board: Board | None) -> list[str]:
+        return [key_of(entry) for entry in entries(board, self.within)]
 
     def _compare_card(self) -> None:
         card, board = self.card, self.board
-        if card is None or board is None or self.busy is not None:
+        if board is None or self.busy is not None:
+            return
+        if self.group is not None and (over := self.group.compare(board)) is not None:
+            self._outdated(over)
+        if card is None:
             return
         now = board.card(card.request_id)
         if now is None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
+from runplane_mcp.core.grouping import CardGroup
 
 _LONGEST: Final = 1_024
 
@@ -21,19 +22,23 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A vote as it was given: on exactly the card that was on the screen."""
+    """A vote as it was given: on exactly the card that was on the screen. A group has only a no. ValueError for a yes."""
 
-    card: Card
+    card: Card | CardGroup
     answer: Answer
     person: str
     secret: str = field(repr=False)
     note: str | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.card, CardGroup) and self.answer is not Answer.NO:
+            raise ValueError("a group is never approved")
+
 
 class Prompt:
     """One vote being given. `voter` is known from the start or asked for."""
 
-    def __init__(self, card: Card, answer: Answer, voter: str | None, offered: str | None) -> None:
+    def __init__(self, card: Card | CardGroup, answer: Answer, voter: str | None, offered: str | None) -> None:
         self.card = card
         self.answer = answer
         #: Nothing comes of it any more: keys are swallowed until the person has noticed.
