@@ -334,6 +334,17 @@ async def open_connection(settings: Settings, clock: Clock, *, simulated: bool) 
             await connection.close()
 
 
+@asynccontextmanager
+async def open_account(settings: Settings) -> AsyncIterator[tuple[StripeConnection, StripeIdentity, Clock]]:
+    """The account that a home's gate would act on, for looking at it, and the time that holds there. SettingsError
+    `settings.no_home`; StripeError when the key may not be used or Stripe cannot be reached."""
+    async with open_desk(settings) as desk:
+        simulated = await _is_simulated(settings, desk.store, forced=False)
+        clock = desk.clock if simulated else SystemClock()
+        async with open_connection(settings, clock, simulated=simulated) as connection:
+            yield connection, await connection.identity(), clock
+
+
 @contextlib.contextmanager
 def _simulator(settings: Settings, clock: Clock) -> Iterator[StripeConnection]:
     from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer

@@ -12,7 +12,7 @@ from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.facts import Facts, FactValue
+from runplane_mcp.core.facts import UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.ledger import Ledger
 from runplane_mcp.core.money import Money
@@ -38,6 +38,14 @@ class Asked:
     def money(self) -> Money | None:
         amount = self.facts.get("amount")
         return amount if isinstance(amount, Money) else None
+
+    @property
+    def money_words(self) -> str:
+        """Its amount, or the revenue that it ends: `$650.00 USD`, `$80.00 USD a month`, `unknown`, or a dash."""
+        lost = self.facts.get("mrr_lost")
+        if "amount" not in self.facts and lost is not None:
+            return f"{lost} a month" if isinstance(lost, Money) else "unknown"
+        return str(self.money) if self.money else "unknown" if self.facts.get("amount") is UNKNOWN else "–"
 
 
 @dataclass(frozen=True, slots=True)
