@@ -12,12 +12,12 @@ from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.facts import UNKNOWN, Facts, FactValue
+from runplane_mcp.core.facts import UNKNOWN, Facts, FactType, FactValue
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.ledger import Ledger
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.outlook import Answer, Outlook, answer_to, spoke
-from runplane_mcp.core.policy.conditions import today_of
+from runplane_mcp.core.policy.conditions import compile_condition, today_of
 
 _DAY: Final = 86_400_000
 _WEEK: Final = 7 * _DAY
@@ -71,6 +71,21 @@ class Backtest:
     @property
     def questions_per_week(self) -> float:
         return self.outlook.questions * _WEEK / max(self.until - self.since, 1)
+
+
+def concerned(policy: CompiledPolicy, history: Iterable[Asked]) -> frozenset[str]:
+    """The ids of rules and limits that have to do with anything that happened, whatever their amounts say of it."""
+    conditions = [(rule.id, rule.when) for rule in policy.policy.rules]
+    conditions += [(limit.id, limit.when) for limit in policy.policy.limits]
+    checks = {}
+    for id, when in conditions:
+        rest = tuple(test for test in when if test.fact.type is not FactType.MONEY)
+        checks[id] = compile_condition(rest, policy.converter, trusting=False)
+    found: set[str] = set()
+    for asked in history:
+        facts = {**asked.facts, **clock_facts(policy, asked.at)}
+        found |= {id for id, check in checks.items() if id not in found and check(facts, today_of(facts))}
+    return frozenset(found)
 
 
 def backtest(policy: CompiledPolicy, history: Iterable[Asked], *, since: int, until: int) -> Backtest:

@@ -96,10 +96,10 @@ def _bar(quiet: bool) -> Iterator[Progress]:
 def left_words(left: Left) -> list[str]:
     """What is left out, and why."""
     said = (
-        (left.automatic_payouts, "automatic payouts, which Stripe's schedule made"),
-        (left.transfers_of_charges, "transfers that charges made by themselves"),
-        (left.reversals_of_refunds, "reversals that came with a refund"),
-        (left.ended_by_stripe, "subscriptions that Stripe ended after failed or disputed payments"),
-        (left.unreadable, "objects that could not be read"),
+        ("automatic payouts, which Stripe's schedule made", left.automatic_payouts),
+        ("transfers that charges made by themselves", left.transfers_of_charges),
+        ("reversals that came with a refund", left.reversals_of_refunds),
+        ("subscriptions that Stripe ended after failed or disputed payments", left.ended_by_stripe),
+        ("objects that could not be read", left.unreadable),
     )
-    return [f"{count} {what}" for count, what in said if count]
+    return [f"{what}: {count}" for what, count in said if count]

@@ -10,7 +10,7 @@ from typing import Final
 
 WIDTH: Final = 960
 _HEIGHT: Final = 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 12, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 104, 12, 12, 30
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: The widest that a bar gets, and what is left free between two.
 _WIDEST: Final = 24.0
@@ -145,7 +145,7 @@ def _days(days: Sequence[str], step: float) -> list[str]:
     for number in range(0, len(days), every):
         x = _LEFT + (number + 0.5) * step
         parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - 10}" text-anchor="middle">{days[number][5:]}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - 10}" text-anchor="middle">{_short(days[number])}</text>'
         )
     return parts
 
