@@ -41,6 +41,8 @@ class Listing:
     earlier: bool = False
 
 
+#: What is never kept: somebody's words.
+_WORDS: Final = frozenset({"metadata", "nickname", "name", "description", "statement_descriptor", "unit_label"})
 _ID: Final[Tree] = {"id": None}
 _CHARGE: Final[Tree] = {
     "id": None,
@@ -152,8 +154,10 @@ def _pruned(found: Mapping[str, object], tree: Tree) -> dict[str, Json]:
 def _part(value: object, tree: Tree | None) -> Json:
     if isinstance(value, list):
         return [_part(each, tree) for each in value]
-    if isinstance(value, Mapping) and tree is not None:
-        return _pruned(value, tree)
+    if isinstance(value, Mapping):
+        if tree is not None:
+            return _pruned(value, tree)
+        return {name: _part(below, None) for name, below in value.items() if name not in _WORDS}
     return cast("Json", value)  # it came out of JSON
 
 
