@@ -98,7 +98,7 @@ def write_page(path: Path, content: str) -> None:
 def _print(path: Path, history: AccountHistory, done: Backtest, html: Path | None) -> None:
     from runplane_mcp.cli.output import iso, print_json
     from runplane_mcp.cli.policy.account import left_words
-    from runplane_mcp.cli.policy.outlook import outlook_json, sums_json
+    from runplane_mcp.cli.policy.outlook import outlook_json, sums_json, weekly
     from runplane_mcp.cli.policy.page import reasons
     from runplane_mcp.core.outlook import Answer
 
@@ -114,7 +114,7 @@ def _print(path: Path, history: AccountHistory, done: Backtest, html: Path | Non
             "since": iso(done.since),
             "until": iso(done.until),
             "requests": len(done.answers),
-            "questions_per_week": f"{done.questions_per_week:.1f}",
+            "questions_per_week": weekly(done.questions_per_week),
             **outlook_json(done.outlook),
             "by": by,
             "not_allowed": stopped,
@@ -142,12 +142,12 @@ def _row_json(each: Answered) -> dict[str, Json]:
 def _tell(path: Path, history: AccountHistory, done: Backtest, html: Path | None) -> None:
     from runplane_mcp.cli.output import Column, console, say, table
     from runplane_mcp.cli.policy.account import left_words
-    from runplane_mcp.cli.policy.outlook import largest_words, money_words, times
+    from runplane_mcp.cli.policy.outlook import largest_words, money_words, times, weekly
     from runplane_mcp.cli.policy.page import biggest, reasons
     from runplane_mcp.core.outlook import Answer
 
     say(f"{path}  version {done.policy.version[:12]}, over {whose(history)}, {span_words(history)}", "bold")
-    weekly = f"{done.questions_per_week:.1f} a week"
+    weekly = f"{weekly(done.questions_per_week)} a week"
     say(f"You would have been asked {times(done.outlook.questions, 'time')}, {weekly}.", "bold yellow")
     sums = done.outlook.sums()
     rows = [

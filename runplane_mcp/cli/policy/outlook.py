@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -85,3 +86,8 @@ def largest_words(outlook: Outlook) -> str:
 
 def times(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def weekly(questions: float) -> str:
+    """Questions a week for people: rounded up, so that what is a little over a wish never reads as if it met it."""
+    return f"{math.ceil(questions * 10 - 1e-9) / 10:.1f}"

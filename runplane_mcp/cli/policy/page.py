@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from runplane_mcp.cli.policy.outlook import converted, days_between, in_one_currency, money_words, times
+from runplane_mcp.cli.policy.outlook import converted, days_between, in_one_currency, money_words, times, weekly
 from runplane_mcp.cli.policy.plots import Series, bars
 from runplane_mcp.core.money import Money, exponent
 from runplane_mcp.core.outlook import Answer, Day, Sums
@@ -91,7 +91,7 @@ def backtest_parts(
         return [*parts, "<p>Nothing of the kind happened in that time.</p>", *_left(left)]
     sums, largest = outlook.sums(), outlook.largest
     parts.append('<div class="tiles">')
-    parts.append(_tile(f"{done.questions_per_week:.1f}", "questions a week"))
+    parts.append(_tile(weekly(done.questions_per_week), "questions a week"))
     parts.append(_tile(f"{largest.questions if largest else 0}", f"on the largest day{_on(largest)}"))
     for answer, words in ((Answer.ASK, "asked about"), (Answer.ALLOW, "allowed"), (Answer.BLOCK, "blocked")):
         parts.append(_tile(f"{sums[answer].count:,}", f"{words}, {in_one_currency(sums[answer], policy, last)}"))

@@ -22,6 +22,7 @@ from runplane_mcp.cli.policy.backtest import (
     write_page,
 )
 from runplane_mcp.cli.policy.file import FileArgument
+from runplane_mcp.cli.policy.outlook import weekly
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.money import Money
 
@@ -138,7 +139,7 @@ def _print(
 
     def trial(each: Trial) -> dict[str, Json]:
         return {
-            "questions_per_week": f"{each.questions:.1f}",
+            "questions_per_week": weekly(each.questions),
             "worst_case_week": each.worst,
             "currency": policy.policy.currency,
         }
@@ -187,7 +188,7 @@ def _tell(
     policy = now.policy
     say(f"{path}  over {whose(history)}, {span_words(history)}; {len(tuned.trials)} files looked at", "bold")
     rows = [
-        (name, f"{each.questions:.1f}", _money(each.worst, policy))
+        (name, weekly(each.questions), _money(each.worst, policy))
         for name, each in (("as it is", tuned.now), ("proposed", tuned.best))
     ]
     columns = [Column(""), Column("QUESTIONS A WEEK", right=True), Column("WORST CASE A WEEK", right=True)]
@@ -226,7 +227,7 @@ def _plot(tuned: Tuned, policy: CompiledPolicy, wanted: int) -> None:
         bar = "█" * max(1, round(40 * (each.worst or 0) / most))
         mark = "  ← proposed" if each is tuned.best else ""
         style = "green" if each.questions <= wanted else "dim"
-        say(f"  {each.questions:6.1f}  {bar} {_money(each.worst, policy)}{mark}", style)
+        say(f"  {weekly(each.questions):>6}  {bar} {_money(each.worst, policy)}{mark}", style)
 
 
 def _write(path: Path, file: Path, history: AccountHistory, now: Backtest, tuned: Tuned, wanted: int) -> None:
@@ -250,7 +251,7 @@ def _write(path: Path, file: Path, history: AccountHistory, now: Backtest, tuned
     ]
     plot = points(
         found,
-        x_words=lambda asked: f"{asked:.1f} questions a week",
+        x_words=lambda asked: f"{weekly(asked)} questions a week",
         y_words=lambda amount: _money(amount, policy).replace(".00 ", " "),
         what="Questions a week against the worst case a week",
         x_name="questions a week",
@@ -258,9 +259,9 @@ def _write(path: Path, file: Path, history: AccountHistory, now: Backtest, tuned
     diff = "\n".join(escape(line) for line in map(_shown, changed_lines(policy.text, tuned.best.text, file.name)))
     parts = [
         f"<section><h2>At most {wanted} questions a week</h2>",
-        f"<p>As it is: {tuned.now.questions:.1f} questions a week, and at most {text(_money(tuned.now.worst, policy))} "
+        f"<p>As it is: {weekly(tuned.now.questions)} questions a week, and at most {text(_money(tuned.now.worst, policy))} "
         "moved in a week by a hijacked agent with nobody asked. "
-        f"Proposed: {tuned.best.questions:.1f}, and {text(_money(tuned.best.worst, policy))}.</p>",
+        f"Proposed: {weekly(tuned.best.questions)}, and {text(_money(tuned.best.worst, policy))}.</p>",
         f'<div class="scroll">{plot}</div>' if len(found) > 1 else "",
         f"<pre>{diff}</pre></section>" if diff else "<p>No change is better.</p></section>",
     ]
