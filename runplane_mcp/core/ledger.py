@@ -141,7 +141,7 @@ class Ledger:
 
     def settle(self, request_id: str, *, release: bool, spent: Mapping[str, Money] | None = None) -> None:
         """`release` gives the money back and keeps the attempt in the count; otherwise the row stands as spent, with the
-        money that `spent` says by a bucket's key, where it says any."""
+        money that `spent` says by the key of a bucket, where it says any."""
         self._ends.pop(request_id, None)
         for place in self._held.get(request_id, ()):
             book = self._books[place]

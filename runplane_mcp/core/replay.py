@@ -15,7 +15,7 @@ What did not come from the policy (freezes, lowered requests, secrets in answers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -58,7 +58,8 @@ class Outside(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Decided:
     """One recorded decision. `at` is policy time, `then` the state that it brought. `first` is False at the execution of an
-    approved request, and where people were asked again. `spoke` names what made the answer what it was. `secret`: its
+    approved request, and where people were asked again; `release` at the end of a scheduled one's time, where the risk
+    votes once more. `spoke` names what made the answer what it was. `secret`: its
     answer carries a secret, so that it waits for nobody. `lacking` are facts that such a request has today and that were
     not recorded then: they are unknown."""
 
@@ -74,6 +75,7 @@ class Decided:
     spoke: tuple[str, ...] = ()
     outside: Outside | None = None
     secret: bool = False
+    release: bool = False
     lacking: frozenset[str] = frozenset()
 
     @property
@@ -85,13 +87,13 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A request came to another state. `release`: its money was given back. `spent` is what Stripe really took, by a
-    limit's key."""
+    """A request came to another state. `release`: its money was given back. `spent` is what really moved, where that is
+    known: it takes the place of the amount that was reserved."""
 
     request_id: str
     to: State
     release: bool = False
-    spent: Mapping[str, Money] | None = None
+    spent: Money | None = None
 
 
 Step: TypeAlias = Decided | Moved
@@ -157,7 +159,7 @@ class Replay:
     def _decide(self, step: Decided, facts: Facts) -> Decision:
         matching = self.policy.matching(facts, today_of(facts))
         usages = self._ledger.usages([bucket for _, bucket in matching], step.at, excluding=step.request_id)
-        runs = not step.first and step.then is not State.WAITING
+        runs = not step.first and not step.release and step.then is not State.WAITING
         decision = decide(self.policy, facts, usages, without_risk=runs, matching=matching)
         self.decided += 1
         for name in step.lacking:
@@ -223,10 +225,17 @@ class Replay:
             if step.to is State.REPLACED:
                 self._ledger.forget(step.request_id)
             else:
-                self._ledger.settle(step.request_id, release=step.release, spent=step.spent)
+                self._settle(step)
         elif step.to in _ENDS and apart is not Answer.BLOCK and not self._unanswered(apart):
             # It would have run before anybody could say no to it. What Stripe made of it holds all the same.
-            self._ledger.settle(step.request_id, release=step.release, spent=step.spent)
+            self._settle(step)
+
+    def _settle(self, step: Moved) -> None:
+        spent = None
+        if step.spent is not None:
+            # Sums of anything but amounts keep what they have.
+            spent = {each.key: step.spent for each in self.policy.limits if each.limit.of == "amount"}
+        self._ledger.settle(step.request_id, release=step.release, spent=spent)
 
     def _unanswered(self, answer: Answer) -> bool:
         return answer is Answer.ASK and self.people is People.NEVER

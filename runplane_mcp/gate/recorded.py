@@ -127,6 +127,7 @@ def decided_of(request: ActionRequest, record: DecisionRecord, then: State, cata
         spoke=tuple(dict.fromkeys(str(each["id"]) for each in reasons if str(each["outcome"]) == record.outcome.value)),
         outside=_outside(reasons),
         secret=classified is not None and carries_secret(classified.operation, classified.parameters),
+        release=record.kind == "release",
         lacking=frozenset() if classified is None else (classified.facts & EFFECT_FACTS) - facts.keys(),
     )
 

@@ -103,6 +103,14 @@ def test_what_stripe_refused_gives_its_money_back_either_way() -> None:
     assert ["r1"] == [id for id, _, _ in flips(through(compiled(HOUR_LIMIT + EASY), steps))]
 
 
+def test_what_really_moved_takes_the_place_of_what_was_reserved() -> None:
+    steps: list[Step] = [decided(1, 990, ALLOWED), decided(2, 90, ALLOWED)]
+    done = Moved("r1", State.SUCCEEDED, spent=Money(10_000, "usd"))
+
+    assert ["r2"] == [id for id, _, _ in flips(through(compiled(HOUR_LIMIT + EASY), steps))]
+    assert [] == flips(through(compiled(HOUR_LIMIT + EASY), [steps[0], done, steps[1]]))
+
+
 def test_what_came_before_stands_as_it_was_and_fills_the_limits() -> None:
     steps = [decided(1, 990, ALLOWED), decided(2, 90, ALLOWED)]
 

@@ -129,7 +129,7 @@ async def test_rate_limits_are_waited_for_and_not_for_ever(
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(history_module.anyio, "sleep", sleep)
+    monkeypatch.setattr("runplane_mcp.stripe_api.history.anyio.sleep", sleep)
     company.add_fault(Fault(FaultKind.LIMIT_429, method="GET", path_prefix="/v1/refunds", times=3))
 
     pages, _ = await read(company, tmp_path / "history")

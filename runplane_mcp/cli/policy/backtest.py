@@ -147,8 +147,8 @@ def _tell(path: Path, history: AccountHistory, done: Backtest, html: Path | None
     from runplane_mcp.core.outlook import Answer
 
     say(f"{path}  version {done.policy.version[:12]}, over {whose(history)}, {span_words(history)}", "bold")
-    weekly = f"{weekly(done.questions_per_week)} a week"
-    say(f"You would have been asked {times(done.outlook.questions, 'time')}, {weekly}.", "bold yellow")
+    often = f"{weekly(done.questions_per_week)} a week"
+    say(f"You would have been asked {times(done.outlook.questions, 'time')}, {often}.", "bold yellow")
     sums = done.outlook.sums()
     rows = [
         (answer.words, f"{sums[answer].count}", money_words(sums[answer])) for answer in Answer if sums[answer].count

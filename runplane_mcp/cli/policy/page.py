@@ -213,7 +213,7 @@ def _biggest(done: Backtest) -> list[str]:
     if not rows:
         return []
     heads = ("day", "action", "object", "amount", "answer", "by")
-    return ["<section><h2>The largest of them</h2>", table(heads, rows, right=(3,), whole=(0, 3)), "</section>"]
+    return ["<section><h2>The largest of them</h2>", table(heads, rows, right=(3,), whole=(0, 1, 3, 4)), "</section>"]
 
 
 def _table_of_days(days: Sequence[Day]) -> list[str]:
