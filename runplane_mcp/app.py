@@ -18,6 +18,7 @@ import anyio
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
+from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
 from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
@@ -27,7 +28,7 @@ from runplane_mcp.gate.execution import Executor, no_probe
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
-from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, read_policy_file
+from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, note_real_money, read_policy_file
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home, write_private
@@ -120,7 +121,7 @@ async def open_gate(
         presence = Presence(settings.gates, "gate-" + os.urandom(8).hex())
         presence.announce()
         stack.callback(presence.leave)
-        upstream = Upstream(connection, store)
+        upstream = Upstream(connection, store, clock)
         stack.push_async_callback(upstream.close)
         gate = Gate(
             store=store,
@@ -160,9 +161,10 @@ def serve_mcp(settings: Settings, *, agent: str, simulator: bool, toolset: Tools
 class Upstream:
     """Who the key belongs to, asked of Stripe once it can be. Only an answer is kept; a failure is asked again."""
 
-    def __init__(self, connection: StripeConnection, store: Store) -> None:
+    def __init__(self, connection: StripeConnection, store: Store, clock: Clock) -> None:
         self._connection = connection
         self._store = store
+        self._clock = clock
         self._asking: asyncio.Task[StripeIdentity] | None = None
         self._known: StripeIdentity | None = None
 
@@ -203,7 +205,7 @@ class Upstream:
         def remember(tx: Transaction) -> None:
             tx.set_meta("target", known.target)
             if not known.simulator:
-                tx.set_meta(USED_REAL_KEY, "yes")
+                note_real_money(tx, at=self._clock.wall())
 
         await self._store.write(remember)
         self._known = known
@@ -228,6 +230,7 @@ class PolicyFile:
         self._clock = clock
         self._simulated = simulated
         self._seen: tuple[int, int] | None = None
+        self._text: str | None = None
         self._offering: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -236,9 +239,9 @@ class PolicyFile:
         try:
             await self._offer()
         except PolicyError as error:
-            if await self._store.read(lambda reader: reader.enforced_policy()) is None:
-                raise
-            await self._rejected(error)
+            # What the log does not bear out stops a gate from starting: nothing would run in it.
+            await self._store.read(self._policies.enforced)
+            await self._refused(error)
 
     def look(self) -> None:
         """Cheap; called on every tick of the completer."""
@@ -251,32 +254,43 @@ class PolicyFile:
         try:
             await self._offer()
         except PolicyError as error:
-            await self._rejected(error)
+            await self._refused(error)
         except RunplaneError as error:
             logger.error("the policy file could not be taken over: %s", error)
             self._seen = None
 
     async def _offer(self) -> None:
         if not self._path.exists() and not self._required:
-            if await self._store.read(lambda reader: reader.enforced_policy()) is not None:
+            if await self._store.read(lambda reader: reader.enforced_version()) is not None:
                 return
             text, file = default_policy_text(), "policies.yaml"
         else:
+            self._text = None
             text, file = read_policy_file(self._path), str(self._path)
-        self._policies.compile(text, file=file)
+        self._text = text
+        compiled = self._policies.compile(text, file=file)
+        # Compared before the transaction, in which nobody else can write.
+        await self._store.read(lambda reader: self._compare(reader, compiled))
         at = self._clock.wall()
         done = await self._store.write(lambda tx: self._policies.offer(tx, text, at=at, simulator=self._simulated))
-        if done == "proposed":
+        if done == "tighter":
+            logger.warning("%s is provably only tighter than the policy before: it is enforced from now on", file)
+        elif done == "proposed":
             logger.warning(
                 "%s differs from the enforced policy and is only proposed: `runplane policy activate` makes it count",
                 file,
             )
 
-    async def _rejected(self, error: PolicyError) -> None:
+    def _compare(self, reader: Reader, compiled: CompiledPolicy) -> None:
+        if reader.enforced_version() is not None:
+            self._policies.compare(self._policies.enforced(reader), compiled)
+
+    async def _refused(self, error: PolicyError) -> None:
+        """The log has it once for each broken text; whoever runs this process hears it each time."""
         logger.error("the policy file is broken, the last good policy stays enforced: %s", error)
-        at = self._clock.wall()
+        at, text = self._clock.wall(), self._text
         with contextlib.suppress(RunplaneError):
-            await self._store.write(lambda tx: tx.append("policy.rejected", {"code": error.code}, at=at))
+            await self._store.write(lambda tx: self._policies.refuse(tx, code=error.code, text=text, at=at))
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

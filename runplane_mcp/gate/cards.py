@@ -30,9 +30,10 @@ def build_card(
     *,
     frozen: Sequence[Freeze] = (),
     lowering: Lowering | None = None,
+    blocked: str | None = None,
 ) -> Card:
-    """`frozen` are the freezes that hold the request now, `lowering` is by whom it was lowered, if it was; all else is as
-    it was when the card's round began."""
+    """`frozen` are the freezes that hold the request now, `lowering` is by whom it was lowered, if it was, and `blocked`
+    says what would block it now; all else is as it was when the card's round began."""
     detail = record.detail
     effect = cast("Detail", detail.get("effect", {}))
     needs = needs_from(detail)
@@ -72,6 +73,7 @@ def build_card(
             one_person=counted.one_person,
             frozen=frozen,
             owner=owner,
+            blocked=blocked,
         ),
         quoted=tuple((str(label), str(text)) for label, text in cast("list[list[str]]", _list(effect.get("quoted")))),
         agent=request.agent,
@@ -117,8 +119,11 @@ def _warnings(
     one_person: bool,
     frozen: Sequence[Freeze],
     owner: str | None,
+    blocked: str | None,
 ) -> tuple[str, ...]:
     found = [f"{each.sentence()} While this stands, nothing runs, whoever says yes." for each in frozen]
+    if blocked is not None:
+        found.append(blocked)
     if request.identity.simulator:
         found.append("Simulator: no real money moves.")
     elif not request.identity.livemode:

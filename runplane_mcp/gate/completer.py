@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 
 from runplane_mcp.core.approval import Standing, tally
-from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity, stripe_key
@@ -22,6 +22,7 @@ from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.records import needs_from, preconditions_from
+from runplane_mcp.gate.redecision import blocked_as_things_are, larger, lasting_block, news
 from runplane_mcp.gate.repeats import with_forms
 from runplane_mcp.store.base import Changed, DecisionRecord, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
@@ -274,17 +275,24 @@ class Completer:
         classified = gate.catalog.classify(wire)
         judged = judge(tx, policy, request, classified, effect, clock, without_risk=True)
         if judged.decision.outcome is Outcome.BLOCK:
-            at_first = judge(tx, policy, request, classified, effect, clock, without_risk=True, at=record.policy_at)
-            if _by_limit_only(judged.decision) or at_first.decision.outcome is not Outcome.BLOCK:
-                # Only the clock changed, or others used a limit up: people are asked, nothing is thrown away.
-                return self._ask_again(tx, request, effect, _news(judged.decision, record))
-            return self._block(tx, request, judged, effect)
-        news = _news(judged.decision, record)
+            # By the time at which it was asked, not the last round's: however often people say yes at night, it is only
+            # the clock that is against it.
+            at_first = judge(tx, policy, request, classified, effect, clock, without_risk=True, at=request.policy_at)
+            if lasting_block(judged.decision, at_first.decision):
+                return self._block(tx, request, judged, effect)
+            return self._ask_again(tx, request, effect, blocked_as_things_are(judged.decision))
+        said = judged.decision
+        alike = gate.policies.alike(tx, record.policy_version, policy)
+        if alike is not None:
+            # A rule that was renamed, split or moved is nothing new: it speaks under the name that stood on the card.
+            said = judge(tx, alike, request, classified, effect, clock, without_risk=True).decision
+        fresh = news(said, record)
         covered = tally(
             judged.decision.requirement, votes, people, digest=record.digest, round=request.round, owner=owner
         )
-        if judged.decision.requirement and (covered.standing is not Standing.APPROVED or news):
-            return self._ask_again(tx, request, effect, news or ("More people are needed than said yes.",))
+        if judged.decision.requirement and (covered.standing is not Standing.APPROVED or fresh):
+            difference = (*fresh, *larger(judged.decision, record)) or ("More people are needed than said yes.",)
+            return self._ask_again(tx, request, effect, difference)
 
         record_decision(
             tx, request, judged, effect, clock, kind="execution", round=request.round, wire=wire, same_round_as=record
@@ -357,25 +365,6 @@ def _changes(record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
     if effect.refusal is not None:
         found.append(effect.refusal.message)
     return tuple(found)
-
-
-def _by_limit_only(decision: Decision) -> bool:
-    return all(reason.source == "limit" for reason in decision.decisive)
-
-
-def _news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
-    """Rules, limits and repeats that speak now and were not on the card that people voted on."""
-    reasons = record.detail.get("reasons", [])
-    known = set()
-    if isinstance(reasons, list):
-        known = {(each["source"], each["id"]) for each in reasons if isinstance(each, dict)}
-    return tuple(
-        reason.why
-        for reason in decision.reasons
-        if reason.outcome is not Outcome.ALLOW
-        and reason.source in {"rule", "limit", "duplicate"}
-        and (reason.source, reason.id) not in known
-    )
 
 
 async def stop(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from runplane_mcp.core.request import HELD, ActionRequest, State
 from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
 from runplane_mcp.gate.lowered import lowering_of
@@ -45,8 +47,9 @@ from runplane_mcp.gate.people import (
 )
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
+from runplane_mcp.gate.redecision import warning_of_block
 from runplane_mcp.gate.resolution import Resolution, resolution_of
-from runplane_mcp.gate.rounds import check_note, expired, found, open_round
+from runplane_mcp.gate.rounds import check_note, expired, found, open_round, policy_time
 from runplane_mcp.gate.votes import cast_vote
 from runplane_mcp.store.base import (
     DecisionRecord,
@@ -102,7 +105,8 @@ class HomeStatus:
     target: str | None
     account: str | None
     livemode: bool | None
-    policy: EnforcedPolicy | None
+    policy: Activation | None
+    policy_problem: PolicyError | None
     proposed: ProposedPolicy | None
     people: tuple[Person, ...]
     waiting: int
@@ -189,7 +193,13 @@ class Desk:
         return sorted((await self.store.read(trusted)).values(), key=lambda person: person.id)
 
     async def enforced_policy(self) -> EnforcedPolicy | None:
-        return await self.store.read(lambda reader: reader.enforced_policy())
+        """What is enforced, as the log bears it out; PolicyError `policy.unproven` where it does not."""
+        try:
+            return (await self.store.read(self.policies.activation)).enforced()
+        except PolicyError as error:
+            if error.code == "policy.none":
+                return None
+            raise
 
     async def proposed_policy(self) -> ProposedPolicy | None:
         return await self.store.read(lambda reader: reader.proposed_policy())
@@ -197,12 +207,17 @@ class Desk:
     async def status(self) -> HomeStatus:
         def work(reader: Reader) -> HomeStatus:
             people = trusted(reader)
-            policy = reader.enforced_policy()
+            policy, problem = None, None
+            needs: tuple[Need, ...] = ()
+            try:
+                policy = self.policies.activation(reader)
+                needs = self.policies.enforced(reader).policy.approvals()
+            except PolicyError as error:
+                problem = error if error.code != "policy.none" else None
             newest = reader.requests(RequestFilter(limit=1))
             identity = newest[0].identity if newest else None
             waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=100_000))
             unknown = reader.requests(RequestFilter(states=frozenset({State.OUTCOME_UNKNOWN}), limit=100_000))
-            needs = self.policies.enforced(reader).policy.approvals() if policy else ()
             return HomeStatus(
                 store_id=reader.store_id(),
                 mode="trial",
@@ -210,6 +225,7 @@ class Desk:
                 account=identity.account if identity else None,
                 livemode=identity.livemode if identity else None,
                 policy=policy,
+                policy_problem=problem,
                 proposed=reader.proposed_policy(),
                 people=tuple(people.values()),
                 waiting=sum(not self.expired(request) for request in waiting),
@@ -368,16 +384,13 @@ class Desk:
         at, version = self.clock.wall(), version_of(text)
 
         def work(tx: Transaction) -> EnforcedPolicy:
-            by = admin.id if admin else "first"
+            by = admin.id if admin else FIRST
             body: dict[str, Json] = {"version": version, "by": by}
             if key is not None and admin is not None:
-                statement = act_statement(
-                    store=tx.store_id(), act="policy.activated", content={"version": version}, person=admin.id, at=at
-                )
-                body |= {"signed_at": at, "signature": key.sign(statement).hex()}
+                body = sign_activation(tx, key, admin, version, at=at)
             elif enrolled(tx):
                 raise PolicyError("policy.admin_needed", "Somebody was enrolled meanwhile; their secret is needed.")
-            tx.append("policy.activated", body, at=at)
+            tx.append(ACTIVATED, body, at=at)
             enforced = EnforcedPolicy(version, text, at, by)
             tx.activate_policy(enforced)
             return enforced
@@ -400,7 +413,12 @@ class Desk:
         votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
         lowering = lowering_of(reader, request, people)
         frozen = self.freezes.among(standing, request)
-        return build_card(request, record, votes, people, frozen=frozen, lowering=lowering)
+        blocked = None
+        if request.state is State.WAITING:
+            with contextlib.suppress(PolicyError):  # then nothing runs, which `status` says
+                now = policy_time(request, self.clock)
+                blocked = warning_of_block(reader, self.policies.enforced(reader), request, record, now)
+        return build_card(request, record, votes, people, frozen=frozen, lowering=lowering, blocked=blocked)
 
     def expired(self, request: ActionRequest) -> bool:
         """Whether its time is over by now, although no process may have said so yet."""

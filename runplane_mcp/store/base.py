@@ -56,7 +56,7 @@ class EnforcedPolicy:
     version: str
     text: str
     since: int
-    by: str  # a person's id, or "first", or "simulator"
+    by: str  # a person's id, or "first", "simulator" or "tighter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +245,22 @@ class Reader(Protocol):
         ...
 
     def proposed_policy(self) -> ProposedPolicy | None: ...
+    def candidate_version(self) -> str | None:
+        """The version of the policy that is tried beside the enforced one."""
+        ...
+
+    def candidate_since(self) -> int | None:
+        """Since when it is tried."""
+        ...
+
+    def policy_text(self, version: str) -> str | None:
+        """The text of a policy that was enforced, proposed or tried, None where there was none of this version."""
+        ...
+
+    def policy_events(self) -> list[Event]:
+        """Every event about the policy itself (`policy.…`), newest first; quick however long the log is."""
+        ...
+
     def freezes(self) -> list[Freeze]:
         """Every freeze there ever was, oldest first. `lifted_seq` is only what the row says."""
         ...
@@ -371,6 +387,14 @@ class Transaction(Reader, Protocol):
     def propose_policy(self, policy: ProposedPolicy) -> None: ...
     def activate_policy(self, policy: EnforcedPolicy) -> None:
         """The caller appends `policy.activated` with `version` in this transaction; `verify` compares them."""
+        ...
+
+    def try_policy(self, version: str, text: str, *, since: int, by: str) -> None:
+        """Puts a candidate beside the enforced policy, in the place of the one before. The caller appends the event."""
+        ...
+
+    def end_trial(self) -> None:
+        """Takes the candidate away."""
         ...
 
     def start_freeze(self, freeze: Freeze) -> None:

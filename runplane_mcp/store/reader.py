@@ -21,14 +21,14 @@ from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults, fullness
 from runplane_mcp.store.base import (
     DecisionRecord,
-    EnforcedPolicy,
     Event,
     Head,
     KeyUse,
     Past,
-    ProposedPolicy,
     RequestFilter,
 )
+from runplane_mcp.store.policies import SELECT_EVENT as _EVENT
+from runplane_mcp.store.policies import PolicyReads
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
@@ -61,7 +61,6 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 # ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
 
-_EVENT = "SELECT seq, at, type, request_id, body, leaf FROM event"
 _DECISION = f"""
 SELECT {listed(DECISION_COLUMNS)}, payload.salt, payload.body FROM decision
 LEFT JOIN payload ON payload.commitment = decision.content
@@ -153,7 +152,7 @@ def _about(states: frozenset[State] | None) -> str:
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
-class SqliteReader:
+class SqliteReader(PolicyReads):
     """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -324,18 +323,6 @@ class SqliteReader:
     def people(self) -> dict[str, Person]:
         found = [person_of(row) for row in self._all(f"SELECT {listed(PERSON_COLUMNS)} FROM person ORDER BY id")]
         return {person.id: person for person in found}
-
-    def enforced_policy(self) -> EnforcedPolicy | None:
-        row = self._one("SELECT version, text, since, by FROM enforced_policy JOIN policy USING (version)")
-        return None if row is None else EnforcedPolicy(*row)
-
-    def enforced_version(self) -> str | None:
-        row = self._one("SELECT version FROM enforced_policy")
-        return None if row is None else str(row[0])
-
-    def proposed_policy(self) -> ProposedPolicy | None:
-        row = self._one("SELECT version, text, at FROM proposed_policy JOIN policy USING (version)")
-        return None if row is None else ProposedPolicy(*row)
 
     def freezes(self) -> list[Freeze]:
         return [freeze_of(row) for row in self._all(_FREEZE)]

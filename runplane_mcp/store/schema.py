@@ -58,6 +58,8 @@ SAYS: Final = " ".join(
 )
 #: The order among those that say the same: of what is open by when it came, of the rest by when it ended.
 SAYS_SINCE: Final = f"CASE state {_when(_OPEN, then='number')} ELSE {CHANGED_POLICY_AT} END"
+#: In the index and in the query that uses it the same words must stand.
+POLICY_EVENTS: Final = "type >= 'policy.' AND type < 'policy/'"
 #: How the result of a request reaches its agent after its call: once.
 DELIVERED: Final = f"how IN ({listed_texts([How.RESULT, How.SEEN])})"
 
@@ -364,6 +366,8 @@ _THIRD = (
       by TEXT NOT NULL
     ) STRICT
     """,
+    # What happened to the policy, found however long the log is: the enforced one is trusted for what the log says of it.
+    f"CREATE INDEX event_policy ON event (seq) WHERE {POLICY_EVENTS}",
 )
 
 

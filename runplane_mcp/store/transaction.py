@@ -24,8 +24,9 @@ from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
-from runplane_mcp.store.base import Changed, Changes, DecisionRecord, EnforcedPolicy, Head, ProposedPolicy, Repeat
+from runplane_mcp.store.base import Changed, Changes, DecisionRecord, Head, Repeat
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
+from runplane_mcp.store.policies import PolicyWrites
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
@@ -90,7 +91,7 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-class SqliteTransaction(SqliteReader):
+class SqliteTransaction(SqliteReader, PolicyWrites):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
 
@@ -312,30 +313,6 @@ class SqliteTransaction(SqliteReader):
             )
         self._all(_INSERT_PERSON, *person_values(person))
 
-    def propose_policy(self, policy: ProposedPolicy) -> None:
-        self._keep_policy(policy.version, policy.text)
-        self._all(
-            """
-            INSERT INTO proposed_policy (one, version, at) VALUES (1, ?, ?)
-            ON CONFLICT (one) DO UPDATE SET version = excluded.version, at = excluded.at
-            """,
-            policy.version,
-            policy.at,
-        )
-
-    def activate_policy(self, policy: EnforcedPolicy) -> None:
-        self._keep_policy(policy.version, policy.text)
-        self._all(
-            """
-            INSERT INTO enforced_policy (one, version, since, by) VALUES (1, ?, ?, ?)
-            ON CONFLICT (one) DO UPDATE SET version = excluded.version, since = excluded.since, by = excluded.by
-            """,
-            policy.version,
-            policy.since,
-            policy.by,
-        )
-        self._all("DELETE FROM proposed_policy WHERE version = ?", policy.version)
-
     def start_freeze(self, freeze: Freeze) -> None:
         told = self._payload({"said_by": freeze.said_by, "reason": freeze.reason}, None)
         values = freeze_values(freeze, told)
@@ -436,17 +413,6 @@ class SqliteTransaction(SqliteReader):
         raise StoreError(
             "store.constraint", "No short code is free.", next_step="Nothing was changed. Please report this."
         )
-
-    def _keep_policy(self, version: str, text: str) -> None:
-        kept = self._one("SELECT text FROM policy WHERE version = ?", version)
-        if kept is None:
-            self._all(insert("policy", ("version", "text")), version, text)
-        elif kept[0] != text:
-            raise StoreError(
-                "store.constraint",
-                "Another policy has this version already.",
-                next_step="Nothing was changed. Please report this.",
-            )
 
 
 def _asked_about(request: ActionRequest, arguments: Json) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ def rules(settings: Settings, home: HomeStatus, now: int) -> Iterator[Finding]:
     from runplane_mcp.core.policy import load
     from runplane_mcp.gate.policies import read_policy_file
 
+    if home.policy_problem is not None:
+        yield broken("policy", home.policy_problem)
+        return
     if home.policy is None:
         yield problem("policy", "No policy is enforced, so nothing runs.", "runplane policy activate")
         return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.cli.policy.file import FileArgument
-from runplane_mcp.errors import PolicyError
+from runplane_mcp.errors import EXIT_REFUSED, PolicyError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.settings import Settings
     from runplane_mcp.store.base import EnforcedPolicy
 
 EXAMPLES = examples(
@@ -21,12 +24,17 @@ EXAMPLES = examples(
 
 
 def activate(
-    file: FileArgument = None, as_admin: AsAdmin = None, secret_stdin: SecretStdin = False, as_json: JsonFlag = False
+    file: FileArgument = None,
+    as_admin: AsAdmin = None,
+    secret_stdin: SecretStdin = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask about what gets looser.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Put a policy file in force.
 
-    It counts for every process of this home at once, and needs an administrator's secret. With --secret-stdin
-    the first line on stdin is ADMIN's secret.
+    It counts for every process of this home at once, and needs an administrator's secret. What changes is said
+    first, and on a terminal you are asked once more where something gets looser. With --secret-stdin the first
+    line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import iso, print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
@@ -35,6 +43,8 @@ def activate(
     settings = settings_of_home()
     path = file if file is not None else settings.policy_file
     text = read_policy_file(path)
+    if not as_json:
+        _differences(settings, text, str(path), ask=not yes and not secret_stdin)
     secret = None
     if at_desk(settings, lambda desk: desk.people()):
         if as_admin is None:
@@ -55,3 +65,25 @@ def activate(
         )
         return
     say(f"Version {enforced.version[:12]} is enforced from now on, by {enforced.by}.", "green")
+
+
+def _differences(settings: Settings, text: str, file: str, *, ask: bool) -> None:
+    """Says what changes; on a terminal, asks about what gets looser. Exit 1 where the answer is no."""
+    import sys
+
+    from runplane_mcp.cli.output import say
+    from runplane_mcp.cli.policy.differences import compared, tell
+
+    try:
+        enforced = at_desk(settings, lambda desk: desk.enforced_policy())
+        if enforced is None or enforced.text == text:
+            return
+        found = compared(enforced.text, text, old_file="enforced policy", new_file=file)
+    except PolicyError as error:
+        if error.code == "policy.unproven" or error.message.startswith("enforced policy"):
+            return  # what is there cannot be read or believed, so that there is nothing to compare with
+        raise
+    tell(found)
+    if ask and not found.tighter and sys.stdin.isatty() and not typer.confirm("Put it in force all the same?"):
+        say("Nothing was changed.")
+        raise typer.Exit(EXIT_REFUSED)

@@ -9,10 +9,12 @@ import typer
 
 from runplane_mcp.cli.home import at_desk
 from runplane_mcp.core.approval import Person
+from runplane_mcp.errors import PolicyError
 
 if TYPE_CHECKING:
     from runplane_mcp.core.compile import CompiledPolicy
     from runplane_mcp.core.policy import Policy
+    from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
 
 FileArgument = Annotated[
@@ -23,6 +25,14 @@ FileArgument = Annotated[
 def enrolled(settings: Settings) -> list[Person] | None:
     """Who can vote in this home; None where there is no home, as when a file is checked on another machine."""
     return at_desk(settings, lambda desk: desk.people()) if settings.database.exists() else None
+
+
+async def enforced_text(desk: Desk) -> str:
+    """The text of what is enforced. PolicyError `policy.none` where nothing is."""
+    enforced = await desk.enforced_policy()
+    if enforced is None:
+        raise PolicyError("policy.none", "No policy is enforced.", next_step="Run `runplane policy activate`.")
+    return enforced.text
 
 
 def not_enforced(settings: Settings, loaded: Policy) -> list[str]:
