@@ -17,6 +17,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.core.text import label, visible
 from runplane_mcp.core.wire import WireRequest, pairs
+from runplane_mcp.gate.beside import only_recorded
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Life
@@ -229,6 +230,8 @@ def _decision_view(record: DecisionRecord) -> list[RenderableType]:
             spoke = " ".join(str(reason[name]) for name in ("source", "id") if reason.get(name))
             sentence = f"{spoke}: {reason.get('outcome')}. {reason.get('why') or ''}"
             parts.append(Padding(Text("- " + visible(sentence, _SENTENCE)), (0, 0, 0, 2), expand=False))
+    for line in only_recorded(record.detail):
+        parts.append(Padding(Text("- " + visible(line, _SENTENCE), style="dim"), (0, 0, 0, 2), expand=False))
     return parts
 
 

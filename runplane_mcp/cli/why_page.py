@@ -17,6 +17,7 @@ from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
+from runplane_mcp.gate.beside import only_recorded
 from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _decided(record: DecisionRecord, before: DecisionRecord | None) -> list[Rend
     lines.extend(f"changed: {each}" for each in _list(record.detail.get("changed")))
     known = [dict(each) for each in _objects(before.detail.get("reasons"))] if before is not None else []
     lines.extend(_reason(each) for each in _objects(record.detail.get("reasons")) if dict(each) not in known)
+    lines.extend(only_recorded(record.detail))
     needs = needs_from(record.detail)
     if before is None:
         lines.append(f"risk {record.risk} of 100, {record.risk_level.value}")

@@ -273,7 +273,8 @@ class Completer:
             return self._ask_again(tx, request, effect, ("A vote no longer counts.",))
 
         classified = gate.catalog.classify(wire)
-        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True)
+        candidate = gate.policies.candidate(tx)
+        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True, candidate=candidate)
         if judged.decision.outcome is Outcome.BLOCK:
             # By the time at which it was asked, not the last round's: however often people say yes at night, it is only
             # the clock that is against it.
@@ -297,7 +298,7 @@ class Completer:
         record_decision(
             tx, request, judged, effect, clock, kind="execution", round=request.round, wire=wire, same_round_as=record
         )
-        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=False)
+        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=False)
         return tx.move(
             request,
             State.EXECUTING,
@@ -326,14 +327,14 @@ class Completer:
         if anew:
             request = with_forms(request, classified, effect, wire)
         policy = gate.policies.enforced(tx)
-        judged = judge(tx, policy, request, classified, effect, clock)
+        judged = judge(tx, policy, request, classified, effect, clock, candidate=gate.policies.candidate(tx))
         earlier = tx.round_decision(request.id, request.round)
         judged = at_least(judged, earlier)
         round = request.round + 1
         record = record_decision(
             tx, request, judged, effect, clock, kind="execution", round=round, wire=wire, changed=changed
         )
-        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=True)
+        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=True)
         expires_in = judged.decision.expires_in or policy.policy.approval.expires_in
         return tx.move(
             request,

@@ -83,7 +83,9 @@ class Conclusion:
             run_as = None
         elif run_as is None:
             run_as = effective(classified, effect, request.id)
-        judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
+        judged = judge(
+            tx, policy, request, classified, effect, self.clock, same=same, candidate=self.policies.candidate(tx)
+        )
         judged = as_lowered(tx, request, effect, judged)
         kept_from_people = never_held(judged.decision, classified.operation, classified.parameters)
         judged = replace(judged, decision=kept_from_people)
@@ -94,7 +96,7 @@ class Conclusion:
             tx, request, judged, effect, self.clock, kind="first", round=1 if held else 0, wire=run_as
         )
         wall, now = self.clock.wall(), judged.at
-        tx.reserve(request.id, decision.buckets, at=now, waiting=held)
+        tx.reserve(request.id, judged.buckets, at=now, waiting=held)
 
         if decision.outcome is Outcome.BLOCK:
             tx.settle(request.id, release=True)

@@ -14,6 +14,7 @@ from runplane_mcp.core.facts import Facts, FactValue, Missing
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Precondition, State
+from runplane_mcp.gate.beside import Beside, spoken
 from runplane_mcp.store.base import Reader
 
 #: Most facts are kept as they are.
@@ -86,9 +87,16 @@ def detail_json(
     simulated_clock: bool,
     changed: tuple[str, ...] = (),
     same_as: ActionRequest | None = None,
+    tried: Beside | None = None,
 ) -> dict[str, Json]:
-    """All of a decision but the facts: what spoke, who must say yes, what people see."""
-    return {
+    """All of a decision but the facts: what spoke, who must say yes, what people see. What is only recorded, in shadow
+    or by a candidate policy, is there where there is some."""
+    only_recorded: dict[str, Json] = {}
+    if decision.shadow:
+        only_recorded["shadow"] = [spoken(reason) for reason in decision.shadow]
+    if tried is not None:
+        only_recorded["candidate"] = tried.to_json()
+    return only_recorded | {
         "mode": mode,
         "simulated_clock": simulated_clock,
         "reasons": [

@@ -257,6 +257,11 @@ class Reader(Protocol):
         """The text of a policy that was enforced, proposed or tried, None where there was none of this version."""
         ...
 
+    def first_decisions(self, before: int | None, limit: int) -> list[tuple[int, DecisionRecord]]:
+        """The first decision of each request, newest request first, with the number it has in the store; `before` is the
+        number that the last page ended with."""
+        ...
+
     def policy_events(self) -> list[Event]:
         """Every event about the policy itself (`policy.…`), newest first; quick however long the log is."""
         ...

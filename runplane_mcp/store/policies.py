@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import EnforcedPolicy, Event, ProposedPolicy
-from runplane_mcp.store.rows import Row, insert
+from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy
+from runplane_mcp.store.rows import DECISION_COLUMNS, Row, insert, listed
 from runplane_mcp.store.schema import POLICY_EVENTS
+
+# ruff: noqa: S608 - column names of our own; every value is bound.
 
 SELECT_EVENT: Final = "SELECT seq, at, type, request_id, body, leaf FROM event"
 
@@ -21,6 +23,9 @@ class PolicyReads(ABC):
 
     @abstractmethod
     def _all(self, sql: str, *values: object) -> list[Row]: ...
+
+    @abstractmethod
+    def _decision(self, row: Row) -> DecisionRecord: ...
 
     def enforced_policy(self) -> EnforcedPolicy | None:
         row = self._one("SELECT version, text, since, by FROM enforced_policy JOIN policy USING (version)")
@@ -45,6 +50,19 @@ class PolicyReads(ABC):
     def policy_text(self, version: str) -> str | None:
         row = self._one("SELECT text FROM policy WHERE version = ?", version)
         return None if row is None else str(row[0])
+
+    def first_decisions(self, before: int | None, limit: int) -> list[tuple[int, DecisionRecord]]:
+        rows = self._all(
+            f"""
+            SELECT request.number, {listed(DECISION_COLUMNS, "decision")}, payload.salt, payload.body FROM request
+            JOIN decision ON decision.request_id = request.id AND decision.n = 1
+            LEFT JOIN payload ON payload.commitment = decision.content
+            WHERE ?1 IS NULL OR request.number < ?1 ORDER BY request.number DESC LIMIT ?2
+            """,
+            before,
+            limit,
+        )
+        return [(row[0], self._decision(row[1:])) for row in rows]
 
     def policy_events(self) -> list[Event]:
         rows = self._all(f"{SELECT_EVENT} INDEXED BY event_policy WHERE {POLICY_EVENTS} ORDER BY seq DESC")

@@ -487,3 +487,28 @@ POOL: list[dict[str, Any]] = [
     {"when": {"action": ["refunds", "payouts"], "hour": {"under": "14"}}, "then": "allow"},
     {"when": {"customer": "cus_1"}, "unless": {"bulk": False}, "then": "require_approval"},
 ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(RULES, RULES, LIMITS, requests(), MOMENTS, st.lists(SPENT, min_size=3, max_size=3))
+def test_what_is_in_shadow_decides_nothing(
+    rule: dict[str, Any],
+    other: dict[str, Any],
+    limit: dict[str, Any],
+    facts: dict[str, FactValue],
+    moment: int,
+    past: list[list[Spent]],
+) -> None:
+    """Recorded, never enforced; and to be rid of it changes nothing either."""
+    plain = WRITTEN_HEAD | {"rules": [rule | {"id": "r"}]}
+    tried = plain | {
+        "rules": [rule | {"id": "r"}, other | {"id": "s", "mode": "shadow"}],
+        "limits": [limit | {"id": "l", "mode": "shadow"}],
+    }
+    without, beside = policy(plain), policy(tried)
+    before = decided(without, facts, moment, past, without_risk=False)
+    after = decided(beside, facts, moment, past, without_risk=False)
+
+    assert (before.outcome, before.reasons, before.risk) == (after.outcome, after.reasons, after.risk)
+    assert (before.requirement, before.expires_in, before.after) == (after.requirement, after.expires_in, after.after)
+    assert compare(without.policy, beside.policy, CATALOG).equivalent

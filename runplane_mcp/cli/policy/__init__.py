@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from runplane_mcp.cli.policy import activate, attack, backtest, check, diff, exposure, facts, replay, try_, tune
+from runplane_mcp.cli.policy import activate, attack, backtest, check, diff, exposure, facts, replay, shadow, try_, tune
 
 policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
 policy.command("check", epilog=check.EXAMPLES)(check.check)
 policy.command("try", epilog=try_.EXAMPLES)(try_.try_)
 policy.command("diff", epilog=diff.EXAMPLES)(diff.diff)
+policy.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 policy.command("activate", epilog=activate.EXAMPLES)(activate.activate)
 policy.command("replay", epilog=replay.EXAMPLES)(replay.replay)
 policy.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
