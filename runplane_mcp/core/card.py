@@ -80,3 +80,4 @@ class Card:
     frozen: bool = False  # a freeze holds it: it does not run even with every yes
     principal: str = ""
     causes: tuple[Cause, ...] = ()  # why it is held, and by them it stands in a group with others
+    release_at: int | None = None  # when it runs by itself, of what needs nobody's yes

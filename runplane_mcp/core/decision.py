@@ -94,7 +94,7 @@ class Bucket:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """How full a bucket is before this request. Totals are minor units per currency. `waiting_*` are the part of it that
-    still waits for people."""
+    still waits, for people or for its own time."""
 
     count: int = 0
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -129,6 +129,13 @@ class Decision:
     policy_version: str
     after: int | None = None
     shadow: tuple[Reason, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether it does not run at once: people are asked, or it is allowed after a while."""
+        if self.outcome is Outcome.ALLOW:
+            return self.after is not None
+        return self.outcome is Outcome.REQUIRE_APPROVAL
 
     @property
     def decisive(self) -> tuple[Reason, ...]:

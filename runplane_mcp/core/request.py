@@ -121,7 +121,7 @@ class ActionRequest:
     `version` counts changes and is what every compare-and-set compares. `round` numbers the states that people look
     at, from 1; votes of another round never count. `effective` is what runs, `as_asked` what the agent sent. The three
     `same_*` are equal for requests that are the same in that form (`core/repeats.py`). `release_at` is the policy time at
-    which a scheduled one is decided again.
+    which a scheduled one is decided again; it stays with what ran after it, and goes where people are asked.
     """
 
     id: str
@@ -166,6 +166,12 @@ class ActionRequest:
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether its round is one that people say yes or no to. What is allowed after a while has a round, too, so that
+        they can look at it and stop it, but needs nobody's yes."""
+        return self.round > 0 and self.release_at is None
 
     @property
     def changed_policy_at(self) -> int:

@@ -89,10 +89,12 @@ def carries_secret(operation: Operation, parameters: Mapping[str, object]) -> bo
 
 
 def never_held(decision: Decision, operation: Operation, parameters: Mapping[str, object]) -> Decision:
-    """A request whose answer carries a secret waits for no people: when it ran, nobody would be there to take the secret.
-    It is blocked unless the policy allows it outright. So is a read whose `parameters` ask for one: it is read for that."""
-    if decision.outcome is not Outcome.REQUIRE_APPROVAL or not carries_secret(operation, parameters):
+    """A request whose answer carries a secret waits for no people and no time: when it ran, nobody would be there to take
+    the secret. It is blocked unless the policy allows it outright. So is a read whose `parameters` ask for one: it is
+    read for that."""
+    if not decision.held or not carries_secret(operation, parameters):
         return decision
-    why = "Its answer carries a secret, which would reach nobody after people have decided."
+    later = "after people have decided" if decision.outcome is Outcome.REQUIRE_APPROVAL else "when it ran later"
+    why = f"Its answer carries a secret, which would reach nobody {later}."
     reason = Reason("secret", operation.operation_id, Outcome.BLOCK, why)
-    return replace(decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=())
+    return replace(decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=(), after=None)

@@ -12,7 +12,7 @@ from runplane_mcp.core.card import Card, Cause, VoteLine
 from runplane_mcp.core.decision import Need
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.money import CURRENCIES, Money
-from runplane_mcp.core.request import ActionRequest, fingerprint
+from runplane_mcp.core.request import ActionRequest, State, fingerprint
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.lowered import Lowering
@@ -58,7 +58,7 @@ def build_card(
         why=tuple(
             f"{reason['why']} ({reason['id']})" if reason["source"] in ("rule", "limit") else str(reason["why"])
             for reason in _objects(detail.get("reasons"))
-            if reason["outcome"] != "allow"
+            if reason["outcome"] != "allow" or (request.release_at is not None and reason.get("after") is not None)
         ),
         needs=tuple(need.sentence() for need in needs),
         votes=tuple(VoteLine(vote.person, vote.answer.value, vote.at) for vote in votes),
@@ -94,6 +94,7 @@ def build_card(
         round=request.round,
         created_at=request.policy_at,
         expires_at=request.expires_at,
+        release_at=request.release_at if request.state is State.SCHEDULED else None,
         method=wire.method if wire else "",
         url=wire.url if wire else "",
         parameters=tuple(pairs(wire)) if wire else (),

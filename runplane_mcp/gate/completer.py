@@ -6,25 +6,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 
 from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.decision import Outcome
-from runplane_mcp.core.effect import Effect
-from runplane_mcp.core.effects import broken, effective
-from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity, stripe_key
+from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RunplaneError
-from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
+from runplane_mcp.gate.again import Again, LookedUp, news_of
+from runplane_mcp.gate.deciding import judge
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.lowered import NOT_BORNE_OUT, lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
-from runplane_mcp.gate.records import needs_from, preconditions_from
-from runplane_mcp.gate.redecision import blocked_as_things_are, larger, lasting_block, news
-from runplane_mcp.gate.repeats import with_forms
-from runplane_mcp.store.base import Changed, DecisionRecord, Reader, Transaction
+from runplane_mcp.gate.records import needs_from
+from runplane_mcp.gate.releasing import release
+from runplane_mcp.store.base import Changed, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
 
 logger = logging.getLogger(__name__)
@@ -33,8 +30,6 @@ logger = logging.getLogger(__name__)
 WATCHED, UNWATCHED = 0.05, 0.5
 #: Without any commit, expiry and dead processes are looked for this often (seconds).
 TICK = 2.0
-#: A request whose execution changed the card this often before is over: it keeps changing under people's eyes.
-MOST_CHANGES = 2
 #: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds).
 FIRST_PAUSE_MS, LAST_PAUSE_MS = 2_000, 3_600_000
 
@@ -45,6 +40,7 @@ class Completer:
     def __init__(self, gate: Gate, presence: Presence, *, reload: Callable[[], None] = lambda: None) -> None:
         self.gate = gate
         self.presence = presence
+        self.again = Again(gate)
         self._reload = reload
         self._work: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, float] = {}
@@ -97,14 +93,16 @@ class Completer:
                 self._work[request.id] = task
 
     def _unfinished(self, reader: Reader, now: int) -> list[ActionRequest]:
-        """What may need work. An approved request that a freeze holds needs none until it expires; the commit that ends the
-        freeze brings the next look."""
+        """What may need work. What may run but for a freeze that holds it needs none until it expires; the commit that ends
+        the freeze brings the next look."""
         freezes = self.gate.executor.freezes
         standing = freezes.standing(reader)
         return [
             request
             for request in reader.unfinished(now)
-            if request.state is not State.APPROVED or self._expired(request) or not freezes.among(standing, request)
+            if request.state not in {State.APPROVED, State.SCHEDULED}
+            or self._expired(request)
+            or not freezes.among(standing, request)
         ]
 
     async def settle(self) -> None:
@@ -122,6 +120,8 @@ class Completer:
             return False
         if request.state in {State.APPROVED, State.RECEIVED}:
             return True
+        if request.state is State.SCHEDULED:
+            return self.again.due(request)
         if request.state is State.EXECUTING:
             mine = request.lease_owner == self.presence.owner
             return mine or not self.presence.lives(request.lease_owner)
@@ -138,12 +138,15 @@ class Completer:
         loop = asyncio.get_running_loop()
         try:
             if self._expired(request) and request.state is not State.RECEIVED:
-                await self._write(lambda tx: self._expire(tx, request))
+                await self._write(lambda tx: self.again.expire(tx, request))
             elif request.state is State.RECEIVED:
                 if not await self._take_up(request):
                     self._not_before[request.id] = loop.time() + 2.0
             elif request.state is State.APPROVED:
                 if not await self._run_approved(request):
+                    self._not_before[request.id] = loop.time() + 2.0
+            elif request.state is State.SCHEDULED:
+                if not await self._release(request):
                     self._not_before[request.id] = loop.time() + 2.0
             else:
                 after = await self.gate.executor.resume(request)
@@ -163,10 +166,6 @@ class Completer:
         done = await self.gate.store.write(work)
         await self.gate.notify()
         return done
-
-    def _expire(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
-        tx.settle(request.id, release=True)
-        return tx.move(request, State.EXPIRED, at=self.gate.clock.wall(), event={"expires_at": request.expires_at})
 
     async def _take_up(self, request: ActionRequest) -> bool:
         """Decides what a person has lowered, in a process that has no key for looking it up. What an agent asked for and
@@ -209,47 +208,31 @@ class Completer:
         """True when the request moved. False: a look-up told nothing, or somebody has frozen it, so it stays approved and
         is tried again."""
         gate = self.gate
-        if request.effective is None or request.as_asked is None:
-            raise Changed
-        as_run = gate.catalog.classify(request.effective)
-        effect = await resolve(gate.connection, as_run, timeout=LOOK_UP)
-        record = await gate.store.read(lambda reader: reader.round_decision(request.id, request.round))
-        if record is None:
-            raise Changed
-        if effect.incomplete:
+        looked = await self.again.look_up(request)
+        if looked is None:
             return False
-        changes = _changes(record, effect)
-        fresh = effect
-        if changes:
-            # What people saw is no longer so. What the agent asked for is looked up anew, for people to look again.
-            fresh = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
-            if fresh.incomplete:
-                return False
         gate.executor.probe("approved.looked_up")
-        moved = await self._write(lambda tx: self._claim(tx, request, record, fresh, changes))
+        moved = await self._write(lambda tx: self._claim(tx, request, looked))
         gate.executor.probe("approved.claimed")
         if moved.state is State.EXECUTING:
             await gate.execute(moved, fresh=True)
         return moved.state is not State.APPROVED
 
-    def _claim(
-        self, tx: Transaction, request: ActionRequest, record: DecisionRecord, effect: Effect, changed: tuple[str, ...]
-    ) -> ActionRequest:
+    def _claim(self, tx: Transaction, request: ActionRequest, looked: LookedUp) -> ActionRequest:
         gate, clock = self.gate, self.gate.clock
+        record, effect = looked.record, looked.effect
         policy = gate.policies.enforced(tx)
         current = tx.request(request.id)
         if current is None or current.version != request.version or current.state is not State.APPROVED:
             raise Changed
         if self._expired(request):
-            return self._expire(tx, request)
+            return self.again.expire(tx, request)
         if gate.executor.freezes.on(tx, request):
             return current
         if effect.refusal is not None:
-            failure = effect.refusal
-            tx.settle(request.id, release=True)
-            return tx.move(request, State.FAILED, at=clock.wall(), event=failure_event(failure), failure=failure)
-        if changed:
-            return self._ask_again(tx, request, effect, changed, anew=True)
+            return self.again.fail(tx, request, effect.refusal)
+        if looked.changes:
+            return self.again.ask(tx, request, effect, looked.changes, anew=True)
 
         wire = request.effective
         if wire is None or record.digest is None:
@@ -258,10 +241,7 @@ class Completer:
         people = trusted(tx)
         lowering = lowering_of(tx, request, people)
         if request.replaces is not None and lowering is None:
-            tx.settle(request.id, release=True)
-            return tx.move(
-                request, State.FAILED, at=clock.wall(), event=failure_event(NOT_BORNE_OUT), failure=NOT_BORNE_OUT
-            )
+            return self.again.fail(tx, request, NOT_BORNE_OUT)
         owner = lowering.by if lowering is not None else None
         votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
         needs = needs_from(record.detail)
@@ -270,102 +250,38 @@ class Completer:
             tx.settle(request.id, release=True)
             return tx.move(request, State.DENIED, at=clock.wall(), event={"by": counted.denied_by})
         if counted.standing is not Standing.APPROVED:
-            return self._ask_again(tx, request, effect, ("A vote no longer counts.",))
+            return self.again.ask(tx, request, effect, ("A vote no longer counts.",))
 
         classified = gate.catalog.classify(wire)
-        candidate = gate.policies.candidate(tx)
-        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True, candidate=candidate)
+        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True)
         if judged.decision.outcome is Outcome.BLOCK:
-            # By the time at which it was asked, not the last round's: however often people say yes at night, it is only
-            # the clock that is against it.
-            at_first = judge(tx, policy, request, classified, effect, clock, without_risk=True, at=request.policy_at)
-            if lasting_block(judged.decision, at_first.decision):
-                return self._block(tx, request, judged, effect)
-            return self._ask_again(tx, request, effect, blocked_as_things_are(judged.decision))
-        said = judged.decision
-        alike = gate.policies.alike(tx, record.policy_version, policy)
-        if alike is not None:
-            # A rule that was renamed, split or moved is nothing new: it speaks under the name that stood on the card.
-            said = judge(tx, alike, request, classified, effect, clock, without_risk=True).decision
-        fresh = news(said, record)
+            if self.again.blocked_by_the_hour(tx, request, judged, looked, classified):
+                return self.again.ask(tx, request, effect, news_of(judged.decision, record))
+            return self.again.block(tx, request, judged, effect)
+        news = news_of(judged.decision, record)
         covered = tally(
             judged.decision.requirement, votes, people, digest=record.digest, round=request.round, owner=owner
         )
-        if judged.decision.requirement and (covered.standing is not Standing.APPROVED or fresh):
-            difference = (*fresh, *larger(judged.decision, record)) or ("More people are needed than said yes.",)
-            return self._ask_again(tx, request, effect, difference)
+        if judged.decision.requirement and (covered.standing is not Standing.APPROVED or news):
+            return self.again.ask(tx, request, effect, news or ("More people are needed than said yes.",))
 
-        record_decision(
-            tx, request, judged, effect, clock, kind="execution", round=request.round, wire=wire, same_round_as=record
-        )
-        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=False)
-        return tx.move(
-            request,
-            State.EXECUTING,
-            at=clock.wall(),
-            event={"attempt": request.attempt + 1, "digest": record.digest, "owner": gate.executor.owner},
-            stripe_key=request.stripe_key or stripe_key(os.urandom(16)),
-            attempt=request.attempt + 1,
-            **gate.executor.first_send(),
-        )
+        return self.again.run(tx, request, judged, effect, record)
 
-    def _ask_again(
-        self, tx: Transaction, request: ActionRequest, effect: Effect, changed: tuple[str, ...], *, anew: bool = False
-    ) -> ActionRequest:
-        """Back to waiting: a new round, nonce, digest and card. Votes of the earlier round never count in it. `anew`: the
-        world changed, so the bytes are made again from what the agent asked for."""
-        gate, clock = self.gate, self.gate.clock
-        if request.round > MOST_CHANGES:
-            failure = Failure("precondition.changed", "What was approved kept changing before it could run.")
-            tx.settle(request.id, release=True)
-            return tx.move(request, State.FAILED, at=clock.wall(), event=failure_event(failure), failure=failure)
-        bytes_before = request.as_asked if anew else request.effective
-        if bytes_before is None:
-            raise Changed
-        classified = gate.catalog.classify(bytes_before)
-        wire = effective(classified, effect, request.id) if anew else bytes_before
-        if anew:
-            request = with_forms(request, classified, effect, wire)
-        policy = gate.policies.enforced(tx)
-        judged = judge(tx, policy, request, classified, effect, clock, candidate=gate.policies.candidate(tx))
-        earlier = tx.round_decision(request.id, request.round)
-        judged = at_least(judged, earlier)
-        round = request.round + 1
-        record = record_decision(
-            tx, request, judged, effect, clock, kind="execution", round=round, wire=wire, changed=changed
-        )
-        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=True)
-        expires_in = judged.decision.expires_in or policy.policy.approval.expires_in
-        return tx.move(
-            request,
-            State.WAITING,
-            at=clock.wall(),
-            event={"round": round, "digest": record.digest, "changed": len(changed)},
-            effective=wire,
-            same_effective=request.same_effective,
-            same_effect=request.same_effect,
-            round=round,
-            digest=record.digest,
-            expires_at=clock.policy() + expires_in * 1000,
-            stripe_key=request.stripe_key if wire == request.effective else None,
-        )
+    # ── scheduled: the same when its time has come, but nobody's yes is needed ────────────────────────────────────
 
-    def _block(self, tx: Transaction, request: ActionRequest, judged: Judged, effect: Effect) -> ActionRequest:
-        record_decision(tx, request, judged, effect, self.gate.clock, kind="execution", round=request.round, wire=None)
-        failure = Failure("policy.blocked", "The company's policy does not allow this any more.")
-        tx.settle(request.id, release=True)
-        return tx.move(request, State.BLOCKED, at=self.gate.clock.wall(), event=failure_event(failure), failure=failure)
-
-
-def _changes(record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
-    """What people saw and is no longer so, in words. A bound that no longer holds may show as Stripe's own refusal."""
-    found = [
-        f"{each.sentence()} no longer holds: it is {effect.observed.get(each.name, 'not known')} now."
-        for each in broken(preconditions_from(record.detail), effect)
-    ]
-    if effect.refusal is not None:
-        found.append(effect.refusal.message)
-    return tuple(found)
+    async def _release(self, request: ActionRequest) -> bool:
+        """True when the request moved. False: a look-up told nothing, or somebody has frozen it, so it stays scheduled and
+        is tried again."""
+        gate = self.gate
+        looked = await self.again.look_up(request)
+        if looked is None:
+            return False
+        gate.executor.probe("scheduled.looked_up")
+        moved = await self._write(lambda tx: release(self.again, tx, request, looked))
+        gate.executor.probe("scheduled.released")
+        if moved.state is State.EXECUTING:
+            await gate.execute(moved, fresh=True)
+        return moved.state is not State.SCHEDULED
 
 
 async def stop(task: asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.effect import Effect
@@ -83,20 +84,19 @@ class Conclusion:
             run_as = None
         elif run_as is None:
             run_as = effective(classified, effect, request.id)
-        judged = judge(
-            tx, policy, request, classified, effect, self.clock, same=same, candidate=self.policies.candidate(tx)
-        )
+        judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
         judged = as_lowered(tx, request, effect, judged)
         kept_from_people = never_held(judged.decision, classified.operation, classified.parameters)
         judged = replace(judged, decision=kept_from_people)
         judged = self.executor.freezes.over(tx, request, classified, judged)
         decision = judged.decision
-        held = decision.outcome is Outcome.REQUIRE_APPROVAL and run_as is not None
+        held = run_as is not None and decision.held
         record = record_decision(
             tx, request, judged, effect, self.clock, kind="first", round=1 if held else 0, wire=run_as
         )
         wall, now = self.clock.wall(), judged.at
-        tx.reserve(request.id, judged.buckets, at=now, waiting=held)
+        # What is scheduled counts as now until it runs, as what waits for people does: its time is that of its execution.
+        tx.reserve(request.id, decision.buckets, at=now, waiting=held)
 
         if decision.outcome is Outcome.BLOCK:
             tx.settle(request.id, release=True)
@@ -118,15 +118,19 @@ class Conclusion:
             )
         if held:
             expires_in = decision.expires_in if decision.expires_in is not None else policy.policy.approval.expires_in
+            release_at = now + decision.after * 1000 if decision.after is not None else None
+            event: dict[str, Json] = {"round": 1, "digest": record.digest}
             return tx.move(
                 request,
-                State.WAITING,
+                State.WAITING if release_at is None else State.SCHEDULED,
                 at=wall,
-                event={"round": 1, "digest": record.digest},
+                event=event if release_at is None else {**event, "release_at": release_at},
                 effective=run_as,
                 round=1,
                 digest=record.digest,
-                expires_at=now + expires_in * 1000,
+                release_at=release_at,
+                # Where no gate runs when its time comes, it is over after a while: it must not run days later, unseen.
+                expires_at=(release_at or now) + expires_in * 1000,
                 message_to_agent=words_to_agent(decision, judged.same_as),
                 same_effective=request.same_effective,
                 same_effect=request.same_effect,

@@ -255,7 +255,7 @@ class Desk:
         at = self.clock.wall()
 
         def work(tx: Transaction) -> VoteResult | RunplaneError:
-            seen = open_round(tx, request_id, digest=digest, voter=voter, clock=self.clock)
+            seen = open_round(tx, request_id, digest=digest, voter=voter, clock=self.clock, to_stop=answer is Answer.NO)
             if isinstance(seen, RunplaneError):
                 return seen
             request = seen.request

@@ -209,8 +209,10 @@ class Executor:
             if record is None:
                 raise InternalError("internal.undecided", "No decision stands behind it.")
             self.check_digest(request, record)
-            if request.round == 0:
+            if not request.asks_people:
                 allowed = record.n == 1 and record.outcome is Outcome.ALLOW
+                if request.round > 0:
+                    allowed = allowed and _was_released(reader, request)
             else:
                 people = trusted(reader)
                 lowering = lowering_of(reader, request, people)
@@ -328,7 +330,7 @@ class Executor:
         reason = answer.reason if isinstance(answer, NotSent) else "Stripe took no more requests."
 
         def record(tx: Transaction) -> ActionRequest:
-            if request.round > 0 and request.attempt < MOST_ATTEMPTS:
+            if request.asks_people and request.attempt < MOST_ATTEMPTS:
                 return tx.move(
                     request,
                     State.APPROVED,
@@ -374,6 +376,12 @@ class Executor:
             )
 
         return await self.store.write(record)
+
+
+def _was_released(reader: Reader, request: ActionRequest) -> bool:
+    """Whether what was scheduled was allowed once more when its time had come."""
+    latest = reader.decisions(request.id)[-1]
+    return latest.kind == "release" and latest.round == request.round and latest.outcome is Outcome.ALLOW
 
 
 def failure_event(failure: Failure) -> dict[str, Json]:

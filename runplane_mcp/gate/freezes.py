@@ -68,7 +68,12 @@ class Freezes:
         return replace(
             judged,
             decision=replace(
-                decision, outcome=Outcome.BLOCK, reasons=(*stopped, *decision.reasons), requirement=(), buckets=()
+                decision,
+                outcome=Outcome.BLOCK,
+                reasons=(*stopped, *decision.reasons),
+                requirement=(),
+                buckets=(),
+                after=None,
             ),
         )
 

@@ -122,7 +122,7 @@ def _stopped(judged: Judged, why: str) -> Judged:
     return replace(
         judged,
         decision=replace(
-            decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=(), buckets=()
+            decision, outcome=Outcome.BLOCK, reasons=(reason, *decision.reasons), requirement=(), buckets=(), after=None
         ),
     )
 

@@ -106,11 +106,13 @@ def detail_json(
                 "outcome": reason.outcome.value,
                 "why": reason.why,
                 "need": need_json(reason.need) if reason.need else None,
+                "after": reason.after,
             }
             for reason in decision.reasons
         ],
         "requirement": [need_json(need) for need in decision.requirement],
         "expires_in": decision.expires_in,
+        "after": decision.after,
         "risk_factors": [
             {"name": factor.name, "points": factor.points, "sentence": factor.sentence}
             for factor in decision.risk.factors

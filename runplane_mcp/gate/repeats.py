@@ -171,8 +171,10 @@ def duplicate_of(
     denied_since: int | None = now - DENIED_FOR
     if request.state is not State.RECEIVED:
         # What was done since people were asked was not on their card, however long ago that is by now. What they have
-        # denied is their own business: of two that are the same, they say no to one and yes to the other.
-        since, denied_since = min(since, request.policy_at), None
+        # denied is their own business: of two that are the same, they say no to one and yes to the other. Nobody was
+        # asked about what is scheduled: there a no to the same counts as ever.
+        since = min(since, request.policy_at)
+        denied_since = denied_since if request.state is State.SCHEDULED else None
     found = duplicate(same.values(), since=since, denied_since=denied_since)
     named = _named(reader, request)
     if found is None or not found.final or named is None:

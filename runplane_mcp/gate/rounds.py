@@ -37,16 +37,27 @@ class Round:
         return tally(self.needs, votes, self.people, digest=self.digest, round=self.request.round, owner=self.owner)
 
 
-def open_round(tx: Transaction, request_id: str, *, digest: str, voter: Person, clock: Clock) -> Round | RunplaneError:
-    """What waits, as `voter` saw it by `digest`.
+def open_round(
+    tx: Transaction, request_id: str, *, digest: str, voter: Person, clock: Clock, to_stop: bool = False
+) -> Round | RunplaneError:
+    """What waits, as `voter` saw it by `digest`; `to_stop`, for who says no, also what is scheduled. Nobody in particular
+    is asked about that: anybody who may vote may stop it.
 
     Raises RequestError `request.not_found`; ApprovalError `approval.changed` when it is no longer what was seen,
-    `approval.not_waiting`, `approval.not_eligible`, `approval.not_signed`. An expiry is written down here and has to
-    become durable: `approval.expired` is returned, so that the caller's transaction does not fail.
+    `approval.not_waiting`, `approval.scheduled` (it needs nobody's yes), `approval.not_eligible`, `approval.not_signed`.
+    An expiry is written down here and has to become durable: `approval.expired` is returned, so that the caller's
+    transaction does not fail.
     """
     request = found(tx, request_id)
     people = trusted(tx)
-    if request.state is not State.WAITING:
+    stopping = to_stop and request.state is State.SCHEDULED
+    if request.state is State.SCHEDULED and not to_stop:
+        raise ApprovalError(
+            "approval.scheduled",
+            f"{request.reference} needs nobody's yes: it runs by itself when its time comes.",
+            next_step=f"To keep it from running: runplane stop {request.reference}",
+        )
+    if request.state is not State.WAITING and not stopping:
         instead = tx.request(request.replaced_by) if request.replaced_by else None
         raise ApprovalError(
             "approval.not_waiting",
@@ -67,7 +78,7 @@ def open_round(tx: Transaction, request_id: str, *, digest: str, voter: Person, 
     if record is None or people.get(voter.id) != voter or not voter.may_vote:
         raise ApprovalError("approval.not_eligible", f"{voter.id} cannot vote.")
     needs = needs_from(record.detail)
-    if not any(voter.groups & need.groups for need in needs):
+    if not stopping and not any(voter.groups & need.groups for need in needs):
         raise ApprovalError(
             "approval.not_eligible",
             f"{voter.id} is not among those who are asked: {', '.join(need.sentence() for need in needs)}.",

@@ -173,7 +173,8 @@ class Reader(Protocol):
 
     def unfinished(self, now: int | None = None) -> list[ActionRequest]:
         """Every request that is not final, oldest first. With `now` (policy time), what waits for people is left out
-        unless it has expired by then: that is what a gate may have work with, and cheap however many wait."""
+        unless it has expired by then, and what is scheduled unless its time has come: that is what a gate may have work
+        with, and cheap however many wait."""
         ...
 
     def earlier(self, form: Form, value: str, *, excluding: str | None = None, held_before: bool = False) -> Earlier:

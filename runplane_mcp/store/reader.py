@@ -206,7 +206,8 @@ class SqliteReader(PolicyReads):
     def unfinished(self, now: int | None = None) -> list[ActionRequest]:
         return self._requests(
             f"""
-            WHERE {UNFINISHED} AND (?1 IS NULL OR state NOT IN ('waiting', 'scheduled') OR expires_at <= ?1)
+            WHERE {UNFINISHED}
+            AND (?1 IS NULL OR state NOT IN ('waiting', 'scheduled') OR expires_at <= ?1 OR release_at <= ?1)
             ORDER BY request.number
             """,
             now,
