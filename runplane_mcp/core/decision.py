@@ -21,6 +21,15 @@ class Outcome(StrEnum):
         return (Outcome.ALLOW, Outcome.REQUIRE_APPROVAL, Outcome.BLOCK).index(self)
 
 
+class Verdict(StrEnum):
+    """An outcome as a policy's own tests count it: what is allowed after a while stands apart from what runs at once."""
+
+    ALLOW = "allow"
+    ALLOW_AFTER = "allow_after"
+    REQUIRE_APPROVAL = "require_approval"
+    BLOCK = "block"
+
+
 class RiskLevel(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
@@ -131,11 +140,14 @@ class Decision:
     shadow: tuple[Reason, ...] = ()
 
     @property
+    def verdict(self) -> Verdict:
+        later = self.outcome is Outcome.ALLOW and self.after is not None
+        return Verdict.ALLOW_AFTER if later else Verdict(self.outcome.value)
+
+    @property
     def held(self) -> bool:
         """Whether it does not run at once: people are asked, or it is allowed after a while."""
-        if self.outcome is Outcome.ALLOW:
-            return self.after is not None
-        return self.outcome is Outcome.REQUIRE_APPROVAL
+        return self.verdict in {Verdict.ALLOW_AFTER, Verdict.REQUIRE_APPROVAL}
 
     @property
     def decisive(self) -> tuple[Reason, ...]:

@@ -1,19 +1,21 @@
 """Runs the tests that a policy file carries: single requests and sequences, over the compiled policy itself.
 
 A sequence keeps its own rolling sums as the store does: what is allowed counts at its time, what waits counts as now
-until its question expires, and what is blocked or expired gives its money back and keeps the attempt in the count.
+until its question expires, and what is blocked or expired gives its money back and keeps the attempt in the count. What
+is allowed after a while counts as now until its time comes, and is then decided again.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Decision, Outcome
+from runplane_mcp.core.decision import Decision, Outcome, Verdict
 from runplane_mcp.core.facts import EVERYWHERE, REGISTRY, FactValue
 from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.ledger import Ledger
@@ -52,19 +54,23 @@ def _run(policy: CompiledPolicy, test: PolicyTest, actions: Mapping[str, ActionI
     calendar = policy.calendar
     start = calendar.neutral_instant(policy.policy.rates.as_of) if test.at is None else calendar.instant(test.at)
     ledger = Ledger()
-    outcomes: Counter[Outcome] = Counter()
+    scheduled: list[_Scheduled] = []
+    outcomes: Counter[Verdict] = Counter()
     applied: set[str] = set()
     for number in range(test.times):
         now = start + number * test.every * 1000
-        facts = given_facts(policy, test, action, now, number, repeats=number - outcomes[Outcome.BLOCK])
+        facts = given_facts(policy, test, action, now, number, repeats=number - outcomes[Verdict.BLOCK])
+        _release(policy, test, ledger, scheduled, now)
         buckets = policy.buckets(facts)
         decision = decide(policy, facts, ledger.usages(buckets, now))
         _record(ledger, str(number), decision, now)
-        outcomes[decision.outcome] += 1
+        if decision.after is not None:
+            heapq.heappush(scheduled, _Scheduled(now + decision.after * 1000, number, facts))
+        outcomes[decision.verdict] += 1
         applied |= {reason.id if reason.source in ("rule", "limit") else reason.source for reason in decision.reasons}
-    counts = {outcome: test.expected.get(outcome, 0) for outcome in Outcome}
+    counts = {verdict: test.expected.get(verdict, 0) for verdict in Verdict}
     missing = sorted(set(test.by) - applied)
-    passed = all(outcomes[outcome] == count for outcome, count in counts.items()) and not missing
+    passed = all(outcomes[verdict] == count for verdict, count in counts.items()) and not missing
     expected = _words(counts, test.times) + (f" by {', '.join(test.by)}" if test.by else "")
     got = _words(outcomes, test.times) + (f", not by {', '.join(missing)}" if missing else "")
     return TestResult(test.it, passed, expected, got, test.place.line, tuple(sorted(applied)))
@@ -72,11 +78,30 @@ def _run(policy: CompiledPolicy, test: PolicyTest, actions: Mapping[str, ActionI
 
 def _record(ledger: Ledger, name: str, decision: Decision, now: int) -> None:
     """What is allowed counts at its time, what waits until its question expires, what is blocked only as an attempt."""
-    waits = decision.outcome is Outcome.REQUIRE_APPROVAL
-    until = now + (decision.expires_in or 0) * 1000 if waits else None
-    ledger.reserve(name, decision.buckets, at=now, waiting=waits, until=until)
+    asks = decision.outcome is Outcome.REQUIRE_APPROVAL
+    until = now + (decision.expires_in or 0) * 1000 if asks else None
+    ledger.reserve(name, decision.buckets, at=now, waiting=decision.held, until=until)
     if decision.outcome is Outcome.BLOCK:
         ledger.settle(name, release=True)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Scheduled:
+    """Request `number` of a sequence, which runs by itself at `due`."""
+
+    due: int
+    number: int
+    facts: Mapping[str, FactValue] = field(compare=False)
+
+
+def _release(policy: CompiledPolicy, test: PolicyTest, ledger: Ledger, scheduled: list[_Scheduled], now: int) -> None:
+    """Decides again what was to run by `now`, each at its own time and with its own place in the limits left out, as the
+    gate does. One that would be held back once more has waited, and runs."""
+    while scheduled and scheduled[0].due <= now:
+        each = heapq.heappop(scheduled)
+        name, facts = str(each.number), {**each.facts, **clock_facts(policy, each.due), **test.given}
+        usages = ledger.usages(policy.buckets(facts), each.due, excluding=name)
+        _record(ledger, name, replace(decide(policy, facts, usages), after=None), each.due)
 
 
 def given_facts(
@@ -104,8 +129,8 @@ def given_facts(
     return facts
 
 
-def _words(counts: Mapping[Outcome, int], times: int) -> str:
-    named = [(outcome, counts[outcome]) for outcome in Outcome if counts.get(outcome)]
+def _words(counts: Mapping[Verdict, int], times: int) -> str:
+    named = [(verdict, counts[verdict]) for verdict in Verdict if counts.get(verdict)]
     if times == 1:
-        return "".join(outcome.value for outcome, _ in named)
-    return ", ".join(f"{count} {outcome.value}" for outcome, count in named)
+        return "".join(verdict.value for verdict, _ in named)
+    return ", ".join(f"{count} {verdict.value}" for verdict, count in named)

@@ -14,7 +14,7 @@ from runplane_mcp.core.facts import NONE
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 
 TRUE, FALSE, MAYBE = "true", "false", "unknown"
-STRICT = ["allow", "require_approval", "block"]
+STRICT = ["allow", "allow_after", "require_approval", "block"]
 DECIMALS = {"usd": 2, "eur": 2, "jpy": 0, "kwd": 3, "sek": 2}
 KINDS = {
     "amount": "money",
@@ -118,9 +118,12 @@ class Reference:
             return FALSE
         return MAYBE if MAYBE in found else TRUE
 
+    def votes(self, rule: Mapping[str, Any]) -> str:
+        return "allow_after" if "after" in rule else str(rule["then"])
+
     def rule(self, rule: Mapping[str, Any]) -> bool:
         """Whether it applies, an `allow` rule's coverage left out."""
-        allows = rule["then"] == "allow"
+        allows = self.votes(rule) == "allow"
         when = self.condition(rule["when"], trusting=allows)
         unless = self.condition(rule["unless"], trusting=True) if "unless" in rule else FALSE
         if allows:
@@ -189,20 +192,29 @@ class Reference:
 
     # -- the decision ----------------------------------------------------------------------------------------------
 
-    def outcome(self, usages: Sequence[Mapping[str, Any]]) -> tuple[str, set[str]]:
-        """The strictest vote, and the ids of the rules and limits that applied. `usages` one for each limit."""
+    def outcome(self, usages: Sequence[Mapping[str, Any]]) -> tuple[str, set[str], set[str]]:
+        """The strictest vote, the ids of the rules and limits that applied, and of those that only would have: in shadow
+        mode. `usages` one for each limit."""
         applied: dict[str, str] = {}
+        shadow: set[str] = set()
         for limit, usage in zip(self.written.get("limits", []), usages, strict=True):
             vote = self.limit(limit, usage)
-            if vote is not None:
+            if vote is not None and limit.get("mode") == "shadow":
+                shadow.add(limit["id"])
+            elif vote is not None:
                 applied[limit["id"]] = vote
         covered = False
         for rule in self.written.get("rules", []):
-            if self.rule(rule) and (rule["then"] != "allow" or self.covers(rule)):
-                applied[rule["id"]] = rule["then"]
-                covered = covered or rule["then"] == "allow"
+            vote = self.votes(rule)
+            if not self.rule(rule) or (vote == "allow" and not self.covers(rule)):
+                continue
+            if rule.get("mode") == "shadow":
+                shadow.add(rule["id"])
+                continue
+            applied[rule["id"]] = vote
+            covered = covered or vote == "allow"
         votes = ["allow", *applied.values(), *self.standing(covered)]
-        return max(votes, key=STRICT.index), set(applied)
+        return max(votes, key=STRICT.index), set(applied), shadow
 
     def covers(self, rule: Mapping[str, Any]) -> bool:
         named = set(rule["when"])
@@ -218,7 +230,8 @@ class Reference:
 
     def vouched(self) -> bool:
         """Whether an `allow` rule that holds names the very action."""
-        allow = [rule for rule in self.written.get("rules", []) if rule["then"] == "allow" and self.rule(rule)]
+        plain = [rule for rule in self.written.get("rules", []) if self.votes(rule) == "allow"]
+        allow = [rule for rule in plain if rule.get("mode") != "shadow" and self.rule(rule)]
         return any(
             each in self.facts["action"] and "." in each
             for rule in allow

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Decision, Outcome, Usage
+from runplane_mcp.core.decision import Decision, Outcome, Usage, Verdict
 from runplane_mcp.core.facts import NONE, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.policy import load
@@ -94,12 +95,16 @@ def _condition(random: Random, *, action: bool = True) -> dict[str, Any]:
 def _rule(random: Random) -> dict[str, Any]:
     then = random.choice(["allow", "require_approval", "block"])
     part: dict[str, Any] = {"when": _condition(random), "then": then}
+    if then == "allow" and random.random() < 0.5:
+        part["after"] = random.choice(["10m", "2h"])
+    if random.random() < 0.15:
+        part["mode"] = "shadow"
     if random.random() < 0.3:
         part["unless"] = _condition(random, action=False)
     if random.random() < 0.3:
         little = [{"risk_level": ["low", "medium"]}, {"risk": {"under": "30"}}, {"risk": {"at_most": "84"}}]
         much = [{"risk_level": ["high", "critical"]}, {"risk": {"at_least": "30"}}, {"risk": {"over": "59"}}]
-        part["when"] |= random.choice(little if then == "allow" else much)
+        part["when"] |= random.choice(little if then == "allow" and "after" not in part else much)
     if then == "require_approval" and random.random() < 0.5:
         part["from"] = random.choice(["leads", {"group": "leads", "people": "2"}])
     return part
@@ -116,6 +121,8 @@ def _limit(random: Random) -> dict[str, Any]:
         part["per"] = random.choice(["agent", "customer", ["customer", "object"]])
     if random.random() < 0.2:
         part["of"] = "mrr_lost"
+    if random.random() < 0.15:
+        part["mode"] = "shadow"
     return part
 
 
@@ -238,8 +245,11 @@ def spoke(decision: Decision) -> set[str]:
 
 def at_least(after: Decision, before: Decision) -> bool:
     """Not looser: no milder outcome, and nobody who had to say yes is left out."""
-    if after.outcome.strictness != before.outcome.strictness:
-        return after.outcome.strictness > before.outcome.strictness
+    if after.verdict is not before.verdict:
+        order = list(Verdict)
+        return order.index(after.verdict) > order.index(before.verdict)
+    if (after.after or 0) < (before.after or 0):
+        return False
     kept = {need.groups: need.people for need in after.requirement}
     return all(kept.get(need.groups, 0) >= need.people for need in before.requirement)
 
@@ -254,13 +264,14 @@ def test_compiled_is_what_the_slow_reference_says(
 ) -> None:
     decision = decided(written, facts, used)
     reference = Reference(written, facts, decision.risk.score, decision.risk.level.value)
-    expected, applied = reference.outcome(used[: len(written.get("limits", []))])
+    expected, applied, shadow = reference.outcome(used[: len(written.get("limits", []))])
 
-    assert (expected, applied) == (decision.outcome.value, spoke(decision))
+    assert (expected, applied) == (decision.verdict.value, spoke(decision))
+    assert shadow == {reason.id for reason in decision.shadow}
 
 
 @FAST
-@given(written_policies(), RULES.filter(lambda rule: rule["then"] != "allow"), requests(), USAGES)
+@given(written_policies(), RULES.filter(lambda rule: rule["then"] != "allow" or "after" in rule), requests(), USAGES)
 def test_adding_a_restricting_rule_never_loosens(
     written: dict[str, Any], added: dict[str, Any], facts: dict[str, FactValue], used: list[dict[str, Any]]
 ) -> None:
@@ -278,6 +289,27 @@ def test_adding_a_limit_never_loosens(
     more = written | {"limits": [*written.get("limits", []), added | {"id": "l3"}]}
 
     assert at_least(decided(more, facts, used), decided(written, facts, used))
+
+
+@FAST
+@given(written_policies(), RULES, LIMITS, requests(), USAGES)
+def test_what_is_in_shadow_changes_nothing(
+    written: dict[str, Any],
+    rule: dict[str, Any],
+    limit: dict[str, Any],
+    facts: dict[str, FactValue],
+    used: list[dict[str, Any]],
+) -> None:
+    shadow = {"id": "l3", "mode": "shadow"}
+    more = written | {
+        "rules": [*written.get("rules", []), rule | shadow | {"id": "added"}],
+        "limits": [*written.get("limits", []), limit | shadow],
+    }
+    one, other = decided(written, facts, used), decided(more, facts, used)
+
+    assert replace(other, buckets=one.buckets, limits=one.limits, shadow=one.shadow, policy_version="") == replace(
+        one, policy_version=""
+    )
 
 
 @FAST

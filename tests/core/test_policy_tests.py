@@ -195,3 +195,61 @@ def test_the_shipped_policy_is_said_back_in_sentences() -> None:
         "one person of finance must say yes. (refunds-an-hour)" in said
     )
     assert "Reads are allowed." in default_sentences(policy)
+
+
+LATER = """
+rules:
+  - {id: later, when: {action: refunds, amount: {over: 100}}, then: allow, after: 10m}
+limits:
+  - {id: hourly, when: {action: refunds}, per: agent, at_most: {total: 1000}, within: 1h}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        ("action: refund.create, amount: 235", "allow_after"),
+        ("action: refund.create, amount: 40", "allow"),
+        ("action: refund.create, amount: 4000", "require_approval"),
+        # Four of $235 are the hour's $1000, whether they wait for their time or ran at it.
+        (
+            "action: refund.create, amount: 235, times: 200, every: 7m30s, customer: each",
+            "{allow_after: 4, require_approval: 196}",
+        ),
+        # Each runs ten minutes after it was asked for, and its hour begins then: no fifth within 50 minutes of the first.
+        (
+            "action: refund.create, amount: 300, times: 5, every: 17m, customer: each",
+            "{allow_after: 3, require_approval: 2}",
+        ),
+    ],
+)
+def test_a_test_counts_what_is_allowed_after_a_while_apart(given: str, then: str) -> None:
+    found = result(given, then, body=LATER)
+
+    assert found.passed, found.got
+
+
+def test_what_is_allowed_after_a_while_is_not_what_is_allowed(
+    given: str = "action: refund.create, amount: 235",
+) -> None:
+    found = result(given, "allow", body=LATER)
+
+    assert (found.passed, found.expected, found.got) == (False, "allow", "allow_after")
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (
+            "{id: a, when: {action: refunds, amount: {over: 100}}, then: allow, after: 10m}",
+            "When refunds are over $100.00, they run after 10 minutes unless somebody stops them. (a)",
+        ),
+        (
+            "{id: a, when: {action: refunds}, unless: {disputed: true}, then: allow, after: 2h, mode: shadow}",
+            "Refunds run after 2 hours unless somebody stops them, but for those that are about a disputed charge."
+            " It is only recorded, in shadow. (a)",
+        ),
+    ],
+)
+def test_a_rule_that_holds_back_says_so(rule: str, sentence: str) -> None:
+    assert sentences(load(f"{HEAD}rules:\n  - {rule}\n")) == (sentence,)

@@ -14,6 +14,7 @@ from runplane_mcp.core.policy.conditions import Condition
 from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy.model import Approval, Limit, Policy, PolicyTest, Rule
 from runplane_mcp.core.policy.sentences import (
+    RECORDED,
     limit_bounds,
     limit_sentence,
     need_words,
@@ -88,7 +89,6 @@ def compare(old: Policy, new: Policy, actions: Mapping[str, ActionInfo]) -> Comp
 
 _Gaps: TypeAlias = Mapping[tuple[str, str], str]
 _Part = TypeVar("_Part", Rule, Limit)
-_RECORDED: Final = " It is only recorded, in shadow."
 _NOWHERE: Final = Place(0, 0)
 _THEN: Final = {
     Outcome.ALLOW: "allows it",
@@ -262,11 +262,11 @@ def _time(minutes: int) -> str:
 
 
 def _rule_words(rule: Rule, policy: Policy) -> str:
-    return rule_sentence(rule, policy.currency) + (_RECORDED if rule.shadow else "")
+    return rule_sentence(rule, policy.currency) + (RECORDED if rule.shadow else "")
 
 
 def _limit_words(limit: Limit, policy: Policy) -> str:
-    return limit_sentence(limit, policy.currency) + (_RECORDED if limit.shadow else "")
+    return limit_sentence(limit, policy.currency) + (RECORDED if limit.shadow else "")
 
 
 def _condition(condition: Condition, currency: str) -> frozenset[bytes]:

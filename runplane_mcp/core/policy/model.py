@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from runplane_mcp.core.decision import Need, Outcome
+from runplane_mcp.core.decision import Need, Outcome, Verdict
 from runplane_mcp.core.facts import FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.money import Rates
@@ -111,7 +111,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTest:
-    """One test of the file. `expected` says how many of `times` requests have each outcome. `given` has the facts that
+    """One test of the file. `expected` says how many of `times` requests have each verdict. `given` has the facts that
     the test names; `at` is local time, `every` seconds between the requests of a sequence."""
 
     it: str
@@ -122,7 +122,7 @@ class PolicyTest:
     times: int
     every: int
     each_customer: bool
-    expected: Mapping[Outcome, int]
+    expected: Mapping[Verdict, int]
     by: tuple[str, ...]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Final
 
-from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.decision import Verdict
 from runplane_mcp.core.facts import GROUPS, NONE, REGISTRY, UNKNOWN, Fact, FactType, FactValue
 from runplane_mcp.core.hours import Calendar
 from runplane_mcp.core.money import CURRENCIES, Money
@@ -137,17 +137,17 @@ class PolicyTestReader(NodeReader):
                 self.add(given["at"].place, "value", f"at is {at:%Y-%m-%d %H:%M}: {error}.")
         return at
 
-    def _expected(self, node: Node, times: int) -> dict[Outcome, int] | None:
+    def _expected(self, node: Node, times: int) -> dict[Verdict, int] | None:
         if not isinstance(node, Entries):
-            outcome = self.one(node, "then", choice(*Outcome))
-            return None if outcome is None else {Outcome(outcome): times}
-        found = self.entries(node, "then", tuple(Outcome)) or {}
-        counts: dict[Outcome, int] = {}
+            verdict = self.one(node, "then", choice(*Verdict))
+            return None if verdict is None else {Verdict(verdict): times}
+        found = self.entries(node, "then", tuple(Verdict)) or {}
+        counts: dict[Verdict, int] = {}
         for name, value in found.items():
             count = self.one(value, name, lambda text: values.whole(text, 0, MOST_TIMES))
             if count is None:
                 return None
-            counts[Outcome(name)] = count
+            counts[Verdict(name)] = count
         if sum(counts.values()) != times:
             total = sum(counts.values())
             total_words = f"then counts {total} outcomes, but given makes {times} requests: they are the same number."

@@ -37,14 +37,17 @@ _VERBS: Final = {
     "redirects_funds": ("redirect funds", "do not redirect funds"),
     "possible_duplicate": ("may be duplicates", "are no duplicates"),
 }
+#: What is said after the sentence of a rule or limit in shadow mode.
+RECORDED: Final = " It is only recorded, in shadow."
 _ENDS: Final = {"now": "end at once", "period_end": "end with the period"}
 _COMPARED: Final = {Op.OVER: "over", Op.AT_LEAST: "at least", Op.UNDER: "under", Op.AT_MOST: "at most"}
 
 
 def sentences(policy: Policy) -> tuple[str, ...]:
     """One sentence for each rule, then for each limit, in the file's order."""
-    rules = [f"{rule_sentence(rule, policy.currency)} ({rule.id})" for rule in policy.rules]
-    return (*rules, *(f"{limit_sentence(limit, policy.currency)} ({limit.id})" for limit in policy.limits))
+    rules = [(rule, rule_sentence(rule, policy.currency)) for rule in policy.rules]
+    limits = [(limit, limit_sentence(limit, policy.currency)) for limit in policy.limits]
+    return tuple(f"{sentence}{RECORDED if each.shadow else ''} ({each.id})" for each, sentence in (*rules, *limits))
 
 
 def default_sentences(policy: Policy) -> tuple[str, ...]:
@@ -68,6 +71,11 @@ def default_sentences(policy: Policy) -> tuple[str, ...]:
 def rule_sentence(rule: Rule, currency: str) -> str:
     """`When refunds are over $500.00, one person of finance must say yes.`"""
     subject, predicates = _subject(rule.when), _predicates(rule.when, currency)
+    if rule.after is not None:
+        which = f"When {subject} {' and '.join(predicates)}, they" if predicates else _capital(subject)
+        spared = f", but for those that {' and '.join(_predicates(rule.unless, currency, all_tests=True))}"
+        tail = spared if rule.unless else ""
+        return f"{which} run after {duration_text(rule.after)} unless somebody stops them{tail}."
     tail = f", unless they {' and '.join(_predicates(rule.unless, currency, all_tests=True))}" if rule.unless else ""
     if predicates:
         return f"When {subject} {' and '.join(predicates)}, {_consequence(rule.then, rule.approval)}{tail}."
