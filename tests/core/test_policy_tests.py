@@ -229,10 +229,8 @@ def test_a_test_counts_what_is_allowed_after_a_while_apart(given: str, then: str
     assert found.passed, found.got
 
 
-def test_what_is_allowed_after_a_while_is_not_what_is_allowed(
-    given: str = "action: refund.create, amount: 235",
-) -> None:
-    found = result(given, "allow", body=LATER)
+def test_what_is_allowed_after_a_while_is_not_what_is_allowed() -> None:
+    found = result("action: refund.create, amount: 235", "allow", body=LATER)
 
     assert (found.passed, found.expected, found.got) == (False, "allow", "allow_after")
 

@@ -45,9 +45,12 @@ _COMPARED: Final = {Op.OVER: "over", Op.AT_LEAST: "at least", Op.UNDER: "under",
 
 def sentences(policy: Policy) -> tuple[str, ...]:
     """One sentence for each rule, then for each limit, in the file's order."""
-    rules = [(rule, rule_sentence(rule, policy.currency)) for rule in policy.rules]
-    limits = [(limit, limit_sentence(limit, policy.currency)) for limit in policy.limits]
-    return tuple(f"{sentence}{RECORDED if each.shadow else ''} ({each.id})" for each, sentence in (*rules, *limits))
+    rules = [_said(rule, rule_sentence(rule, policy.currency)) for rule in policy.rules]
+    return (*rules, *(_said(limit, limit_sentence(limit, policy.currency)) for limit in policy.limits))
+
+
+def _said(part: Rule | Limit, sentence: str) -> str:
+    return f"{sentence}{RECORDED if part.shadow else ''} ({part.id})"
 
 
 def default_sentences(policy: Policy) -> tuple[str, ...]:
