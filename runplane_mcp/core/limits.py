@@ -60,7 +60,8 @@ class CompiledLimit:
         complete = True
         if limit.total is not None:
             own = None if bucket.unknown_amount else converter.minor(bucket.money, today) if bucket.money else 0
-            total, complete = _sum(usage.totals, _NOTHING, converter, today)
+            if usage.totals:
+                total, complete = _sum(usage.totals, _NOTHING, converter, today)
         count = usage.count + 1
         share = None
         if complete and own is not None and bucket.bucket != UNKNOWN_BUCKET:
@@ -102,7 +103,10 @@ class CompiledLimit:
         """Percent of the fuller of the two, rounded down; 100 and more is where it may be exceeded."""
         limit = self.limit
         share = int(total * 100 // limit.total) if limit.total is not None else 0
-        return share if limit.count is None else max(share, count * 100 // limit.count)
+        if limit.count is None:
+            return share
+        of_count = count * 100 // limit.count
+        return of_count if of_count > share else share
 
     def _words(self, total: Number, own: Number | None, count: int, *, complete: bool) -> str:
         """For people only; nothing is compared with it. Fractions of a cent are rounded up."""

@@ -134,7 +134,32 @@ def all_of(checks: Sequence[Check]) -> Check:
                 verdict = one
         return verdict
 
+    def both(facts: Facts, today: date | None) -> int:
+        verdict = first(facts, today)
+        if verdict == 0:
+            return 0
+        other = second(facts, today)
+        return other if other < verdict else verdict
+
+    if len(checks) == 2:
+        first, second = checks
+        return both
     return checks[0] if len(checks) == 1 else check
+
+
+def _of_action(wanted: frozenset[str], rest: Check | None, otherwise: Check) -> Check:
+    """What begins with a list of actions or groups, as nearly every condition does: most requests are none of these, and
+    that is one look. `rest` is what stands beside the action, `otherwise` the whole where it is unknown."""
+
+    def check(facts: Facts, today: date | None) -> int:
+        action = facts.get("action")
+        if type(action) is not frozenset:
+            return otherwise(facts, today)
+        if wanted.isdisjoint(action):
+            return 0
+        return 2 if rest is None else rest(facts, today)
+
+    return check
 
 
 def but_not(when: Check, unless: Check) -> Check:
@@ -155,14 +180,16 @@ def compile_condition(condition: Condition, converter: Converter, *, trusting: b
     """`trusting`: the condition loosens (an `allow` rule's, or an `unless`). There an unauthenticated agent's own label is
     unknown instead of believed."""
     ordered = sorted(condition, key=lambda test: test.fact.name != "action")  # most rules end at their action
-    return all_of(
-        [
-            _authenticated(compile_test(test, converter))
-            if trusting and test.fact.name in CLAIMED
-            else compile_test(test, converter)
-            for test in ordered
-        ]
-    )
+    checks = [
+        _authenticated(compile_test(test, converter))
+        if trusting and test.fact.name in CLAIMED
+        else compile_test(test, converter)
+        for test in ordered
+    ]
+    whole, first = all_of(checks), ordered[0]
+    if first.fact.name != "action" or first.op is not Op.ANY_IN:
+        return whole
+    return _of_action(frozenset(first.texts), all_of(checks[1:]) if len(checks) > 1 else None, whole)
 
 
 def _authenticated(believed: Check) -> Check:
@@ -254,9 +281,13 @@ def _number_check(name: str, holds: Callable[[Number], bool]) -> Check:
 
 
 def _money_check(name: str, holds: Callable[[Number], bool], converter: Converter) -> Check:
+    currency = converter.currency
+
     def check(facts: Facts, today: date | None) -> int:
         value = facts.get(name, _ABSENT)
         if type(value) is Money:
+            if value.currency == currency and 0 <= value.amount <= LARGEST_AMOUNT:
+                return 2 if holds(value.amount) else 0
             minor = converter.minor(value, today)
             if minor is None:
                 return 1
