@@ -2,7 +2,8 @@
 
 First what asked too often is loosened, as little as will do; then whatever can be tightened without asking more is. Only
 thresholds that the history has something to say about are moved: where nothing ever happened, any number would look good.
-Both are a bounded search, one threshold after the other: it finds a good file, not provably the best one.
+And none goes below a quarter of what people wrote: a quiet year is no reason to ask about everything. Both are a bounded
+search, one threshold after the other: it finds a good file, not provably the best one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from runplane_mcp.core.policy.document import Entries, Items, Node, Scalar, read
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _LOOSER: Final = (Fraction(5, 4), Fraction(3, 2), Fraction(2), Fraction(3), Fraction(5), Fraction(10))
 _TIGHTER: Final = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 #: So many files are looked at; the worst case of each takes a moment.
-MOST_TRIALS: Final = 160
+MOST_TRIALS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class _Search:
     moved: dict[Threshold, str] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
     best: Trial = field(init=False)
+    seen: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         found = self.measure(self.text, True)
@@ -156,29 +158,32 @@ class _Search:
         for _ in range(_ROUNDS):
             before = self.best
             for threshold in movable:
-                for written in _candidates(self.moved.get(threshold, threshold.written), factors):
-                    if not self._try(threshold, written):
+                for written in _candidates(threshold.written, factors):
+                    if self.left <= 0:
                         return
+                    if self._try(threshold, written):
+                        break  # what comes next moves it less far down, or further up: neither is better
             if self.best is before:
                 return
 
     def _try(self, threshold: Threshold, written: str) -> bool:
-        """False where no trial is left."""
-        if self.left <= 0:
-            return False
-        self.left -= 1
+        """Looks at the file with this one moved too; whether it asks no more than wanted."""
         moved = {**self.moved, threshold: written}
         text = moved_to(self.text, moved)
+        if text in self.seen:
+            return False
+        self.seen.add(text)
+        self.left -= 1
         # Its worst case takes much longer than its questions: it is asked for only where that could matter.
         found = self.measure(text, self.best.questions <= self.wanted)
-        if found is None:
-            return True
-        if found.questions <= self.wanted < self.best.questions:
+        if found is not None and found.questions <= self.wanted < self.best.questions:
             found = self.measure(text, True) or found
+        if found is None:
+            return False
         self.trials.append(found)
         if found.rank(self.wanted) < self.best.rank(self.wanted):
             self.best, self.moved = found, moved
-        return True
+        return found.questions <= self.wanted
 
 
 def moved_to(text: str, moved: dict[Threshold, str]) -> str:
@@ -190,8 +195,8 @@ def moved_to(text: str, moved: dict[Threshold, str]) -> str:
     return "\n".join(lines)
 
 
-def _candidates(now: str, factors: Sequence[Fraction]) -> Iterator[str]:
-    value = Fraction(now)
+def _candidates(written: str, factors: Sequence[Fraction]) -> Iterator[str]:
+    value = Fraction(written)
     seen = {value}
     for factor in factors:
         # Rounded to two digits, as people write thresholds, and never to nothing.

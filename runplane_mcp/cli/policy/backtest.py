@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     ("runplane policy backtest", "the last 90 days under the home's policies.yaml"),
-    ("runplane policy backtest new.yaml --html backtest.html", "another policy, and a page to forward"),
+    ("runplane policy backtest policies.yaml --html backtest.html", "any file, and a page to forward"),
 )
 DaysOption = Annotated[int, typer.Option("--days", min=1, max=730, help="How many days back.")]
 RefreshFlag = Annotated[bool, typer.Option("--refresh", help="Read the account again, although it was read today.")]

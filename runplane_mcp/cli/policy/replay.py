@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.replaying import Replayed
 
 EXAMPLES = examples(
-    ("runplane policy replay new.yaml", "what it would have changed in 30 days"),
-    ("runplane policy replay new.yaml --since 7d --json", "for programs, the last week"),
+    ("runplane policy replay policies.yaml", "what it would have changed in 30 days"),
+    ("runplane policy replay policies.yaml --since 7d --json", "for programs, the last week"),
 )
 
 #: So many flips are listed for people; programs get all.

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from runplane_mcp.core.tune import Trial, Tuned
 
 EXAMPLES = examples(
-    ("runplane policy tune --asks-per-week 10", "what to change so that people are asked ten times a week"),
-    ("runplane policy tune new.yaml --asks-per-week 3 --html tune.html", "another file, and a page with the plot"),
+    ("runplane policy tune --asks-per-week 10 --html tune.html", "what to change to be asked ten times a week"),
 )
 _WEEK = 604_800
 
