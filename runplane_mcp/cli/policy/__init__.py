@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import typer
 
-from runplane_mcp.cli.policy import activate, attack, backtest, check, diff, exposure, facts, replay, shadow, try_, tune
+from runplane_mcp.cli.policy import (
+    activate,
+    attack,
+    backtest,
+    check,
+    diff,
+    exposure,
+    facts,
+    replay,
+    shadow,
+    try_,
+    tune,
+)
 
 policy = typer.Typer(help="What agents may do.", no_args_is_help=True)
 policy.command("check", epilog=check.EXAMPLES)(check.check)
 policy.command("try", epilog=try_.EXAMPLES)(try_.try_)
+policy.command("exposure", epilog=exposure.EXAMPLES)(exposure.exposure)
+policy.command("facts", epilog=facts.EXAMPLES)(facts.facts)
 policy.command("diff", epilog=diff.EXAMPLES)(diff.diff)
 policy.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 policy.command("activate", epilog=activate.EXAMPLES)(activate.activate)
+policy.command("attack", epilog=attack.EXAMPLES)(attack.attack)
 policy.command("replay", epilog=replay.EXAMPLES)(replay.replay)
 policy.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
 policy.command("tune", epilog=tune.EXAMPLES)(tune.tune)
-policy.command("exposure", epilog=exposure.EXAMPLES)(exposure.exposure)
-policy.command("attack", epilog=attack.EXAMPLES)(attack.attack)
-policy.command("facts", epilog=facts.EXAMPLES)(facts.facts)
