@@ -10,6 +10,8 @@ from typing import Final, cast
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.effects.settled import moved
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified
 from runplane_mcp.core.replay import Decided, Moved, Outside, Step
 from runplane_mcp.core.request import FINAL, ActionRequest, State
@@ -79,7 +81,7 @@ class Records:
             if started:
                 # What failed and left something behind may have moved its money all the same.
                 release = to is not State.SUCCEEDED and body.get("effect_id") is None
-                yield Moved(id, to, release=release)
+                yield Moved(id, to, release=release, spent=self._spent(id) if to is State.SUCCEEDED else None)
             del self._seen[id]
 
     def _still_open(self) -> Iterator[Step]:
@@ -100,6 +102,11 @@ class Records:
             self.erased += 1
             return None
         return decided_of(request, record, then, self.catalog)
+
+    def _spent(self, id: str) -> Money | None:
+        """What Stripe says has really moved, as it was settled."""
+        request, result = self.reader.request(id), self.reader.result(id)
+        return None if request is None or result is None else moved(request.action, result)
 
     def _events(self) -> Iterator[Event]:
         after = 0
