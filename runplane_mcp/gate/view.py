@@ -61,7 +61,8 @@ class RequestView:
     not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
     the Stripe object of a success, redacted but for a `secret` that is here. `repeat` says how this request came to
     answer a call that asked for the same again.
-    Times are milliseconds since 1970, `expires_at` in policy time.
+    Times are milliseconds since 1970, `expires_at` in policy time; `runs_at` is when a scheduled one runs by itself at the
+    earliest.
     """
 
     request_id: str
@@ -74,6 +75,7 @@ class RequestView:
     created_at: int
     changed_at: int
     expires_at: int | None = None
+    runs_at: int | None = None
     result: Mapping[str, Json] | None = None
     failure: Failure | None = None
     tell_agent: str | None = None
@@ -105,7 +107,8 @@ def view_of(
         simulator=request.identity.simulator,
         created_at=request.created_at,
         changed_at=request.changed_at,
-        expires_at=request.expires_at if request.state in {State.WAITING, State.SCHEDULED, State.APPROVED} else None,
+        expires_at=request.expires_at if request.state in {State.WAITING, State.APPROVED} else None,
+        runs_at=_runs_at(request),
         result=result,
         failure=request.failure,
         tell_agent=request.message_to_agent,
@@ -113,3 +116,10 @@ def view_of(
         replaced_by=request.replaced_by,
         secret=secret,
     )
+
+
+def _runs_at(request: ActionRequest) -> int | None:
+    """The wall time at which its policy time comes: the two lie as far apart as when it was asked for."""
+    if request.state is not State.SCHEDULED or request.release_at is None:
+        return None
+    return request.release_at - request.policy_at + request.created_at

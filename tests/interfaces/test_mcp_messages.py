@@ -206,7 +206,7 @@ ANSWERS: dict[str, Answer] = {
         for state, view in {
             State.RECEIVED: BASE,
             State.WAITING: waiting(),
-            State.SCHEDULED: replace(BASE, status=State.SCHEDULED, expires_at=DAY),
+            State.SCHEDULED: replace(BASE, status=State.SCHEDULED, runs_at=DAY),
             State.APPROVED: replace(BASE, status=State.APPROVED, expires_at=DAY),
             State.EXECUTING: replace(BASE, status=State.EXECUTING),
             State.OUTCOME_UNKNOWN: replace(BASE, status=State.OUTCOME_UNKNOWN),
@@ -239,6 +239,19 @@ ANSWERS: dict[str, Answer] = {
     },
     "approved_but_frozen": about_request(
         replace(BASE, status=State.APPROVED, expires_at=DAY, frozen=True), now=NOW, tool="get_request", control=True
+    ),
+    "scheduled_but_frozen": about_request(
+        replace(BASE, status=State.SCHEDULED, runs_at=DAY, frozen=True), now=NOW, tool="get_request", control=True
+    ),
+    "canceled_by_people": about_request(
+        replace(
+            BASE,
+            status=State.CANCELED,
+            failure=Failure("request.stopped", "Somebody stopped it before it ran."),
+        ),
+        now=NOW,
+        tool="wait_for_request",
+        control=True,
     ),
     "waiting_after_a_wait": about_request(waiting(), now=NOW, tool="wait_for_request", control=True),
     "waiting_with_words_of_the_policy": about_request(

@@ -118,6 +118,7 @@ def about_requests(views: Sequence[RequestView]) -> Answer:
                 "created_at": iso(view.created_at),
                 "changed_at": iso(view.changed_at),
                 "expires_at": iso(view.expires_at) if view.expires_at is not None else None,
+                "runs_at": iso(view.runs_at) if view.runs_at is not None else None,
             }
         )
         for view in views

@@ -131,12 +131,25 @@ def _waiting(say: _Saying) -> Words:
 
 
 def _scheduled(say: _Saying) -> Words:
+    view = say.view
+    if view.frozen:
+        return say.words(
+            "SCHEDULED, BUT PAUSED BY A PERSON. Not done yet; no money moved.",
+            "Runplane runs it by itself if the pause ends in time. Do not send it again, split or reroute it.",
+            say.look_again,
+            next=say.again,
+            user=f"{view.reference} is scheduled, but somebody has paused such actions.",
+        )
+    # Not a look each minute: until its time has come, only a person changes anything.
+    look = max(say.now + LOOK_AGAIN_MS, view.runs_at or 0)
+    when = f" at {iso(view.runs_at)}" if view.runs_at is not None else " later"
     return say.words(
         "SCHEDULED. Not done yet; no money moved.",
-        "It runs later by itself unless a person stops it. Do not send it again.",
-        say.look_again,
-        next=say.again,
-        user=f"This is scheduled and will be done later. The reference is {say.view.reference}.",
+        _quoted("The policy says", view.tell_agent) if view.repeat is None else "",
+        f"It runs by itself{when}, unless a person stops it. End your turn; do not send it again.",
+        f"Look with get_request, not before {iso(look)}.",
+        next=Next("tell_user", "get_request", look),
+        user=f"This is scheduled{when} and can be stopped. The reference is {view.reference}.",
     )
 
 
@@ -248,6 +261,13 @@ def _expired(say: _Saying) -> Words:
 
 
 def _canceled(say: _Saying) -> Words:
+    if say.view.failure is not None:
+        return say.words(
+            "CANCELED BY A PERSON. Not done; no money moved.",
+            "It was scheduled and somebody stopped it; it never runs. Do not send it again unless the user asks.",
+            next=Next("tell_user"),
+            user=f"Somebody stopped {say.view.reference} before it ran.",
+        )
     return say.words(
         "CANCELED. Not done; no money moved.",
         "It was taken back and never runs.",
