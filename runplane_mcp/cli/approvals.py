@@ -69,7 +69,9 @@ def list_(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """List what waits for a yes or a no, oldest first.
+    """List what waits for a yes or a no, oldest first, and what is scheduled.
+
+    What is scheduled needs nobody's yes: it runs by itself when its time comes, unless it is stopped.
 
     Where one cause holds three or more requests of an agent, they stand together as a group, before the others. A group
     can be denied as a whole; a yes is given to one request at a time.
@@ -77,27 +79,35 @@ def list_(
     from runplane_mcp.cli.card import card_json
     from runplane_mcp.cli.groups import group_json, handles, print_group
     from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
+    from runplane_mcp.cli.scheduled import print_scheduled
     from runplane_mcp.core.grouping import group_named, grouped
+    from runplane_mcp.gate.stopping import scheduled_cards
 
-    cards: Sequence[Card] = at_desk(settings_of_home(), lambda desk: desk.cards())
+    async def look(desk: Desk) -> tuple[Sequence[Card], Sequence[Card], int]:
+        return await desk.cards(), await scheduled_cards(desk), desk.clock.policy()
+
+    cards, later, now = at_desk(settings_of_home(), look)
     groups, single = grouped(cards)
     if group is not None:
         groups = (group_named(groups, group),)
         cards = single = groups[0].cards
+        later = ()
     if as_json and groups_only:
         print_json([group_json(each) for each in groups])
         return
     if as_json:
         named = handles(groups)
-        print_json([{**card_json(card), "group": named.get(card.request_id)} for card in cards])
+        print_json([{**card_json(card), "group": named.get(card.request_id)} for card in (*cards, *later)])
         return
     if not cards or (groups_only and not groups):
         say("Nothing waits for approval." if not cards else "No three requests wait for one reason.")
+        print_scheduled(() if groups_only else later, now)
         return
     if group is None:
         for each in groups:
             print_group(each)
     if groups_only or not single:
+        print_scheduled(() if groups_only else later, now)
         return
     columns = [
         Column("REQUEST", whole=True),
@@ -124,6 +134,7 @@ def list_(
         more = f" and {len(stopped) - _MOST_NAMED} more" if _MOST_NAMED < len(stopped) < len(single) else ""
         say(f"{which}{more}: held by a freeze, whoever says yes. See: runplane status", "bold red")
     say("Look at one: runplane approvals show REQUEST", "dim")
+    print_scheduled(later, now)
 
 
 @approvals.command("show", epilog=SHOW_EXAMPLES)
@@ -141,6 +152,9 @@ def show(
         print_json(card_json(card))
         return
     console().print(card_view(card, details=details))
+    if card.status == State.SCHEDULED:
+        say()
+        say(f"Stop it: runplane stop {card.reference}   or, for good: runplane deny {card.reference} --as NAME", "dim")
     if card.status == State.WAITING:
         say()
         say(
@@ -212,7 +226,7 @@ def _answer(
         require(digest, name, source="runplane approvals list --json")
     if request is None or (digest is None and asking):
         card = at_desk(settings, lambda desk: desk.card(request))
-        if card.status != State.WAITING:
+        if card.status != State.WAITING and not (card.status == State.SCHEDULED and answer is Answer.NO):
             raise ApprovalError(
                 "approval.not_waiting",
                 f"{card.reference} is {card.status}: there is nothing to decide.",

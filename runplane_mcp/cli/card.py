@@ -75,7 +75,7 @@ def card_view(card: Card, *, details: bool = False) -> RenderableType:
     if card.money_lines:
         parts.append(Padding(pairs_table(card.money_lines, right=True), (0, 0, 0, 2), expand=False))
     parts.extend(section("Can it be undone?", [card.undo]))
-    parts.extend(section("Why you are asked", card.why))
+    parts.extend(section("Why you are asked" if card.release_at is None else "Why it waits", card.why))
     parts.extend(_standing(card))
     parts.extend(section("What changed since people last looked", card.changed))
     parts.extend(section("This agent's day and this customer's history", card.history))
@@ -87,7 +87,7 @@ def card_view(card: Card, *, details: bool = False) -> RenderableType:
     parts.append(Text(""))
     parts.append(Text.assemble("Fingerprint  ", (card.fingerprint, "bold cyan")))
     if card.expires_at is not None:
-        parts.append(Text(f"Expires      {moment(card.expires_at)}; no answer by then means no"))
+        parts.append(Text(_end(card)))
     return Group(*parts)
 
 
@@ -112,6 +112,7 @@ def card_json(card: Card) -> dict[str, Json]:
         "replaces": card.replaces,
         "created_at": iso(card.created_at),
         "expires_at": iso(card.expires_at),
+        "release_at": iso(card.release_at),
         "simulator": card.simulator,
         "mode": card.mode,
         "headline": card.headline,
@@ -164,7 +165,16 @@ def agent_line(agent: str) -> Hanging:
     return Hanging("Agent ", "      ", Text(label(agent)))
 
 
+def _end(card: Card) -> str:
+    if card.release_at is not None:
+        # It may well be over a little later: a gate looks every few seconds, and a freeze can hold it.
+        return f"Runs         {moment(card.release_at)}, if the policy still allows it then"
+    return f"Expires      {moment(card.expires_at)}; no answer by then means no"
+
+
 def _standing(card: Card) -> list[RenderableType]:
+    if card.release_at is not None:
+        return bullets(["Nobody is asked. It runs by itself, unless it is stopped."], mark="  - ", style="bold")
     missing = "nobody more" if card.needed == 0 else f"{card.needed} more"
     needs = " and ".join(visible(need) for need in card.needs)
     lines = [f"Needs a yes from {needs}: {missing} to go."]

@@ -19,6 +19,7 @@ from runplane_mcp.cli import (
     people,
     policy,
     requests,
+    scheduled,
     serving,
     status,
     why,
@@ -79,6 +80,7 @@ app.command("approve", epilog=approvals.APPROVE_EXAMPLES)(approvals.approve)
 app.command("deny", epilog=approvals.DENY_EXAMPLES)(approvals.deny)
 approvals.approvals.command("watch", epilog=watch.EXAMPLES)(watch.watch)
 app.command("lower", epilog=lower.EXAMPLES)(lower.lower)
+app.command("stop", epilog=scheduled.EXAMPLES)(scheduled.stop)
 app.command("freeze", epilog=freeze.FREEZE_EXAMPLES)(freeze.freeze)
 app.command("unfreeze", epilog=freeze.UNFREEZE_EXAMPLES)(freeze.unfreeze)
 app.add_typer(approvals.approvals, name="approvals")

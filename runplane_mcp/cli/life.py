@@ -52,6 +52,7 @@ def request_json(request: ActionRequest, *, frozen: bool) -> dict[str, Json]:
         "policy_at": iso(request.policy_at),
         "changed_at": iso(request.changed_at),
         "expires_at": iso(request.expires_at),
+        "release_at": iso(request.release_at),
         "error": {"code": request.failure.code, "message": request.failure.message} if request.failure else None,
         "message_to_agent": request.message_to_agent,
         "not_checked": {"justification": request.own.justification, "ticket": request.own.ticket},

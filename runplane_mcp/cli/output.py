@@ -29,6 +29,7 @@ PIPE_WIDTH = 120
 RISK_STYLES: Mapping[str, str] = {"low": "green", "medium": "yellow", "high": "red", "critical": "bold red"}
 STATE_STYLES: Mapping[str, str] = {
     "waiting": "yellow",
+    "scheduled": "cyan",
     "succeeded": "green",
     "approved": "green",
     "blocked": "red",
@@ -142,3 +143,13 @@ def brief(milliseconds: int | None) -> str:
         return "–"
     local = datetime.fromtimestamp(milliseconds // 1000, tz=UTC).astimezone()
     return f"{local.day} {local:%b %H:%M}"
+
+
+def span(milliseconds: int) -> str:
+    """A length of time in its largest unit: `4 min`, `23 h`, `2 days`. What is over is `0 s`."""
+    seconds = max(milliseconds // 1000, 0)
+    for size, name in ((86_400 * 2, "days"), (3_600 * 2, "h"), (60 * 2, "min")):
+        if seconds >= size:
+            unit = size // 2
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

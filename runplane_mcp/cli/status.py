@@ -11,6 +11,7 @@ from runplane_mcp.core.canonical import Json
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk, HomeStatus
+    from runplane_mcp.gate.stopping import Upcoming
     from runplane_mcp.settings import Settings
 
 EXAMPLES = examples(
@@ -31,22 +32,25 @@ def status(as_json: JsonFlag = False) -> None:
     """Say what is enforced, who can approve, and what waits."""
     from runplane_mcp.cli.limits import fullest
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.cli.scheduled import digest_line, upcoming_json
     from runplane_mcp.gate.fullness import fullness
+    from runplane_mcp.gate.stopping import scheduled_cards, upcoming
 
     settings = settings_of_home()
 
-    async def look(desk: Desk) -> tuple[HomeStatus, str | None]:
+    async def look(desk: Desk) -> tuple[HomeStatus, str | None, Upcoming, int]:
         found = await desk.status()
+        soon, now = upcoming(await scheduled_cards(desk)), desk.clock.policy()
         if found.policy is None:
-            return found, None
+            return found, None, soon, now
         _, limits = await fullness(desk, top=1, most=_BUCKETS)
-        return found, fullest(limits)
+        return found, fullest(limits), soon, now
 
-    home, limit = at_desk(settings, look)
+    home, limit, soon, now = at_desk(settings, look)
     if as_json:
-        print_json({**_json(settings, home), "fullest_limit": limit})
+        print_json({**_json(settings, home), "fullest_limit": limit, "scheduled": upcoming_json(soon)})
     else:
-        _tell(settings, home, limit)
+        _tell(settings, home, limit, digest_line(soon, now) if soon.count else "")
 
 
 def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
@@ -88,7 +92,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     }
 
 
-def _tell(settings: Settings, home: HomeStatus, limit: str | None) -> None:
+def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
 
@@ -130,6 +134,8 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None) -> None:
         + ("" if home.gates_running else ": approved requests run when one does")
     )
     say(f"Waiting  {home.waiting}" + (": runplane approve" if home.waiting else ""), "yellow" if home.waiting else None)
+    if soon:
+        say(f"Soon     {soon}: runplane approvals list; runplane stop", "cyan")
     if home.outcome_unknown:
         say(
             f"Unknown  {home.outcome_unknown} with an unknown outcome: runplane requests list --state outcome_unknown;"

@@ -14,6 +14,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.facts import REGISTRY, UNKNOWN, Missing, Source
 from runplane_mcp.core.money import CURRENCIES, Money
+from runplane_mcp.core.policy.values import duration_text
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
@@ -50,7 +51,7 @@ _ENDS: Mapping[State, str] = {
     State.CANCELED: "The agent took it back.",
     State.REPLACED: "Another request took its place.",
     State.WAITING: "It waits for people.",
-    State.SCHEDULED: "It runs later.",
+    State.SCHEDULED: "It runs by itself later; nobody is asked.",
     State.APPROVED: "Approved; a gate runs it next.",
     State.RECEIVED: "It is being decided.",
 }
@@ -165,6 +166,8 @@ def _reason(reason: Mapping[str, Json]) -> str:
     source, outcome = str(reason.get("source")), str(reason.get("outcome"))
     name = f"{source} {reason.get('id')}" if source in ("rule", "limit") else source
     says = _OUTCOMES[Outcome(outcome)] if outcome in set(Outcome) else outcome
+    if (after := reason.get("after")) is not None:
+        says += f", after {duration_text(int(str(after)))}"
     return f"{name}: {says}. {reason.get('why') or ''}".rstrip()
 
 
@@ -192,8 +195,12 @@ def _approved(life: Life) -> bool:
 
 def _done(life: Life) -> Iterator[str]:
     request = life.request
-    if request.state in _ENDS:
+    if request.state is State.CANCELED and request.failure is not None:
+        yield "People stopped it before it ran."
+    elif request.state in _ENDS:
         yield _ENDS[request.state]
+    if request.state is State.SCHEDULED:
+        yield f"not before {moment(request.release_at)}, unless somebody stops it: runplane stop {request.reference}"
     if request.failure is not None:
         yield f"{visible(request.failure.code, 100)}: {_quoted(request.failure.message)}"
     if request.message_to_agent:

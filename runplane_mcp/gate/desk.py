@@ -134,13 +134,13 @@ class Desk:
 
     # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def cards(self) -> list[Card]:
-        """What waits for people, oldest first; what has expired by now is left out."""
+    async def cards(self, state: State = State.WAITING) -> list[Card]:
+        """What waits for people, or is scheduled, oldest first; what has expired by now is left out."""
 
         def work(reader: Reader) -> list[Card]:
-            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=MOST_CARDS))
+            held = reader.requests(RequestFilter(states=frozenset({state}), limit=MOST_CARDS))
             standing = self.freezes.standing(reader)
-            return [self._card(reader, request, standing) for request in reversed(waiting) if not self.expired(request)]
+            return [self._card(reader, request, standing) for request in reversed(held) if not self.expired(request)]
 
         return await self.store.read(work)
 

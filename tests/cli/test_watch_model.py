@@ -12,9 +12,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from runplane_mcp.cli.output import span
 from runplane_mcp.cli.watch.acts import outcome
 from runplane_mcp.cli.watch.board import Board, ChangeKind, Moved, changes
-from runplane_mcp.cli.watch.draw import Drawing, lines, span
+from runplane_mcp.cli.watch.draw import Drawing, lines
 from runplane_mcp.cli.watch.keys import Keys
 from runplane_mcp.cli.watch.model import QUIT, Screen
 from runplane_mcp.cli.watch.prompt import Vote

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runplane_mcp.core.compile import compile_policy
-from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.decision import Verdict
 from runplane_mcp.core.exposure import exposure
 from runplane_mcp.core.exposure.words import revenue_case, worst_case
 from runplane_mcp.core.policy import Policy, load
@@ -66,7 +66,7 @@ def test_what_happened_before_is_replayed_and_stopped(file: Path) -> None:
     test = next(each for each in loaded(file).tests if each.it == name)
 
     assert test.times == times
-    assert test.expected.get(Outcome.ALLOW, 0) <= times // 10
+    assert test.expected.get(Verdict.ALLOW, 0) <= times // 10
 
 
 def test_every_example_is_in_the_list() -> None:

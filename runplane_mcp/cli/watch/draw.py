@@ -9,7 +9,7 @@ from rich.text import Text
 
 from runplane_mcp.cli.card import card_view
 from runplane_mcp.cli.groups import group_view
-from runplane_mcp.cli.output import RISK_STYLES, STATE_STYLES, money
+from runplane_mcp.cli.output import RISK_STYLES, STATE_STYLES, money, span
 from runplane_mcp.cli.watch.board import Board, Moved
 from runplane_mcp.cli.watch.draw_group import group_lines
 from runplane_mcp.cli.watch.entries import entries, key_of
@@ -251,13 +251,3 @@ def _line(text: str, style: str = "") -> Text:
 
 def _wrapped(text: str, style: str, console: Console, width: int) -> list[Line]:
     return [*Text(text, style=style).wrap(console, width)]
-
-
-def span(milliseconds: int) -> str:
-    """A length of time in its largest unit: `4 min`, `23 h`, `2 days`. What is over is `0 s`."""
-    seconds = max(milliseconds // 1000, 0)
-    for size, name in ((86_400 * 2, "days"), (3_600 * 2, "h"), (60 * 2, "min")):
-        if seconds >= size:
-            unit = size // 2
-            return f"{seconds // unit} {name}"
-    return f"{seconds} s"
