@@ -16,6 +16,7 @@ from runplane_mcp.cli.output import span
 from runplane_mcp.cli.watch.acts import outcome
 from runplane_mcp.cli.watch.board import Board, ChangeKind, Moved, changes
 from runplane_mcp.cli.watch.draw import Drawing, lines
+from runplane_mcp.cli.watch.entries import StopScheduled
 from runplane_mcp.cli.watch.keys import Keys
 from runplane_mcp.cli.watch.model import QUIT, Screen
 from runplane_mcp.cli.watch.prompt import Vote
@@ -373,7 +374,8 @@ def test_between_two_moments_each_change_is_told_once() -> None:
     first = board(card(2), card(1))
     answered = card(1, votes=(VoteLine("lee", "yes", NOW),))
     again = card(2, digest="f" * 64, round=2)
-    second = board(card(3), again, answered, moved=(moved(4, "approved"),))
+    soon = card(5, status="scheduled", release_at=NOW + MINUTE)
+    second = replace(board(card(3), again, answered, moved=(moved(4, "approved"),)), scheduled=(soon,))
     third = replace(second, moved=(moved(4, "succeeded"),))
 
     def told(before: Board | None, after: Board) -> list[tuple[str, str, str]]:
@@ -384,6 +386,7 @@ def test_between_two_moments_each_change_is_told_once() -> None:
         ("vote", "RP-0001", "waiting"),
         ("waiting", "RP-0002", "waiting"),
         ("waiting", "RP-0003", "waiting"),
+        ("scheduled", "RP-0005", "scheduled"),
         ("moved", "RP-0004", "approved"),
     ]
     assert told(second, third) == [("moved", "RP-0004", "succeeded")]
@@ -426,3 +429,56 @@ def test_whatever_is_pressed_a_vote_is_on_the_card_that_was_up(keys: list[str]) 
             assert result.card is up
             screen.refused("no")
         drawn(screen)
+
+
+# ── what is scheduled ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_scheduled(*numbers: int) -> Screen:
+    later = tuple(card(number, status="scheduled", release_at=NOW + number * MINUTE, needs=()) for number in numbers)
+    screen = Screen("dana")
+    screen.show(replace(board(card(1)), scheduled=later))
+    return screen
+
+
+def test_what_is_scheduled_stands_below_what_waits_with_its_time() -> None:
+    shown = drawn(with_scheduled(5, 7), width=110)
+
+    assert "2 scheduled" in shown[0]
+    assert "next in 5 min" in shown[0]
+    assert [line for line in shown if "RP-0005" in line and "SCHEDULED" in line]
+    assert any("runs in 7 min · nobody is asked" in line for line in shown)
+    assert "s stop · S stop all" in shown[-1]
+
+
+def test_two_keys_stop_the_chosen_one_or_all_and_one_key_stops_nothing() -> None:
+    one = with_scheduled(5, 7)
+    everything = with_scheduled(5, 7)
+    slip = with_scheduled(5, 7)
+
+    assert pressed(one, "down", "s", "y") == StopScheduled(("rpr_5",))
+    assert pressed(everything, "S", "y") == StopScheduled(("rpr_5", "rpr_7"))
+    assert pressed(slip, "S", "j") is None
+    assert pressed(slip, "y") is None
+
+
+def test_what_waits_for_people_is_not_stopped_but_answered() -> None:
+    screen = with_scheduled(5)
+
+    assert pressed(screen, "s", "y") is None
+
+
+def test_a_stop_is_never_of_other_than_what_was_said() -> None:
+    screen = with_scheduled(5, 7)
+    pressed(screen, "S")
+    screen.show(board(card(1)))
+
+    assert pressed(screen, "y") is None
+
+
+def test_a_yes_is_not_asked_for_what_runs_by_itself() -> None:
+    screen = with_scheduled(5)
+    pressed(screen, "down", "enter", "a")
+
+    assert screen.prompt is None
+    assert "runs by itself" in screen.message

@@ -41,14 +41,15 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One moment: `waiting` cards and `moved` requests, both newest first. `now` is policy time, `at` wall time. What waits
-    is looked at as `groups` and the `single` cards beside them."""
+    """One moment: `waiting` cards and `moved` requests, both newest first, and `scheduled` cards, the soonest first. `now`
+    is policy time, `at` wall time. What waits is looked at as `groups` and the `single` cards beside them."""
 
     waiting: tuple[Card, ...]
     moved: tuple[Moved, ...]
     gates: int
     now: int
     at: int
+    scheduled: tuple[Card, ...] = ()
     groups: tuple[CardGroup, ...] = field(init=False, repr=False)
     single: tuple[Card, ...] = field(init=False, repr=False)
 
@@ -57,15 +58,21 @@ class Board:
         object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "single", single)
 
+    @property
+    def held(self) -> tuple[Card, ...]:
+        """All that can be looked at: what waits for people, then what runs by itself."""
+        return (*self.waiting, *self.scheduled)
+
     def group(self, handle: str) -> CardGroup | None:
         return next((group for group in self.groups if group.handle == handle), None)
 
     def card(self, request_id: str | None) -> Card | None:
-        return next((card for card in self.waiting if card.request_id == request_id), None)
+        return next((card for card in self.held if card.request_id == request_id), None)
 
 
 class ChangeKind(StrEnum):
     WAITING = "waiting"  # a card to answer: a new request, or a new round of one
+    SCHEDULED = "scheduled"  # it runs by itself when its time comes; the card can be stopped
     VOTE = "vote"
     MOVED = "moved"
 
@@ -82,13 +89,16 @@ class Change:
 
 def changes(before: Board | None, after: Board) -> Iterator[Change]:
     """What is new on a board, in the order in which it was asked; against no board, all that waits."""
-    earlier = {card.request_id: card for card in before.waiting} if before is not None else {}
+    earlier = {card.request_id: card for card in before.held} if before is not None else {}
     for card in reversed(after.waiting):
         known = earlier.get(card.request_id)
         if known is None or known.digest != card.digest:
             yield Change(ChangeKind.WAITING, card.request_id, card.reference, card.status, card=card)
         elif known.votes != card.votes:
             yield Change(ChangeKind.VOTE, card.request_id, card.reference, card.status, card=card)
+    for card in after.scheduled:
+        if card.request_id not in earlier:
+            yield Change(ChangeKind.SCHEDULED, card.request_id, card.reference, card.status, card=card)
     if before is None:
         return
     statuses = {each.request_id: each.status for each in before.moved}
@@ -107,21 +117,23 @@ class Looker:
 
     async def look(self) -> Board:
         from runplane_mcp.gate.presence import living_gates
+        from runplane_mcp.gate.stopping import scheduled_cards
 
         waiting = tuple(reversed(await self._desk.cards()))
-        ids = frozenset(card.request_id for card in waiting)
+        scheduled = tuple(await scheduled_cards(self._desk))
+        ids = frozenset(card.request_id for card in (*waiting, *scheduled))
         at = self._desk.clock.wall()
         found = await self._desk.store.read(lambda reader: self._moved(reader, ids, at))
         moved = tuple(sorted(found, key=lambda each: each.at, reverse=True)[:_MOST_MOVED])
         self._followed = ids | {each.request_id for each in moved}
-        return Board(waiting, moved, living_gates(self._gates), self._desk.clock.policy(), at)
+        return Board(waiting, moved, living_gates(self._gates), self._desk.clock.policy(), at, scheduled)
 
     async def look_at_time(self, board: Board) -> Board:
         """The same board a moment later, when nobody has committed anything: only time and living gates may differ."""
         from runplane_mcp.gate.presence import living_gates
 
         now, at = self._desk.clock.policy(), self._desk.clock.wall()
-        if any(card.expires_at is not None and card.expires_at <= now for card in board.waiting):
+        if any(card.expires_at is not None and card.expires_at <= now for card in board.held):
             return await self.look()
         moved = tuple(each for each in board.moved if each.at > at - RECENT_MS or not each.final)
         return replace(board, moved=moved, gates=living_gates(self._gates), now=now, at=at)
@@ -149,8 +161,8 @@ class Looker:
 
 
 def _moved(request: ActionRequest, amount: int | None, currency: str | None) -> Moved:
-    # It still stands as waiting where only time has passed: a vote or a gate will write the expiry down.
-    status = State.EXPIRED if request.state is State.WAITING else request.state
+    # It still stands as waiting or scheduled where only time has passed: a vote or a gate will write the expiry down.
+    status = State.EXPIRED if request.state in {State.WAITING, State.SCHEDULED} else request.state
     return Moved(
         request_id=request.id,
         reference=request.reference,
@@ -159,7 +171,7 @@ def _moved(request: ActionRequest, amount: int | None, currency: str | None) -> 
         agent=request.agent,
         amount=amount,
         currency=currency,
-        final=request.final or request.state is State.WAITING,
+        final=request.final or request.state in {State.WAITING, State.SCHEDULED},
         at=request.changed_at,
         code=request.failure.code if request.failure is not None else None,
     )

@@ -10,6 +10,7 @@ from rich.text import Text
 from runplane_mcp.cli.card import card_view
 from runplane_mcp.cli.groups import group_view
 from runplane_mcp.cli.output import RISK_STYLES, STATE_STYLES, money, span
+from runplane_mcp.cli.scheduled import digest_line, runs_in
 from runplane_mcp.cli.watch.board import Board, Moved
 from runplane_mcp.cli.watch.draw_group import group_lines
 from runplane_mcp.cli.watch.entries import entries, key_of
@@ -18,6 +19,7 @@ from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.grouping import CardGroup
 from runplane_mcp.core.text import label, visible
+from runplane_mcp.gate.stopping import upcoming
 
 #: Below this width what does not fit on one line is told on two.
 _NARROW = 72
@@ -26,6 +28,7 @@ _MOST_MOVED = 5
 _LONGEST = 300
 
 _LIST_KEYS = "↑↓ choose · enter look · q quit"
+_HALT_KEYS = " · s stop · S stop all"
 _WITHIN_KEYS = "↑↓ choose · enter look · b back to the group · q quit"
 _GROUP_KEYS = "d deny all · f freeze the agent · enter look through · b back"
 _STOP_KEYS = "enter freezes · esc does not"
@@ -73,6 +76,8 @@ def _head(screen: Screen) -> Text:
         f" {waiting:,} wait{'s' if waiting == 1 else ''} for people " if waiting else " Nothing waits for people "
     )
     line.stylize("bold reverse")
+    if board.scheduled:
+        line.append(f"  {digest_line(upcoming(board.scheduled), board.now)}", style="cyan")
     if not board.gates:
         line.append("  no gate runs: what is approved runs when one does", style="yellow")
     return line
@@ -113,6 +118,8 @@ def _title(card: Card, screen: Screen) -> Text:
         line.append(f" round {card.round}", style="yellow")
     line.append(f"  {money(card.amount, card.currency)}", style="bold")
     line.append(f"  {card.risk_level}", style=RISK_STYLES.get(card.risk_level, ""))
+    if card.release_at is not None:
+        line.append("  SCHEDULED", style="cyan")
     if card.frozen:
         line.append("  FROZEN", style="bold red")
     if card.simulator:
@@ -143,10 +150,14 @@ def _asked(card: Card, board: Board) -> str:
 
 
 def _ends(card: Card, board: Board) -> str:
+    if card.release_at is not None:
+        return f"runs {runs_in(card.release_at, board.now)}"
     return "never ends" if card.expires_at is None else f"ends in {span(card.expires_at - board.now)}"
 
 
 def _needs(card: Card) -> str:
+    if card.release_at is not None:
+        return "nobody is asked"
     needs = " and ".join(visible(need, 60) for need in card.needs)
     return f"needs {needs}" + (f", {card.needed} more" if card.votes else "")
 
@@ -225,7 +236,7 @@ def _foot(screen: Screen, console: Console, width: int) -> list[Line]:
     if screen.stopping and screen.group is not None:
         about = f"FREEZE {label(screen.group.group.agent)}: nothing of it runs until an administrator lifts it."
         return [*message, *_wrapped(about, "bold red", console, width), _line(_STOP_KEYS, style="bold")]
-    return [*message, _line(_keys(screen), style="dim")]
+    return [*message, _line(_keys(screen) + _halts(screen), style="dim")]
 
 
 def _keys(screen: Screen) -> str:
@@ -234,6 +245,11 @@ def _keys(screen: Screen) -> str:
     if screen.group is not None:
         return _GROUP_KEYS
     return _LIST_KEYS if screen.within is None else _WITHIN_KEYS
+
+
+def _halts(screen: Screen) -> str:
+    """The keys that stop what runs by itself, where there is any."""
+    return _HALT_KEYS if screen.board is not None and screen.board.scheduled else ""
 
 
 def _message(screen: Screen, console: Console, width: int) -> list[Line]:

@@ -1,4 +1,5 @@
-"""What is chosen from: groups first, then the cards that are in none; or, looking through a group, its cards."""
+"""What is chosen from: groups, then the cards that are in none, then what is scheduled; or, looking through a group, its
+cards."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ def entries(board: Board | None, within: str | None) -> tuple[Entry, ...]:
     if board is None:
         return ()
     if within is None:
-        return (*board.groups, *board.single)
+        return (*board.groups, *board.single, *board.scheduled)
     group = board.group(within)
     return tuple(reversed(group.cards)) if group is not None else ()
 
@@ -61,3 +62,10 @@ class Stop:
     """A freeze that somebody wants: of whoever goes by the agent's label. It needs nobody's secret."""
 
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopScheduled:
+    """The ids of what is scheduled and is to be stopped: exactly what was on the screen when it was asked for."""
+
+    ids: tuple[str, ...]

@@ -13,7 +13,7 @@ from rich.live import Live
 from runplane_mcp.cli.output import console
 from runplane_mcp.cli.watch.acts import give, stop
 from runplane_mcp.cli.watch.draw import Drawing
-from runplane_mcp.cli.watch.entries import Stop
+from runplane_mcp.cli.watch.entries import Stop, StopScheduled
 from runplane_mcp.cli.watch.keys import Keys, read, unbuffered
 from runplane_mcp.cli.watch.model import Quit, Screen
 from runplane_mcp.cli.watch.pace import boards
@@ -121,12 +121,28 @@ class _Terminal:
         match self._screen.press(key):
             case Quit.QUIT:
                 self._group.cancel_scope.cancel()
+            case StopScheduled(ids):
+                self._group.start_soon(self._halt, ids)
             case Vote() as vote:
                 self._group.start_soon(self._vote, vote)
             case Stop() as wanted:
                 self._group.start_soon(self._stop, wanted)
             case None:
                 pass
+
+    async def _halt(self, ids: tuple[str, ...]) -> None:
+        from runplane_mcp.cli.freeze import system_user
+        from runplane_mcp.gate.stopping import stop as stop_these
+
+        try:
+            stopped = await stop_these(self._desk, ids, said_by=system_user())
+        except RunplaneError as error:
+            self._screen.say(error.message, "bold red")
+        else:
+            names = ", ".join(each.reference for each in stopped[:5])
+            more = f" and {len(stopped) - 5} more" if len(stopped) > 5 else ""
+            self._screen.say(f"Stopped. {names}{more} will not run.", "red")
+        self._dirty.set()
 
     async def _vote(self, vote: Vote) -> None:
         try:

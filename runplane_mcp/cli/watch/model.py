@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from runplane_mcp.cli.watch.board import Board
-from runplane_mcp.cli.watch.entries import GroupUp, Stop, entries, key_of
+from runplane_mcp.cli.watch.entries import GroupUp, Stop, StopScheduled, entries, key_of
 from runplane_mcp.cli.watch.prompt import Prompt, Vote
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
@@ -45,6 +45,8 @@ class Screen:
         self.group: GroupUp | None = None
         self.within: str | None = None
         self.stopping = False
+        #: What is scheduled and is to be stopped once that is confirmed.
+        self.halting: tuple[str, ...] = ()
         self.message = ""
         self.message_style = ""
         #: What came while this screen was up, and nobody has looked at yet.
@@ -65,6 +67,11 @@ class Screen:
         if before is None:
             new = set()
         self.fresh = (self.fresh | new) & {card.request_id for card in board.waiting}
+        gone = not all(board.card(each) for each in self.halting)
+        if gone:
+            # What a key would stop is never other than what was said.
+            self.halting = ()
+            self.say("What is scheduled has changed: look again.", "yellow")
         self._keep_chosen(before)
         self._compare_card()
         return bool(new)
@@ -107,8 +114,8 @@ class Screen:
 
     # ── what the person does ──────────────────────────────────────────────────────────────────────────────────────
 
-    def press(self, key: str) -> Vote | Stop | Quit | None:
-        """A vote that is given, a freeze, the end, or nothing more than a changed screen."""
+    def press(self, key: str) -> Vote | Stop | StopScheduled | Quit | None:
+        """A vote that is given, a freeze, a stop, the end, or nothing more than a changed screen."""
         if self.busy is not None:
             return None
         if self.prompt is not None:
@@ -116,8 +123,17 @@ class Screen:
         self.say("")
         if self.stopping and self.group is not None:
             return self._confirmed(self.group.group, key)
+        halting, self.halting = self.halting, ()
+        if halting:
+            if key == "y":
+                return StopScheduled(halting)
+            self.say("Nothing was stopped.")
+            return None
         if key in ("q", "interrupt"):
             return QUIT
+        if key in ("s", "S"):
+            self._ask_to_stop(all_of_them=key == "S")
+            return None
         if self.card is not None:
             self._at_card(self.card, key)
         elif self.group is not None:
@@ -218,10 +234,25 @@ class Screen:
         return vote
 
     def _ask(self, card: Card | CardGroup, answer: Answer) -> None:
+        if isinstance(card, Card) and card.release_at is not None and answer is Answer.YES:
+            self.say("It needs nobody's yes: it runs by itself. s stops it.")
+            return
         if self.stale is not None:
             self.say("This card cannot be answered.", "bold red")
             return
         self.prompt = Prompt(card, answer, self._voter, self._offered)
+
+    def _ask_to_stop(self, *, all_of_them: bool) -> None:
+        """Stopping needs nobody's secret, but a second key: a slip must not stop what a customer waits for."""
+        scheduled = self.board.scheduled if self.board is not None else ()
+        which = self.card.request_id if self.card is not None else self.chosen
+        cards = [card for card in scheduled if all_of_them or card.request_id == which]
+        if not cards:
+            self.say("Only what is scheduled can be stopped." if scheduled else "Nothing is scheduled.")
+            return
+        self.halting = tuple(card.request_id for card in cards)
+        what = cards[0].reference if len(cards) == 1 else f"all {len(cards)} that are scheduled"
+        self.say(f"Stop {what}? y stops, any other key leaves it.", "bold red")
 
     # ── keeping things together ───────────────────────────────────────────────────────────────────────────────────
 
