@@ -16,7 +16,7 @@ from runplane_mcp.errors import EXIT_USAGE, InternalError, RunplaneError, Settin
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Begin": ("demo", "init", "status", "doctor"),
     "Answer what waits": ("approve", "deny", "lower", "approvals"),
-    "Stop agents": ("freeze", "unfreeze"),
+    "Stop agents": ("stop", "freeze", "unfreeze"),
     "Look back": ("why", "requests", "limits", "audit"),
     "Say what agents may do, and who decides": ("policy", "catalog", "people", "agents"),
     "Run": ("mcp", "serve", "simulator", "connect"),

@@ -21,6 +21,7 @@ from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from tests.cli.conftest import CHECKOUT, COMMAND, DANA, DANAS, Ask, Run, cancellation, refund
 from tests.cli.tree import examples, leaves, words
+from tests.gate.scheduling import held_back
 
 LEAVES = leaves()
 IDS = [" ".join(path) for path, _ in LEAVES]
@@ -110,7 +111,12 @@ def maria(home: Path, settings: Settings) -> Path:
 def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run: Run, tmp_path: Path) -> None:
     """In a shell, on a terminal, by a person who answers what is asked. RP-7F3K, G-7F3K and the ids of Stripe stand for
     some."""
-    held, made, ending = ask(refund(), refund(SEED.payment_intent_40), cancellation())
+    stops = words(example)[0] == "stop"
+    if stops:
+        held_back(maria)
+    held, made, ending = ask(
+        refund(SEED.payment_intents_235[0]) if stops else refund(), refund(SEED.payment_intent_40), cancellation()
+    )
     result = run("requests", "show", made.reference, "--json").json["execution"]
     group = ""
     if "G-7F3K" in example:
