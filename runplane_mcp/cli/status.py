@@ -8,6 +8,7 @@ from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.errors import PolicyError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk, HomeStatus
@@ -64,6 +65,38 @@ def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
     return "live" if settings.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_")) else "test"
 
 
+def _file(settings: Settings, home: HomeStatus) -> tuple[str, str | None]:
+    """How the policy file stands to what is enforced (`enforced`, `other`, `broken` or `missing`), and what is wrong with
+    it."""
+    from runplane_mcp.core.catalog import load as load_catalog
+    from runplane_mcp.core.policy import load, version_of
+    from runplane_mcp.gate.policies import read_policy_file
+
+    if settings.policy is None and not settings.policy_file.exists():
+        return "missing", None
+    try:
+        text = read_policy_file(settings.policy_file)
+        if home.policy is not None and home.policy.version == version_of(text):
+            return "enforced", None
+        load(text, file=str(settings.policy_file), known_actions=load_catalog().actions)
+    except PolicyError as error:
+        return "broken", error.message.splitlines()[0]
+    return "other", None
+
+
+def _looser(home: HomeStatus) -> str | None:
+    """What is looser in the proposed policy, in a line."""
+    from runplane_mcp.cli.policy.differences import compared, loosened
+
+    if home.policy is None or home.proposed is None:
+        return None
+    try:
+        found = compared(home.policy.text, home.proposed.text, old_file="enforced policy", new_file="proposed policy")
+    except PolicyError:
+        return None
+    return loosened(found)
+
+
 def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     from runplane_mcp.cli.freeze import freeze_json
     from runplane_mcp.cli.output import iso
@@ -73,7 +106,12 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     if home.policy is not None:
         policy |= {"version": home.policy.version, "since": iso(home.policy.since), "by": home.policy.by}
     proposed = home.proposed
-    policy["proposed"] = {"version": proposed.version, "at": iso(proposed.at)} if proposed is not None else None
+    policy["proposed"] = None
+    if proposed is not None:
+        policy["proposed"] = {"version": proposed.version, "at": iso(proposed.at), "looser": _looser(home)}
+    policy["file_state"], policy["file_problem"] = _file(settings, home)
+    problem = home.policy_problem
+    policy["problem"] = None if problem is None else {"code": problem.code, "message": problem.message}
     return {
         "home": str(settings.home),
         "mode": home.mode,
@@ -108,15 +146,29 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) ->
         f"Stripe   {money[in_use]}{f', account {home.account}' if home.account else ''}",
         "bold" if in_use == "live" else None,
     )
-    if home.policy is None:
+    if home.policy_problem is not None:
+        say(f"Policy   {visible(home.policy_problem.message, 1_000)} {home.policy_problem.next_step}", "bold red")
+    elif home.policy is None:
         say(f"Policy   none is enforced, so nothing runs; the file is {settings.policy_file}", "bold red")
     else:
         say(
-            f"Policy   version {home.policy.version[:12]} since {moment(home.policy.since)}, by {home.policy.by}; "
+            f"Policy   version {home.policy.version[:12]} since {moment(home.policy.since)}, {home.policy.who()}; "
             f"file {settings.policy_file}"
         )
+    state, broken = _file(settings, home)
+    if state == "broken":
+        say(
+            f"         The file does not load, so that the last good policy stays enforced. {visible(broken or '', 500)}"
+            " See: runplane policy check",
+            "bold red",
+        )
     if home.proposed is not None:
-        say("         A changed file waits: runplane policy check, then runplane policy activate --as ADMIN", "yellow")
+        looser = _looser(home)
+        say(
+            f"         Version {home.proposed.version[:12]} is proposed since {moment(home.proposed.at)}."
+            f" {visible(looser or '', 500)} See: runplane policy diff, then runplane policy activate --as ADMIN",
+            "yellow",
+        )
     if limit is not None:
         say(f"Limits   the fullest is {visible(limit, 300)}: runplane limits")
     voters = [

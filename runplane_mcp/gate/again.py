@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from runplane_mcp.core.decision import Decision, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.operation import Classified
@@ -15,6 +14,7 @@ from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.records import preconditions_from
+from runplane_mcp.gate.redecision import lasting_block, news
 from runplane_mcp.gate.repeats import with_forms
 from runplane_mcp.store.base import Changed, DecisionRecord, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
@@ -69,11 +69,31 @@ class Again:
     ) -> bool:
         """Whether a block is only for now: the clock changed, or others used a limit up. Then people are asked, and nothing
         is thrown away."""
-        if all(reason.source == "limit" for reason in judged.decision.decisive):
-            return True
-        at, policy = looked.record.policy_at, judged.policy
+        # By the time at which it was asked, not the last round's: however often people say yes at night, it is only the
+        # clock that is against it.
+        at, policy = request.policy_at, judged.policy
         then = judge(tx, policy, request, classified, looked.effect, self.gate.clock, without_risk=True, at=at)
-        return then.decision.outcome is not Outcome.BLOCK
+        return not lasting_block(judged.decision, then.decision)
+
+    def news(
+        self,
+        tx: Transaction,
+        request: ActionRequest,
+        judged: Judged,
+        looked: LookedUp,
+        classified: Classified,
+        *,
+        without_risk: bool,
+    ) -> tuple[str, ...]:
+        """What speaks now and was not on the card. A rule that was renamed, split or moved is nothing new: it speaks under
+        the name that stood there."""
+        gate, decision = self.gate, judged.decision
+        alike = gate.policies.alike(tx, looked.record.policy_version, judged.policy)
+        if alike is not None:
+            effect = looked.effect
+            same = judge(tx, alike, request, classified, effect, gate.clock, without_risk=without_risk, at=judged.at)
+            decision = same.decision
+        return news(decision, looked.record)
 
     def run(
         self, tx: Transaction, request: ActionRequest, judged: Judged, effect: Effect, record: DecisionRecord
@@ -84,7 +104,7 @@ class Again:
         record_decision(
             tx, request, judged, effect, clock, kind=kind, round=request.round, wire=wire, same_round_as=record
         )
-        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=False)
+        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=False)
         return tx.move(
             request,
             State.EXECUTING,
@@ -112,14 +132,14 @@ class Again:
         if anew:
             request = with_forms(request, classified, effect, wire)
         policy = gate.policies.enforced(tx)
-        judged = judge(tx, policy, request, classified, effect, clock)
+        judged = judge(tx, policy, request, classified, effect, clock, candidate=gate.policies.candidate(tx))
         earlier = tx.round_decision(request.id, request.round)
         judged = at_least(judged, earlier, policy.policy.approval.need)
         round = request.round + 1
         record = record_decision(
             tx, request, judged, effect, clock, kind=_kind(request), round=round, wire=wire, changed=changed
         )
-        tx.reserve(request.id, judged.decision.buckets, at=judged.at, waiting=True)
+        tx.reserve(request.id, judged.buckets, at=judged.at, waiting=True)
         expires_in = judged.decision.expires_in or policy.policy.approval.expires_in
         return tx.move(
             request,
@@ -167,18 +187,3 @@ def _changes(record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
     if effect.refusal is not None:
         found.append(effect.refusal.message)
     return tuple(found)
-
-
-def news_of(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:
-    """Rules, limits and repeats that speak now and were not on the card that people voted on."""
-    reasons = record.detail.get("reasons", [])
-    known = set()
-    if isinstance(reasons, list):
-        known = {(each["source"], each["id"]) for each in reasons if isinstance(each, dict)}
-    return tuple(
-        reason.why
-        for reason in decision.reasons
-        if reason.outcome is not Outcome.ALLOW
-        and reason.source in {"rule", "limit", "duplicate"}
-        and (reason.source, reason.id) not in known
-    )

@@ -12,7 +12,7 @@ from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RunplaneError
-from runplane_mcp.gate.again import Again, LookedUp, news_of
+from runplane_mcp.gate.again import Again, LookedUp
 from runplane_mcp.gate.deciding import judge
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.lowered import NOT_BORNE_OUT, lowering_of
@@ -20,6 +20,7 @@ from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.records import needs_from
+from runplane_mcp.gate.redecision import blocked_as_things_are, larger
 from runplane_mcp.gate.releasing import release
 from runplane_mcp.store.base import Changed, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
@@ -253,17 +254,19 @@ class Completer:
             return self.again.ask(tx, request, effect, ("A vote no longer counts.",))
 
         classified = gate.catalog.classify(wire)
-        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True)
+        candidate = gate.policies.candidate(tx)
+        judged = judge(tx, policy, request, classified, effect, clock, without_risk=True, candidate=candidate)
         if judged.decision.outcome is Outcome.BLOCK:
             if self.again.blocked_by_the_hour(tx, request, judged, looked, classified):
-                return self.again.ask(tx, request, effect, news_of(judged.decision, record))
+                return self.again.ask(tx, request, effect, blocked_as_things_are(judged.decision))
             return self.again.block(tx, request, judged, effect)
-        news = news_of(judged.decision, record)
+        news = self.again.news(tx, request, judged, looked, classified, without_risk=True)
         covered = tally(
             judged.decision.requirement, votes, people, digest=record.digest, round=request.round, owner=owner
         )
         if judged.decision.requirement and (covered.standing is not Standing.APPROVED or news):
-            return self.again.ask(tx, request, effect, news or ("More people are needed than said yes.",))
+            difference = (*news, *larger(judged.decision, record)) or ("More people are needed than said yes.",)
+            return self.again.ask(tx, request, effect, difference)
 
         return self.again.run(tx, request, judged, effect, record)
 

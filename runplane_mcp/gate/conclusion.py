@@ -84,7 +84,9 @@ class Conclusion:
             run_as = None
         elif run_as is None:
             run_as = effective(classified, effect, request.id)
-        judged = judge(tx, policy, request, classified, effect, self.clock, same=same)
+        judged = judge(
+            tx, policy, request, classified, effect, self.clock, same=same, candidate=self.policies.candidate(tx)
+        )
         judged = as_lowered(tx, request, effect, judged)
         kept_from_people = never_held(judged.decision, classified.operation, classified.parameters)
         judged = replace(judged, decision=kept_from_people)
@@ -96,7 +98,7 @@ class Conclusion:
         )
         wall, now = self.clock.wall(), judged.at
         # What is scheduled counts as now until it runs, as what waits for people does: its time is that of its execution.
-        tx.reserve(request.id, decision.buckets, at=now, waiting=held)
+        tx.reserve(request.id, judged.buckets, at=now, waiting=held)
 
         if decision.outcome is Outcome.BLOCK:
             tx.settle(request.id, release=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
-from runplane_mcp.core.decision import Decision, Need, Outcome
+from runplane_mcp.core.decision import Bucket, Decision, Need, Outcome
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
@@ -23,6 +23,8 @@ from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.sending import API_VERSION, version_of
 from runplane_mcp.core.wire import WireRequest
+from runplane_mcp.gate.beside import Beside
+from runplane_mcp.gate.beside import beside as tried_beside
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
 from runplane_mcp.gate.repeats import beside, duplicate_of, same_as
@@ -36,7 +38,8 @@ TRIAL = "trial"
 class Judged:
     """A decision together with everything it was made from. `same_as` is what it would do a second time, or
     a create like it that is open. `api_version` is what it would be sent under. `at` is the policy time by which it was
-    judged: the record and the reservation have the same, so that it can be decided again exactly."""
+    judged: the record and the reservation have the same, so that it can be decided again exactly. `tried` is what a
+    candidate policy says beside."""
 
     decision: Decision
     facts: Facts
@@ -44,6 +47,12 @@ class Judged:
     at: int
     same_as: ActionRequest | None = None
     api_version: str = API_VERSION
+    tried: Beside | None = None
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """What it counts into, a candidate policy's sums among them."""
+        return self.tried.buckets() if self.tried is not None else self.decision.buckets
 
 
 def standing_facts(
@@ -94,11 +103,13 @@ def judge(
     without_risk: bool = False,
     at: int | None = None,
     same: Mapping[Form, Earlier] | None = None,
+    candidate: CompiledPolicy | None = None,
 ) -> Judged:
     """Facts of all kinds, then the decision. The request's own reservation is left out of the limits.
 
     `at` is the policy time to judge by, now by default. `without_risk` is for a request that people have approved: the
-    risk was on their card. `same` is what is the same as the request, where that was asked already.
+    risk was on their card. `same` is what is the same as the request, where that was asked already. `candidate` is a policy
+    that is tried beside, and changes nothing.
     """
     now = clock.policy() if at is None else at
     facts: dict[str, FactValue] = standing_facts(
@@ -122,7 +133,10 @@ def judge(
     matching = policy.matching(facts, today_of(facts))
     usages = reader.usages([bucket for _, bucket in matching], now, excluding=request.id)
     decision = decide(policy, facts, usages, without_risk=without_risk, matching=matching)
-    return Judged(decision, facts, policy, now, again, version_of(classified.operation))
+    tried = None
+    if candidate is not None:
+        tried = tried_beside(reader, candidate, decision, facts, now, excluding=request.id, without_risk=without_risk)
+    return Judged(decision, facts, policy, now, again, version_of(classified.operation), tried)
 
 
 def _history(reader: Reader, request: ActionRequest, facts: Facts, now: int) -> Mapping[str, FactValue]:
@@ -201,7 +215,13 @@ def record_decision(
         digest=digest,
         facts=facts_json(facts),
         detail=detail_json(
-            decision, effect, mode=TRIAL, simulated_clock=clock.simulated, changed=changed, same_as=judged.same_as
+            decision,
+            effect,
+            mode=TRIAL,
+            simulated_clock=clock.simulated,
+            changed=changed,
+            same_as=judged.same_as,
+            tried=judged.tried,
         ),
     )
     tx.add_decision(record)

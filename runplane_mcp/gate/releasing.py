@@ -7,7 +7,7 @@ from typing import Final
 
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.request import ActionRequest, State
-from runplane_mcp.gate.again import Again, LookedUp, news_of
+from runplane_mcp.gate.again import Again, LookedUp
 from runplane_mcp.gate.deciding import judge
 from runplane_mcp.store.base import Changed, Transaction
 
@@ -40,11 +40,12 @@ def release(again: Again, tx: Transaction, request: ActionRequest, looked: Looke
         raise Changed
     gate.executor.check_digest(request, record)
     classified = gate.catalog.classify(would_run)
-    judged = judge(tx, policy, request, classified, effect, gate.clock)
+    judged = judge(tx, policy, request, classified, effect, gate.clock, candidate=gate.policies.candidate(tx))
     blocked = judged.decision.outcome is Outcome.BLOCK
     if blocked and not again.blocked_by_the_hour(tx, request, judged, looked, classified):
         return again.block(tx, request, judged, effect)
     if judged.decision.outcome is not Outcome.ALLOW or looked.changes:
-        news = (ASKED_AFTER_ALL, *looked.changes, *news_of(judged.decision, record))
+        new = again.news(tx, request, judged, looked, classified, without_risk=False)
+        news = (ASKED_AFTER_ALL, *looked.changes, *new)
         return again.ask(tx, request, effect, news, anew=bool(looked.changes))
     return again.run(tx, request, judged, effect, record)
