@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _NOWHERE: Final = Place(0, 0)
 _CLOCK: Final = frozenset({"hour", "weekday", "date", "business_hours"})
 _WRITES: Final = tuple(Writes)
+#: So many rules are tried as an answer to one: of five hundred that all changed, each with each would take a minute.
+_MOST_TRIED: Final = 40
 #: What an `allow` rule covers only where its condition names the fact, with the group that tells of it too.
 _DANGERS: Final = {"gives_access": "access", "redirects_funds": "bank_details", "bulk": None}
 _MONEY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.type is FactType.MONEY)
@@ -211,7 +213,7 @@ def _rules(old: Policy, new: Policy, actions: Mapping[str, ActionInfo]) -> Itera
 
 
 def _own_first(rule: Rule, others: Sequence[Rule]) -> list[Rule]:
-    return sorted(others, key=lambda each: each.id != rule.id)
+    return sorted(others, key=lambda each: each.id != rule.id)[:_MOST_TRIED]
 
 
 def _speaks_at_least(new: Rule, old: Rule) -> bool:
