@@ -21,7 +21,7 @@ from runplane_mcp.core.policy.sentences import (
     rule_sentence,
     words_of,
 )
-from runplane_mcp.core.policy.stricter import Gap, gaps, rule_content, same_sum
+from runplane_mcp.core.policy.stricter import Gap, gaps, limit_content, rule_content
 from runplane_mcp.core.policy.values import duration_text
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Changes:
 
     def _rules(self) -> Iterator[Change]:
         old, new = self.old, self.new
-        pairs, removed, added = _pairs(old.rules, new.rules, self._same_rule)
+        pairs, removed, added = _pairs(old.rules, new.rules, lambda rule: rule_content(rule, old.currency))
         for before, now in pairs:
             found = list(self._rule(before, now))
             if found:
@@ -156,9 +156,6 @@ class _Changes:
             yield self._change("rule", (rule.id,), f"removed: {_rule_words(rule, old)}")
         for rule in added:
             yield self._change("rule", (rule.id,), f"added: {_rule_words(rule, new)}")
-
-    def _same_rule(self, one: Rule, other: Rule) -> bool:
-        return rule_content(one, self.old.currency) == rule_content(other, self.new.currency)
 
     def _rule(self, before: Rule, now: Rule) -> Iterator[str]:
         if before.id != now.id:
@@ -182,7 +179,7 @@ class _Changes:
 
     def _limits(self) -> Iterator[Change]:
         old, new = self.old, self.new
-        pairs, removed, added = _pairs(old.limits, new.limits, self._same_limit)
+        pairs, removed, added = _pairs(old.limits, new.limits, lambda limit: limit_content(limit, old.currency))
         for before, now in pairs:
             found = list(self._limit(before, now))
             if found:
@@ -191,10 +188,6 @@ class _Changes:
             yield self._change("limit", (limit.id,), f"removed: {_limit_words(limit, old)}")
         for limit in added:
             yield self._change("limit", (limit.id,), f"added: {_limit_words(limit, new)}")
-
-    def _same_limit(self, one: Limit, other: Limit) -> bool:
-        same = (one.total, one.count, one.within) == (other.total, other.count, other.within)
-        return same and same_sum(one, other, self.old.currency)
 
     def _limit(self, before: Limit, now: Limit) -> Iterator[str]:
         old, new = self.old, self.new
@@ -217,15 +210,16 @@ class _Changes:
 
 
 def _pairs(
-    old: Sequence[_Part], new: Sequence[_Part], same: Callable[[_Part, _Part], bool]
+    old: Sequence[_Part], new: Sequence[_Part], content: Callable[[_Part], bytes]
 ) -> tuple[list[tuple[_Part, _Part]], list[_Part], list[_Part]]:
     """Those with one id, and those that are the same under another id; what was removed; what was added."""
     before, now = {part.id: part for part in old}, {part.id: part for part in new}
     pairs = [(part, now[part.id]) for part in old if part.id in now]
     added = [part for part in new if part.id not in before]
     removed = []
+    by_content = {content(part): part for part in reversed(added)}
     for part in (part for part in old if part.id not in now):
-        renamed = next((other for other in added if same(part, other)), None)
+        renamed = by_content.pop(content(part), None)
         if renamed is None:
             removed.append(part)
         else:

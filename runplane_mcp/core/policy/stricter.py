@@ -66,6 +66,12 @@ def rule_content(rule: Rule, currency: str) -> bytes:
     )
 
 
+def limit_content(limit: Limit, currency: str) -> bytes:
+    """What a limit measures, and its maximum, the same for two that are only called differently."""
+    when = sorted((test.canonical(currency) for test in limit.when), key=canonical)
+    return canonical([when, [*limit.per], limit.of, limit.total, limit.count, limit.within])
+
+
 def same_sum(one: Limit, other: Limit, currency: str) -> bool:
     """Whether two limits measure the same: then the history of one is the other's."""
 
