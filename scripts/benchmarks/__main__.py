@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import classifying, deciding, growth, house, pure, stdio, writes
+from . import classifying, deciding, growth, house, policies, pure, stdio, writes
 from .figures import IN_MEMORY, Results, file_system, machine, show
 
 
@@ -40,6 +40,7 @@ async def _measure(folder: Path, *, quick: bool, million: bool) -> Results:
     with house.simulator(folder / "world") as base:
         _say("the core")
         await pure.measure(results, base, n=1_000 if quick else 10_000)
+        policies.measure(results, n=1_000 if quick else 10_000)
         classifying.measure(results, n=500 if quick else 5_000, starts=5 if quick else 20)
         _say("the gate alone")
         await deciding.measure(results, folder / "gate", base, n=200 if quick else 2_000)
