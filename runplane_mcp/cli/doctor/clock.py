@@ -33,8 +33,8 @@ async def clock_moved(desk: Desk) -> list[Finding]:
     return [
         warn(
             "clock",
-            f"The clock was set forward by about {jump // 60_000:,} minutes after {moment(since)}: what limits counted"
-            " before that leaves their windows so much earlier.",
+            f"The clock was set forward by about {round(jump / 60_000):,} minutes after {moment(since)}: what limits"
+            " counted before that leaves their windows so much earlier.",
             "If it was not a time service or a sleeping virtual machine, find out who can set the clock; see:"
             " runplane limits",
         )
