@@ -51,6 +51,7 @@ from runplane_mcp.store.schema import (
     REFUSED,
     SAYS,
     SAYS_SINCE,
+    UNDECIDED,
     UNFINISHED,
     VERSION,
 )
@@ -106,7 +107,7 @@ def _any_earlier(forms: tuple[Form, ...]) -> str:
 
 _HELD = f"""
 SELECT count(*) FROM (
-  SELECT 1 FROM request WHERE {UNFINISHED} AND state IN ('received', 'waiting', 'scheduled') AND principal = ? LIMIT ?
+  SELECT 1 FROM request WHERE {UNDECIDED} AND principal = ? LIMIT ?
 )
 """
 # By its events, of which a request has few: what repeats it is bounded by this very count.

@@ -28,6 +28,8 @@ _OPEN: Final = [state for state in State if state in TRANSITIONS]
 #: In an index and in the queries that use it the same words must stand. No list where a row is written: for each list of
 #: more than two, SQLite makes a table in memory first, at every row.
 UNFINISHED: Final = "(" + " OR ".join(f"state = '{state}'" for state in _OPEN) + ")"
+#: What one principal may have only so many of: undecided, or waiting for people or for its time.
+UNDECIDED: Final = "(state = 'received' OR state = 'waiting' OR state = 'scheduled')"
 REFUSED: Final = f"state IN ({sums.REFUSED})"
 #: Final requests that say something to whoever asks for the same again: the rest is simply decided again.
 ANSWERING: Final = (
@@ -353,6 +355,7 @@ def _second(connection: sqlite3.Connection) -> None:
 
 
 _THIRD = (
+    f"CREATE INDEX request_undecided ON request (principal) WHERE {UNDECIDED}",
     # What the limits of a bucket sum, null until something is counted into it again.
     "ALTER TABLE bucket ADD COLUMN of TEXT CHECK (of IN ('amount', 'mrr_lost'))",
     # Policy time at which a scheduled request is decided again.

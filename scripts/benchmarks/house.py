@@ -29,9 +29,9 @@ from runplane_mcp.simulator import SEED, SIMULATOR_KEY
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.stripe_api.client import Answer, StripeConnection
 
-#: Policy time runs on by this much at every look (milliseconds). The gate looks five times for one request, so that
+#: Policy time runs on by this much at every look (milliseconds). The gate looks twice for one request, so that
 #: refunds come one an hour, as the policy's limits allow, and payouts always come at night.
-REFUNDS, PAYOUTS = 12 * 60_000, 24 * 3_600_000
+REFUNDS, PAYOUTS = 30 * 60_000, 24 * 3_600_000
 NIGHT = "2026-03-03T02:00"
 DATABASE = "runplane.db"
 #: Between these points lies the decision transaction.
