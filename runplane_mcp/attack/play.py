@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,18 +111,14 @@ class Attack:
 def best(acts: Sequence[Act], name: str, seconds: int) -> Horizon:
     """The most within any `seconds`. A window is rolling, and what is exactly as old as it is long is out of it."""
     window = seconds * 1000
-    slices = [[act for act in acts if first.at <= act.at < first.at + window] for first in _firsts(acts)]
+    moments = sorted({act.at for act in acts})
+    slices = [[act for act in acts if moment <= act.at < moment + window] for moment in moments]
     groups: dict[str, int] = {}
     for each in slices:
         for group in {group for act in each for group in act.moved}:
             groups[group] = max(groups.get(group, 0), sum(act.moved.get(group, 0) for act in each))
     most = max(slices, key=lambda each: sum(act.out for act in each), default=[])
     return Horizon(name, seconds, sum(act.out for act in most), dict(sorted(groups.items())), tuple(most))
-
-
-def _firsts(acts: Iterable[Act]) -> list[Act]:
-    """One act of each moment."""
-    return list({act.at: act for act in reversed(list(acts))}.values())
 
 
 def _labels(policy: CompiledPolicy) -> tuple[str, ...]:

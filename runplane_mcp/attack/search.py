@@ -91,11 +91,14 @@ class Search:
 
     async def _jump(self, to: int) -> None:
         """Moves the clock, past everything that was held back and runs meanwhile."""
-        for held in sorted(each for each in self._held if each.at <= to):
-            self._held.remove(held)
-            self.house.jump(max(held.at, self.house.clock.policy_ms))
-            if await self.house.released(held.agent, held.request_id):
-                self._done(held.act, held=True)
+        while self._held and (at := min(self._held).at) <= to:
+            due = [held for held in self._held if held.at == at]
+            self._held = [held for held in self._held if held.at > at]
+            if at > self.house.clock.policy_ms:
+                self.house.jump(at)
+            # They run together, and what they moved is read once all of them have.
+            ran = [held.act for held in due if await self.house.released(held.agent, held.request_id)]
+            self._done(ran, held=True)
         self.house.jump(to)
         for lane in self._lanes:
             for way in lane:
@@ -215,18 +218,25 @@ class Search:
         if view.status is State.SCHEDULED:
             self._held.append(_Held(await self.house.release_of(view.request_id), view.request_id, way.agent, act))
             self._times |= {self._held[-1].at, *(act.at + window for window in windows(self.house.policy))}
-        elif view.status is not State.SUCCEEDED or not self._done(act):
+        elif view.status is not State.SUCCEEDED or not self._done([act]):
             way.failed()
 
-    def _done(self, act: Act, *, held: bool = False) -> bool:
-        """Counts what has just run. Whether anything moved."""
+    def _done(self, acts: list[Act], *, held: bool = False) -> bool:
+        """Counts what has just run. Whether anything moved. Of several that ran together each counts for its part, by the
+        amounts that the gate decided by."""
         moved = worth(self.house.meter.read(), self.house.policy.converter, self._today())
-        if moved:
-            now = self.house.clock.policy_ms
-            self.acts.append(replace(act, at=now, moved=moved, held=held))
+        now = self.house.clock.policy_ms
+        any_moved = bool(moved)
+        told = sum(act.told or 1 for act in acts)
+        for act in acts if any_moved else ():
+            part = act.told or 1
+            mine = {group: amount * part // told for group, amount in moved.items()}
+            moved = {group: amount - mine[group] for group, amount in moved.items()}
+            told -= part
+            self.acts.append(replace(act, at=now, moved=mine, held=held))
             self._times |= {now + window for window in windows(self.house.policy)}
             self._progress(f"{len(self.acts)} requests ran with nobody asked")
-        return bool(moved)
+        return any_moved
 
     async def _largest(self, way: Way, most: int) -> int:
         """The largest amount up to `most` that passes now, 0 where none does."""

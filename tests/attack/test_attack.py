@@ -6,6 +6,7 @@ import pytest
 
 from runplane_mcp.attack import Attack, Found
 from runplane_mcp.attack.doors import doors
+from runplane_mcp.attack.moments import beginnings
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.gate.policies import Policies
@@ -25,8 +26,8 @@ FRONT, ALIAS, NOTE = "PostRefunds", "PostChargesChargeRefund", "PostCreditNotes"
 SOME = frozenset({FRONT, ALIAS, NOTE})
 
 
-def compiled(rules: str) -> CompiledPolicy:
-    return Policies(load_catalog()).compile(HEAD + rules, file="policies.yaml")
+def compiled(rules: str, head: str = HEAD) -> CompiledPolicy:
+    return Policies(load_catalog()).compile(head + rules, file="policies.yaml")
 
 
 def limit(of: str, at_most: str, within: str = "1h", per: str = "") -> str:
@@ -97,6 +98,18 @@ async def test_an_agent_calls_itself_what_the_policy_trusts() -> None:
 
     assert found.horizon("hour").amount == 20_000
     assert {act.agent for act in found.horizon("hour").acts} == {"treasury"}
+
+
+async def test_what_is_held_back_counts_when_it_runs_and_nobody_stops_it() -> None:
+    by_risk = HEAD.replace("writes: require_approval", "writes: by_risk")
+    rules = "  - {id: later, when: {action: refunds}, then: allow, after: 10m}\n"
+    policy = by_risk + rules + "limits:\n" + limit("refunds", "{total: 250}")
+
+    found = await Attack(horizon="hour", only=frozenset({FRONT})).on(compiled(policy, head=""))
+
+    [act] = found.horizon("hour").acts
+    assert (act.amount, act.held) == (25_000, True)
+    assert act.at == beginnings(compiled(policy, head=""))[0] + 10 * 60_000
 
 
 async def test_what_is_found_needs_no_hint() -> None:
