@@ -120,6 +120,7 @@ async def test_what_is_found_needs_no_hint() -> None:
     assert with_hints.horizon("hour").amount == without.horizon("hour").amount == 33_333
 
 
+@pytest.mark.slow
 async def test_the_same_seed_finds_the_same_sequence() -> None:
     rules = f"{REFUNDS}limits:\n{limit('refunds', '{total: 333.33}')}"
 

@@ -55,6 +55,7 @@ async def test_the_shipped_policy_loses_by_refunds_and_credits_just_what_it_says
     assert found.horizon("hour").amount <= (bound.total[3600].amount or 0)
 
 
+@pytest.mark.slow
 async def test_what_is_let_go_beside_an_amount_is_counted_too() -> None:
     """Of a hold a cent is captured: that is all that limits count of it."""
     policy = shipped()
