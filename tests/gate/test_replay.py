@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from runplane_mcp.core.approval import Answer as Vote
@@ -21,7 +23,7 @@ from runplane_mcp.gate.recorded import Records
 from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.simulator.seed import ORDER_PAYMENTS
 from runplane_mcp.store.base import Reader
-from tests.gate.conftest import SECRET, House, refund, submission, until
+from tests.gate.conftest import SECRET, FakeClock, House, refund, submission, until
 from tests.gate.scheduling import held_back
 
 HOUR = 3_600_000
@@ -144,3 +146,24 @@ async def test_the_enforced_policy_over_its_own_records_says_every_word_again(ho
     # A day of an agent's has all of this in it, or the test would say little.
     assert {"stopped", "lowered", "waiting", "scheduled", "blocked", "executing", "failed"} <= seen
     assert {"succeeded", "denied", "expired", "canceled", "replaced"} <= seen
+
+
+class Ticking(FakeClock):
+    """A clock that no two looks find at the same time."""
+
+    def policy(self) -> int:
+        self.policy_ms += 1
+        return self.policy_ms
+
+
+async def test_a_record_and_its_reservation_have_the_time_by_which_it_was_judged(house: House) -> None:
+    """A millisecond apart, a request at the edge of a window would be decided otherwise when it is decided again."""
+    house.clock = Ticking()
+    async with house.gate() as gate:
+        view = await gate.submit(refund("pi_ben_40", 100))
+    async with house.desk() as desk:
+        [record] = (await desk.life(view.request_id)).decisions
+
+    with closing(sqlite3.connect(house.settings.database)) as database:
+        reserved = {at for (at,) in database.execute("SELECT at FROM reservation")}
+    assert {record.policy_at} == reserved
