@@ -25,8 +25,7 @@ _STYLE: Final = """
   --line: #3a3935; --asked: #d95926; --allowed: #3987e5; --blocked: #d55181; --quiet: #77756e; } }
 @media print { :root { color-scheme: light; --ground: #fff; --raised: #fff; --ink: #000; --second: #444; --line: #ccc;
   --asked: #eb6834; --allowed: #2a78d6; --blocked: #a12c5d; --quiet: #a9a79f; }
-  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  section, .tile { break-inside: avoid; } .scroll svg { min-width: 0; } }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 1000px; margin: 0 auto; padding: 32px 20px 64px; }
@@ -51,6 +50,7 @@ th { color: var(--second); font-weight: 600; } .right { text-align: right; font-
 td { overflow-wrap: anywhere; } td.whole { white-space: nowrap; } pre { overflow-x: auto; background: var(--raised);
   border: 1px solid var(--line); border-radius: 8px; padding: 12px; font-size: .8rem; }
 summary { cursor: pointer; color: var(--second); margin-top: 8px; font-size: .875rem; }
+@media print { .tile, tr, svg { break-inside: avoid; } .scroll svg, table.wide { min-width: 0; } }
 """
 
 _SERIES: Final = ((Answer.ASK, "asked about", "asked"), (Answer.BLOCK, "blocked", "blocked"))
