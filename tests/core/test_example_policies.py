@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runplane_mcp.core.decision import Verdict
 from runplane_mcp.core.exposure import exposure
 from runplane_mcp.core.exposure.words import revenue_case, worst_case
 from runplane_mcp.core.policy import Policy, load
+from runplane_mcp.core.policy.lint import lint, untested
 from runplane_mcp.core.policy_tests import run_tests
 from tests.core.stripe_objects import CATALOG
 
@@ -42,6 +44,14 @@ def test_an_example_passes_its_own_tests(file: Path) -> None:
     results = run_tests(loaded(file), CATALOG.actions)
 
     assert [result.it for result in results if not result.passed] == []
+
+
+@each_file
+def test_nothing_in_an_example_is_dead_or_untested(file: Path) -> None:
+    policy = loaded(file)
+    reached = {id for result in run_tests(policy, CATALOG.actions) for id in result.by}
+
+    assert [*lint(policy, CATALOG.actions, date(2026, 11, 20)), *untested(policy, reached)] == []
 
 
 @each_file

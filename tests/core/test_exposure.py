@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -252,3 +252,20 @@ def test_the_policy_that_comes_with_runplane_has_a_finite_worst_case() -> None:
     assert [bound.amount for bound in found.groups["payouts"].values()] == [0, 0, 0]
     assert not found.unmeasured
     assert not found.doors
+
+
+@pytest.mark.parametrize(
+    ("left_out", "operation"),
+    [
+        (("refunds-an-hour", "refunds-a-day", "refunds-a-week"), "PostRefunds"),
+        (("credits-a-day",), "PostCreditNotes"),
+        (("partial-captures-a-day",), "PostChargesChargeCapture"),
+    ],
+)
+def test_a_hole_in_the_policy_that_comes_with_runplane_is_named(left_out: tuple[str, ...], operation: str) -> None:
+    policy = load(Path(SHIPPED).read_text(encoding="utf-8"))
+    holed = replace(policy, limits=tuple(each for each in policy.limits if each.id not in left_out))
+    found = exposure(compile_policy(holed, actions=CATALOG.actions), CATALOG)
+
+    assert dollars(found) == (None, None, None)
+    assert operation in found.total[HOUR].unbounded_by
