@@ -364,7 +364,7 @@ def test_a_test_that_is_wrong_does_not_load(text: str, code: str, words: str) ->
         ("{it: x, given: {amount: 5}, then: allow}", "missing", "has no `action`"),
         ("{it: x, given: {action: refunds}, then: allow}", "unknown_action", "a group is not one action"),
         ("{it: x, given: {action: refund.undo}, then: allow}", "unknown_action", "is not an action of the catalog"),
-        ("{it: x, given: {action: refund.create}, then: deny}", "value", "allow, require_approval, block"),
+        ("{it: x, given: {action: refund.create}, then: deny}", "value", "allow, allow_after, require_approval, block"),
         ("{it: x, given: {action: refund.create}, then: {allow: 2}}", "value", "counts 2 outcomes"),
         ("{it: x, given: {action: refund.create}, then: {allow: one}}", "value", "whole number"),
         ("{it: x, given: {action: refund.create}, then: allow, by: [nobody]}", "unknown_key", "a rule or limit"),

@@ -21,7 +21,9 @@ from runplane_mcp.core.text import visible
 MOST_TIMES: Final = 1000
 #: The risk comes out of a decision, so that a test cannot give it.
 GIVEN: Final = tuple(name for name in REGISTRY if name not in {"risk", "risk_level"})
-_KEYS: Final = (*GIVEN, "at", "times", "every")
+GIVEN_KEYS: Final = (*GIVEN, "at", "times", "every")
+TEST_KEYS: Final = ("it", "given", "then", "by")
+TEST_NEEDS: Final = ("it", "given", "then")
 
 
 class PolicyTestReader(NodeReader):
@@ -34,11 +36,11 @@ class PolicyTestReader(NodeReader):
         self._names = names
 
     def read(self, node: Node) -> PolicyTest | None:
-        found = self.entries(node, "a test", ("it", "given", "then", "by"), ("it", "given", "then"))
-        if found is None or not {"it", "given", "then"} <= found.keys():
+        found = self.entries(node, "a test", TEST_KEYS, TEST_NEEDS)
+        if found is None or not set(TEST_NEEDS) <= found.keys():
             return None
         it = self.one(found["it"], "it", _title)
-        given = self.entries(found["given"], "given", _KEYS)
+        given = self.entries(found["given"], "given", GIVEN_KEYS)
         if given is None:
             return None
         times = self._times(given)

@@ -35,6 +35,12 @@ SECTIONS: Final = (
     "limits",
     "tests",
 )
+SECTIONS_NEEDED: Final = ("version", "currency", "approval")
+HOURS_KEYS: Final = ("days", "open", "close", "closed_on")
+HOURS_NEEDS: Final = ("days", "open", "close")
+APPROVAL_KEYS: Final = ("from", "expires_in")
+OTHERWISE_KEYS: Final = ("reads", "writes", "unjudged")
+LEVEL_KEYS: Final = ("medium", "high", "critical")
 MOST_RULES: Final = 500
 
 _CLOCK: Final = frozenset({"hour", "weekday", "date", "business_hours"})
@@ -50,7 +56,7 @@ class PolicyReader(NodeReader):
         self._currency = "usd"
 
     def read(self, root: Node, text: str) -> Policy:
-        sections = self.entries(root, "the policy", SECTIONS, ("version", "currency", "approval")) or {}
+        sections = self.entries(root, "the policy", SECTIONS, SECTIONS_NEEDED) or {}
         self._section(sections, "version", lambda node: self.one(node, "version", choice("1")), "1")
         self._currency = self._section(sections, "currency", self._read_currency, "usd")
         rates = self._section(sections, "rates", self._rates, Rates(self._currency))
@@ -131,9 +137,8 @@ class PolicyReader(NodeReader):
         return self.one(node, "timezone", _zone_of)
 
     def _business_hours(self, node: Node) -> BusinessHours | None:
-        keys = ("days", "open", "close", "closed_on")
-        found = self.entries(node, "business_hours", keys, ("days", "open", "close"))
-        if found is None or not {"days", "open", "close"} <= found.keys():
+        found = self.entries(node, "business_hours", HOURS_KEYS, HOURS_NEEDS)
+        if found is None or not set(HOURS_NEEDS) <= found.keys():
             return None
         days: set[int] = set()
         for each in self.several(found["days"], "days"):
@@ -152,11 +157,11 @@ class PolicyReader(NodeReader):
         return BusinessHours(frozenset(days), opens, closes, frozenset(closed))
 
     def _default_approval(self, node: Node) -> Approval | None:
-        found = self.entries(node, "approval", ("from", "expires_in"), ("from",))
+        found = self.entries(node, "approval", APPROVAL_KEYS, ("from",))
         return None if found is None else RuleReader(self.problems, self._currency, _FALLBACK).approval_of(found)
 
     def _otherwise(self, node: Node) -> Otherwise | None:
-        found = self.entries(node, "otherwise", ("reads", "writes", "unjudged"))
+        found = self.entries(node, "otherwise", OTHERWISE_KEYS)
         if found is None:
             return None
         default = Otherwise()
@@ -169,7 +174,7 @@ class PolicyReader(NodeReader):
         return self.one(node, "repeat_window", lambda text: values.duration(text, values.MINUTE, 7 * values.DAY))
 
     def _levels(self, node: Node) -> Levels | None:
-        found = self.entries(node, "risk_levels", ("medium", "high", "critical"))
+        found = self.entries(node, "risk_levels", LEVEL_KEYS)
         if found is None:
             return None
         default = Levels()

@@ -19,11 +19,17 @@ from runplane_mcp.core.text import visible
 
 #: What votes beside rules and limits, as a test's `by` names it. No rule may take one of these names.
 STANDING: Final = frozenset({"risk", "otherwise", "duplicate"})
+RULE_KEYS: Final = ("id", "when", "unless", "then", "after", "from", "expires_in", "mode", "why", "tell_agent")
+RULE_NEEDS: Final = ("id", "when", "then")
+LIMIT_KEYS: Final = ("id", "when", "per", "of", "at_most", "within", "then", "from", "expires_in", "mode", "why",
+                     "tell_agent")  # fmt: skip
+LIMIT_NEEDS: Final = ("id", "when", "at_most", "within")
+MOST_KEYS: Final = ("total", "count")
+FROM_KEYS: Final = ("group", "any_of", "people")
 #: Whether a rule or limit decides, or is only recorded.
 MODES: Final = ("enforce", "shadow")
 MOST_TEXT: Final = 400
 
-_FROM: Final = ("group", "any_of", "people")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -37,8 +43,7 @@ class RuleReader(NodeReader):
         self.ids: dict[str, Place] = {}
 
     def rule(self, node: Node) -> Rule | None:
-        keys = ("id", "when", "unless", "then", "after", "from", "expires_in", "mode", "why", "tell_agent")
-        found = self.entries(node, "a rule", keys, ("id", "when", "then"))
+        found = self.entries(node, "a rule", RULE_KEYS, RULE_NEEDS)
         if found is None:
             return None
         conditions = ConditionReader(self.problems, self._currency)
@@ -65,9 +70,7 @@ class RuleReader(NodeReader):
         )
 
     def limit(self, node: Node) -> Limit | None:
-        keys = ("id", "when", "per", "of", "at_most", "within", "then", "from", "expires_in", "mode", "why",
-                "tell_agent")  # fmt: skip
-        found = self.entries(node, "a limit", keys, ("id", "when", "at_most", "within"))
+        found = self.entries(node, "a limit", LIMIT_KEYS, LIMIT_NEEDS)
         if found is None:
             return None
         name = self._name(found)
@@ -111,7 +114,7 @@ class RuleReader(NodeReader):
     def _at_most(self, found: dict[str, Node]) -> tuple[int | None, int | None]:
         if "at_most" not in found:
             return None, None
-        most = self.entries(found["at_most"], "at_most", ("total", "count"))
+        most = self.entries(found["at_most"], "at_most", MOST_KEYS)
         if most is None:
             return None, None
         total = (
@@ -150,11 +153,11 @@ class RuleReader(NodeReader):
                 node.place, "type", f"from is a list. For any of several groups write {{any_of: {_listed(node)}}}."
             )
             return None
-        found = self.entries(node, "from", _FROM)
+        found = self.entries(node, "from", FROM_KEYS)
         if found is None:
             return None
         if ("group" in found) == ("any_of" in found):
-            if isinstance(node, Entries) and any(key.text not in _FROM for key, _ in node.entries):
+            if isinstance(node, Entries) and any(key.text not in FROM_KEYS for key, _ in node.entries):
                 return None  # said already, with what was meant
             self.add(node.place, "value", "from takes either `group: finance` or `any_of: [finance, leads]`.")
             return None
