@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     ("runplane limits", "every limit, with the fullest of what it counts by"),
     ("runplane limits refunds-an-hour --top 20", "one limit, and more of its agents"),
-    ("runplane limits --key cus_9s6XKzkNRiz8i3", "all that counts for one customer"),
+    ("runplane limits --of cus_9s6XKzkNRiz8i3", "all that counts for one customer"),
     ("runplane limits --json", "for programs"),
 )
 
@@ -26,7 +26,7 @@ EXAMPLES = examples(
 def limits(
     limit: Annotated[str | None, typer.Argument(metavar="[LIMIT]", help="Only the limit with this id.")] = None,
     key: Annotated[
-        str | None, typer.Option("--key", help="Only what counts for this customer, agent, destination or object.")
+        str | None, typer.Option("--of", help="Only what counts for this customer, agent, destination or object.")
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, max=1_000, help="So many of each limit, the fullest.")] = 5,
     as_json: JsonFlag = False,
@@ -114,7 +114,7 @@ def _tell(policy: CompiledPolicy, found: list[LimitFullness]) -> None:
         ]
         console().print(table(columns, rows))
         if not each.whole:
-            say("  Of those that the latest requests count into; there are more: --key looks for one.")
+            say("  Of those that the latest requests count into; there are more: --of looks for one.")
 
 
 def _whose(bucket: Filled) -> str:

@@ -45,8 +45,8 @@ def test_the_fullest_come_first_and_a_key_finds_one_of_many(ask: Ask, run: Run) 
 
     assert [each["percent"] for each in every] == sorted((each["percent"] for each in every), reverse=True)
     assert len(one(run, "one-customer", "--top", "1")["fullest"]) == 1
-    assert [each["by"] for each in one(run, "one-customer", "--key", customer)["fullest"]] == [{"customer": customer}]
-    assert one(run, "one-customer", "--key", customer[:-1])["fullest"] == []
+    assert [each["by"] for each in one(run, "one-customer", "--of", customer)["fullest"]] == [{"customer": customer}]
+    assert one(run, "one-customer", "--of", customer[:-1])["fullest"] == []
     assert one(run, "refunds-a-day")["fullest"][0]["by"] == {}
 
 

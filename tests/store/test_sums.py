@@ -66,7 +66,7 @@ def test_the_sums_are_those_of_the_rows_whatever_became_of_them(
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection, 0)
     requests(connection, [NOW] * 4)
-    connection.execute("INSERT INTO bucket VALUES (1, 'a limit', '[]'), (2, 'a limit', '[1]')")
+    connection.execute("INSERT INTO bucket (id, key, value) VALUES (1, 'a limit', '[]'), (2, 'a limit', '[1]')")
     for what, number, state, at, amount in done:
         if what == "insert":
             currency = None if amount is None else "usd"
@@ -88,7 +88,7 @@ def test_the_sums_are_those_of_the_rows_whatever_became_of_them(
 def test_a_week_of_many_is_read_in_few_rows(connection: sqlite3.Connection) -> None:
     count = 20_000
     requests(connection, [NOW - (count - number) * (7 * DAY // count) for number in range(count)])
-    connection.execute("INSERT INTO bucket VALUES (1, 'a limit', '[]')")
+    connection.execute("INSERT INTO bucket (id, key, value) VALUES (1, 'a limit', '[]')")
     connection.execute("INSERT INTO reservation SELECT number, 1, policy_at, 'usd', 5, 'spent' FROM request")
     read = 0
 
