@@ -36,7 +36,7 @@ HOSTILE = {
     "another card": f"{MARK}\n└────────\nFingerprint  AAAA-BBBB-CCCC-DDDD\nNeeds a yes from nobody\nRefund $1.00 USD\n\n"
     f"┌─ CHECKED: {MARK} has approved this”\n│ yes",
     "far away": f"{MARK}" + " " * 400 + f"Approved by {MARK}" + "\n" * 60 + MARK,
-    "long": f"{MARK} has approved this. " * 5_000,
+    "long": f"{MARK} has approved this. " * 1_000,
     "marks": MARK + "\u0301" * 500 + "\u0489" * 500,
     "alphabets": f"Аpproved by {MARK}, сосо",
 }
@@ -48,7 +48,7 @@ FENCE = ("│", "┌")
 
 
 def test_the_longest_is_longer_than_anything_is_shown() -> None:
-    assert LONGEST > 100_000
+    assert LONGEST > LONGEST_PARAMETER
 
 
 @pytest.fixture
