@@ -10,6 +10,7 @@ from runplane_mcp.cli.policy import (
     backtest,
     check,
     diff,
+    explain,
     exposure,
     facts,
     replay,
@@ -23,6 +24,7 @@ policy.command("check", epilog=check.EXAMPLES)(check.check)
 policy.command("try", epilog=try_.EXAMPLES)(try_.try_)
 policy.command("exposure", epilog=exposure.EXAMPLES)(exposure.exposure)
 policy.command("facts", epilog=facts.EXAMPLES)(facts.facts)
+policy.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 policy.command("diff", epilog=diff.EXAMPLES)(diff.diff)
 policy.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 policy.command("activate", epilog=activate.EXAMPLES)(activate.activate)

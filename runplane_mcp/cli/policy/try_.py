@@ -11,6 +11,7 @@ from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.cli.policy.file import policy_of
+from runplane_mcp.cli.policy.trace import say_traces, traces_json
 from runplane_mcp.core.approval import Person, eligible_people
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import ParameterError
@@ -141,26 +142,7 @@ def _json(op: str, source: str, at: int, tried: Tried, people: list[Person]) -> 
         "note": _EMPTY_PAST,
         "policy": source,
         "policy_version": decision.policy_version,
-        "rules": [
-            {
-                "kind": trace.kind,
-                "id": trace.id,
-                "line": trace.line,
-                "then": trace.then.value,
-                "applies": trace.applies,
-                "tests": [
-                    {
-                        "part": test.part,
-                        "fact": test.fact,
-                        "test": test.test,
-                        "value": test.value,
-                        "verdict": test.verdict,
-                    }
-                    for test in trace.tests
-                ],
-            }
-            for trace in tried.traces
-        ],
+        "rules": traces_json(tried.traces),
     }
 
 
@@ -199,5 +181,7 @@ def _tell(op: str, policy: CompiledPolicy, source: str, at: int, tried: Tried, p
     say(risk)
     for factor in decision.risk.factors:
         say(f"  - {factor.sentence} (+{factor.points})")
+    say("Rules and limits", "bold")
+    say_traces(tried.traces, source)
     say(f"Nothing was looked up. Taken as neutral: {', '.join(tried.assumed) or 'nothing'}.", "dim")
     say(_EMPTY_PAST, "dim")

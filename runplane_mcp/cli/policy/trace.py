@@ -1,0 +1,42 @@
+"""Every rule and limit over the facts of one request, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.explain import Trace
+
+_STYLES = {"true": "bold", "unknown": "yellow", "false": "dim"}
+
+
+def traces_json(traces: Sequence[Trace]) -> list[Json]:
+    return [
+        {
+            "kind": trace.kind,
+            "id": trace.id,
+            "line": trace.line,
+            "then": trace.then.value,
+            "applies": trace.applies,
+            "tests": [
+                {"part": test.part, "fact": test.fact, "test": test.test, "value": test.value, "verdict": test.verdict}
+                for test in trace.tests
+            ],
+        }
+        for trace in traces
+    ]
+
+
+def say_traces(traces: Sequence[Trace], file: str) -> None:
+    """What applies first, each with where it stands, then each of its tests with the fact's value and what came of it."""
+    from runplane_mcp.cli.output import say
+    from runplane_mcp.core.text import visible
+
+    for trace in sorted(traces, key=lambda each: each.applies == "false"):
+        applies = {"true": "applies", "false": "does not apply", "unknown": "may apply"}[trace.applies]
+        head = f"{trace.kind} {trace.id}, {visible(file, 200)}:{trace.line}: {trace.then.value}"
+        say(f"  {head}  {applies}", _STYLES[trace.applies])
+        for test in trace.tests:
+            unless = "unless " if test.part == "unless" else ""
+            value = visible(test.value, 120)
+            say(f"      {unless}{test.fact} {visible(test.test, 200)}: it is {value}, {test.verdict}", "dim")
