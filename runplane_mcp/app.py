@@ -48,10 +48,11 @@ HEAD_START = 0.2
 
 
 def default_policy_text() -> str:
-    """The policy that a new home starts with."""
+    """The policy that a new home starts with. It names the JSON Schema that `create_home` puts beside it."""
     packaged = Path(__file__).parent / "core" / "data" / "policies.default.yaml"
     in_checkout = Path(__file__).parents[1] / "policies.yaml"
-    return read_policy_file(packaged if packaged.exists() else in_checkout)
+    text = read_policy_file(packaged if packaged.exists() else in_checkout)
+    return text.replace("$schema=docs/", "$schema=./", 1)
 
 
 @asynccontextmanager
@@ -78,10 +79,16 @@ async def open_desk(settings: Settings, *, clock: Clock | None = None, scrypt_n:
 @asynccontextmanager
 async def create_home(settings: Settings) -> AsyncIterator[Desk]:
     """A home as `init` makes it: folder, store and the first policy. Keeps what is there."""
+    from runplane_mcp.core.policy.schema import FILE as SCHEMA_FILE
+    from runplane_mcp.core.policy.schema import schema_text
+
     ensure_home(settings)
     if settings.policy is None and not settings.policy_file.exists():
         # Who can write this file could propose a looser policy.
         write_private(settings.policy_file, default_policy_text())
+        # For editors. Nobody here reads it, so that one that stands there already does no harm.
+        with contextlib.suppress(FileExistsError):
+            write_private(settings.policy_file.with_name(SCHEMA_FILE), schema_text())
     policies = Policies(load_catalog())
     async with _store(settings.database) as store:
         text = read_policy_file(settings.policy_file)

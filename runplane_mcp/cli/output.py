@@ -104,7 +104,7 @@ def error_json(error: RunplaneError) -> dict[str, Json]:
 
 def report(error: RunplaneError, *, as_json: bool) -> None:
     """An error for whoever typed the command: on stderr what happened, what to do and its code, or with `--json` an
-    object on stdout. Only a policy file has several lines to tell, one for each problem."""
+    object on stdout. What is wrong with a policy file is told with its lines: `cli.policy.problems`."""
     if as_json:
         print_json(error_json(error))
         return

@@ -86,5 +86,11 @@ def _as_runplane(error: BaseException) -> RunplaneError:
 
 def _report(error: RunplaneError, *, as_json: bool) -> None:
     from runplane_mcp.cli.output import report
+    from runplane_mcp.core.policy.problems import PolicyInvalid
 
-    report(error, as_json=as_json)
+    if isinstance(error, PolicyInvalid) and not as_json:
+        from runplane_mcp.cli.policy.problems import tell
+
+        tell(error)
+    else:
+        report(error, as_json=as_json)

@@ -109,7 +109,7 @@ class CompiledPolicy:
 
 def compile_policy(policy: Policy, *, actions: Mapping[str, ActionInfo]) -> CompiledPolicy:
     """`policy` compiled. `actions` is the catalog's; PolicyInvalid where the policy names what it does not have."""
-    problems = Problems(policy.file)
+    problems = Problems(policy.file, policy.text)
     check_catalog(policy, actions, problems)
     problems.raise_any()
     converter = Converter(policy.rates)

@@ -39,7 +39,11 @@ def planted_limits(*limits: str) -> tuple[Problem, ...]:
 
 
 def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
-    assert () == findings(SHIPPED.read_text(encoding="utf-8"), date(2026, 11, 20))
+    shipped = load(SHIPPED.read_text(encoding="utf-8"), known_actions=CATALOG)
+    reached = {name for result in run_tests(shipped, CATALOG) for name in result.by}
+
+    assert () == lint(shipped, CATALOG, date(2026, 11, 20))
+    assert () == untested(shipped, reached)
     assert () == findings(GOOD)
 
 

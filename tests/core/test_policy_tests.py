@@ -178,7 +178,7 @@ def test_the_shipped_policy_promises_only_what_there_is() -> None:
     head = SHIPPED_TEXT.partition("version: 1")[0]
 
     assert "runplane policy check" in head
-    assert "$schema" not in SHIPPED_TEXT
+    assert SHIPPED_TEXT.startswith("# yaml-language-server: $schema=docs/policy.schema.json\n")
     assert "worst case" not in SHIPPED_TEXT
 
 

@@ -8,11 +8,10 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from runplane_mcp.app import PolicyFile
+from runplane_mcp.app import PolicyFile, default_policy_text
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.request import State
@@ -23,7 +22,7 @@ from runplane_mcp.store.base import EnforcedPolicy, Store, Transaction
 from runplane_mcp.store.sqlite import open_store
 from tests.gate.conftest import SECRET, House, refund, submission
 
-SHIPPED = (Path(__file__).parents[2] / "policies.yaml").read_text()
+SHIPPED = default_policy_text()
 OVER_500 = "amount: {over: 500}}"
 TIGHTER = SHIPPED.replace(OVER_500, "amount: {over: 400}}", 1)
 LOOSER = SHIPPED.replace(OVER_500, "amount: {over: 900}}", 1)

@@ -20,7 +20,7 @@ from runplane_mcp.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from runplane_mcp.core.exposure import Exposure
-    from runplane_mcp.core.policy import Policy, PolicyInvalid
+    from runplane_mcp.core.policy import Policy, Problem
     from runplane_mcp.core.policy_tests import TestResult
 
 EXAMPLES = examples(
@@ -43,10 +43,13 @@ class Spoken:
 def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     """Check a policy file and say every rule back.
 
-    Each rule comes with who can approve it; then the file's own tests run. Exit 1 on any error.
+    Each rule comes with who can approve it; then the worst case, the file's own tests, and what lint warns of.
+    Exit 1 where the file does not load or a test fails; warnings alone are exit 0.
     """
+    from runplane_mcp.cli.policy.lint import findings, policy_day
+    from runplane_mcp.cli.policy.problems import for_programs
     from runplane_mcp.core.catalog import load as load_catalog
-    from runplane_mcp.core.policy import PolicyInvalid, load
+    from runplane_mcp.core.policy import load
     from runplane_mcp.core.policy_tests import run_tests
     from runplane_mcp.gate.policies import read_policy_file
 
@@ -54,21 +57,17 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     path = file if file is not None else settings.policy_file
     text = read_policy_file(path)
     actions = load_catalog().actions
-    try:
+    with for_programs(path, as_json=as_json):
         loaded = load(text, file=str(path), known_actions=actions)
         results = run_tests(loaded, actions)
-    except PolicyInvalid as error:
-        if not as_json:
-            raise
-        _print_problems(path, error)
-        raise typer.Exit(EXIT_REFUSED) from None
     worst = _worst_case(loaded)
     people = enrolled(settings)
     warnings = [*_warnings(loaded, people), *not_enforced(settings, loaded)]
+    linted = findings(loaded, actions, results, policy_day(settings, loaded))
     if as_json:
-        _print_check(path, loaded, results, people, warnings, worst)
+        _print_check(path, loaded, results, people, warnings, linted, worst)
     else:
-        _say_check(path, loaded, results, people, warnings, worst)
+        _say_check(path, loaded, results, people, warnings, linted, worst)
     if not all(result.passed for result in results):
         raise typer.Exit(EXIT_REFUSED)
 
@@ -108,16 +107,6 @@ def _can(need: Need, people: Sequence[Person] | None) -> list[str]:
     return eligible_people(need, people) if people is not None else []
 
 
-def _print_problems(path: Path, error: PolicyInvalid) -> None:
-    from runplane_mcp.cli.output import error_json, print_json
-
-    problems: list[Json] = [
-        {"line": each.line, "column": each.column, "code": each.code, "message": each.message}
-        for each in error.problems
-    ]
-    print_json({"ok": False, "file": str(path), **error_json(error), "problems": problems})
-
-
 def _worst_case(loaded: Policy) -> Exposure:
     from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.core.compile import compile_policy
@@ -133,10 +122,13 @@ def _print_check(
     results: Sequence[TestResult],
     people: Sequence[Person] | None,
     warnings: Sequence[str],
+    linted: Sequence[Problem],
     worst: Exposure,
 ) -> None:
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.policy.exposure import exposure_json
+    from runplane_mcp.cli.policy.own_tests import results_json
+    from runplane_mcp.cli.policy.problems import problems_json
     from runplane_mcp.core.policy.sentences import default_sentences
 
     rules: list[Json] = [
@@ -150,17 +142,6 @@ def _print_check(
         }
         for each in _spoken(loaded)
     ]
-    tests: list[Json] = [
-        {
-            "it": each.it,
-            "line": each.line,
-            "passed": each.passed,
-            "expected": each.expected,
-            "got": each.got,
-            "by": list(each.by),
-        }
-        for each in results
-    ]
     print_json(
         {
             "ok": all(each.passed for each in results),
@@ -168,9 +149,10 @@ def _print_check(
             "version": loaded.version,
             "rules": rules,
             "otherwise": list(default_sentences(loaded)),
-            "tests": tests,
+            "tests": results_json(results),
             "exposure": exposure_json(worst),
             "warnings": list(warnings),
+            "lint": problems_json(linted),
         }
     )
 
@@ -181,30 +163,29 @@ def _say_check(
     results: Sequence[TestResult],
     people: Sequence[Person] | None,
     warnings: Sequence[str],
+    linted: Sequence[Problem],
     worst: Exposure,
 ) -> None:
     from runplane_mcp.cli.output import say
+    from runplane_mcp.cli.policy.own_tests import tell_results
     from runplane_mcp.core.exposure.words import revenue_case, worst_case
     from runplane_mcp.core.policy.sentences import default_sentences
+    from runplane_mcp.core.text import visible
 
     say(f"{path}  version {loaded.version[:12]}, amounts in {loaded.currency.upper()}", "bold")
-    for each in _spoken(loaded):
-        say(f"  - {each.sentence} ({each.id}){_who(each.need, people)}")
+    for spoken in _spoken(loaded):
+        say(f"  - {spoken.sentence} ({spoken.id}){_who(spoken.need, people)}")
     say("Besides:", "bold")
     for sentence in default_sentences(loaded):
         say(f"  - {sentence}")
     say(worst_case(worst), "bold" if worst.bounded else "bold yellow")
     if lost := revenue_case(worst):
         say(lost, "bold")
-    passed = sum(result.passed for result in results)
-    say(f"Tests: {passed} of {len(results)} passed", "bold green" if passed == len(results) else "bold red")
-    for result in results:
-        if result.passed:
-            say(f"  ok    {result.it}")
-        else:
-            say(f"  FAIL  {path}:{result.line}: {result.it}: expected {result.expected}, got {result.got}", "red")
+    tell_results(path, results)
     for warning in warnings:
         say(f"WARNING  {warning}", "bold yellow")
+    for each in linted:
+        say(f"WARNING  {visible(str(each), 2_000)}", "yellow")
 
 
 def _who(need: Need | None, people: Sequence[Person] | None) -> str:

@@ -44,12 +44,12 @@ __all__ = [
 def load(text: str, *, file: str = "policies.yaml", known_actions: Mapping[str, ActionInfo] | None = None) -> Policy:
     """The policy in `text`; `file` only names it in errors. With `known_actions`, the catalog's, actions that do not exist
     and facts that an action cannot have are found too. Raises PolicyInvalid, a PolicyError, with all problems at once."""
-    problems = Problems(file)
+    problems = Problems(file, text)
     try:
         root = read(text)
     except Unreadable as error:
         problems.add(error.place, "yaml", f"{error.message}.")
-        raise PolicyInvalid(problems.found) from None
+        raise PolicyInvalid(problems.found, text) from None
     policy = PolicyReader(problems).read(root, text)
     if known_actions is not None:
         check_catalog(policy, known_actions, problems)

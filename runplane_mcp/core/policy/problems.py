@@ -29,9 +29,11 @@ class Problem:
 
 
 class PolicyInvalid(PolicyError):
-    """A policy file that does not load, code `policy.invalid`. `problems` holds all that was found, in file order."""
+    """A policy file that does not load, code `policy.invalid`. `problems` holds all that was found, in file order; `text`
+    is the file's, to show the lines that they stand in."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], text: str) -> None:
+        self.text = text
         self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
         lines = [str(problem) for problem in self.problems[:MOST_SHOWN]]
         if len(self.problems) > MOST_SHOWN:
@@ -41,9 +43,10 @@ class PolicyInvalid(PolicyError):
 
 @dataclass(slots=True)
 class Problems:
-    """Collects the problems of one file while it is read."""
+    """Collects the problems of one file while it is read. `text` is the file's."""
 
     file: str
+    text: str
     found: list[Problem] = field(default_factory=list)
 
     def add(self, place: Place, code: str, message: str) -> None:
@@ -59,7 +62,7 @@ class Problems:
 
     def raise_any(self) -> None:
         if self.found:
-            raise PolicyInvalid(self.found)
+            raise PolicyInvalid(self.found, self.text)
 
 
 def shown(text: str) -> str:

@@ -41,7 +41,7 @@ KINDS: Final[Mapping[str, str]] = {
 
 def lint(policy: Policy, actions: Mapping[str, ActionInfo], today: date) -> tuple[Problem, ...]:
     """All findings about a policy that loads, in the order of the file. `actions` is the catalog's."""
-    problems = Problems(policy.file)
+    problems = Problems(policy.file, policy.text)
     dead(policy, actions, problems)
     covered(policy, problems)
     slack(policy, problems)
@@ -53,7 +53,7 @@ def lint(policy: Policy, actions: Mapping[str, ActionInfo], today: date) -> tupl
 
 def untested(policy: Policy, reached: Collection[str]) -> tuple[Problem, ...]:
     """A finding for each rule and limit whose id is not among `reached`, the ids that applied in the file's own tests."""
-    problems = Problems(policy.file)
+    problems = Problems(policy.file, policy.text)
     rules: list[tuple[str, Place]] = [(rule.id, rule.place) for rule in policy.rules]
     for name, place in [*rules, *((limit.id, limit.place) for limit in policy.limits)]:
         if name not in reached:
