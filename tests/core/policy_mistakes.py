@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
+
+from runplane_mcp.core.catalog import load as load_catalog
+from runplane_mcp.core.policy import PolicyInvalid, Problem, load
+from runplane_mcp.core.policy.lint import lint
+
+CATALOG: Final = load_catalog().actions
 
 GOOD: Final = """\
 version: 1
@@ -51,6 +58,14 @@ tests:
     given: {action: payout.create, amount: 15000, at: 2026-03-03 02:00}
     then: block
 """
+
+
+def told(text: str) -> tuple[Problem, ...]:
+    """The errors of a file, or else the warnings."""
+    try:
+        return lint(load(text, known_actions=CATALOG), CATALOG, date(2026, 3, 20))
+    except PolicyInvalid as error:
+        return error.problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,14 @@ All of it stands in a file that a person has read. `RUNPLANE_GOLDEN=write` write
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from runplane_mcp.core.catalog import load as load_catalog
-from runplane_mcp.core.policy import PolicyInvalid, Problem, load
-from runplane_mcp.core.policy.lint import lint
-from tests.core.policy_mistakes import GOOD, MISTAKES, Mistake
+from runplane_mcp.core.policy import Problem
+from tests.core.policy_mistakes import GOOD, MISTAKES, Mistake, told
 
 GOLDEN = Path(__file__).parent / "golden" / "policy_mistakes.txt"
-CATALOG = load_catalog().actions
-
-
-def told(text: str) -> tuple[Problem, ...]:
-    """The errors of a file, or else the warnings."""
-    try:
-        return lint(load(text, known_actions=CATALOG), CATALOG, date(2026, 3, 20))
-    except PolicyInvalid as error:
-        return error.problems
 
 
 TOLD = [(each, told(each.text)) for each in MISTAKES]
