@@ -122,12 +122,6 @@ def test_a_test_that_fails_is_told_with_its_place_and_is_exit_1(file: Path, run:
     assert (as_json.json["ok"], as_json.json["failed"]) == (False, 1)
 
 
-def test_a_test_cannot_draw_on_the_screen(file: Path, run: Run) -> None:
-    file.write_text(GOOD.replace("asks about $60", "“ok\u202e 06$ tuoba sksa"), encoding="utf-8")
-
-    assert "\u202e" not in run("policy", "test", str(file)).out + run("policy", "check", str(file)).out
-
-
 def test_the_shipped_policy_passes_and_each_rule_is_reached(run: Run) -> None:
     tested = run("policy", "test", str(CHECKOUT / "policies.yaml"))
 

@@ -90,9 +90,8 @@ def tell_results(path: Path, results: Sequence[TestResult]) -> None:
     passed = sum(result.passed for result in results)
     say(f"Tests: {passed} of {len(results)} passed", "bold green" if passed == len(results) else "bold red")
     for result in results:
-        it = visible(result.it, 400)
         if result.passed:
-            say(f"  ok    {it}")
+            say(f"  ok    {result.it}")
         else:
             place = f"{visible(str(path), 400)}:{result.line}"
-            say(f"  FAIL  {place}: {it}: expected {result.expected}, got {result.got}", "red")
+            say(f"  FAIL  {place}: {result.it}: expected {result.expected}, got {result.got}", "red")
