@@ -204,7 +204,17 @@ def read_policy_file(path: Path) -> str:
         raise PolicyError(
             "policy.unreadable",
             f"There is no policy file at {path}.",
-            next_step="Run `runplane init` or set RUNPLANE_POLICY.",
+            next_step="Name the right file; a home's own is made by `runplane init`, another is set with RUNPLANE_POLICY.",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError("policy.unreadable", f"The policy file {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise PolicyError(
+            "policy.unreadable",
+            f"The policy file {path} cannot be read: {error.strerror or error}.",
+            next_step="Name a file that you may read.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise PolicyError(
+            "policy.unreadable",
+            f"The policy file {path} is no text in UTF-8: byte {error.start + 1} is none of it.",
+            next_step="Save it as UTF-8.",
+        ) from None

@@ -99,6 +99,17 @@ def test_a_file_that_is_not_there_is_said(run: Run, tmp_path: Path) -> None:
     assert run("policy", "check", str(tmp_path / "none.yaml"), "--json").error == "policy.unreadable"
 
 
+def test_what_is_no_text_file_is_said_in_words(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.yaml"
+    picture.write_bytes(b"rules: \xff\xd8")
+    refused = [run("policy", "check", str(path)) for path in (tmp_path, picture)]
+
+    assert all("[policy.unreadable]" in each.err for each in refused)
+    assert "cannot be read: Is a directory. Name a file that you may read." in " ".join(refused[0].err.split())
+    assert "no text in UTF-8: byte 8" in " ".join(refused[1].err.split())
+    assert "Errno" not in refused[0].err
+
+
 # ── activate ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
