@@ -14,6 +14,7 @@ from runplane_mcp.cli.card import Fence, agent_line, agents_words, sent_view
 from runplane_mcp.cli.output import STATE_STYLES, Column, iso, moment, money, table
 from runplane_mcp.core.approval import Vote
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.policy.values import duration_text
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.core.text import label, visible
 from runplane_mcp.core.wire import WireRequest, pairs
@@ -216,10 +217,19 @@ def life_view(life: Life) -> RenderableType:
     return Group(*parts)
 
 
+def _says(outcome: object, recorded: Mapping[str, Json]) -> str:
+    """What a decision or one of its reasons says: `allow, after 10 minutes` where it is held back."""
+    after = recorded.get("after")
+    return f"{outcome}" if after is None else f"{outcome}, after {duration_text(int(str(after)))}"
+
+
 def _decision_view(record: DecisionRecord) -> list[RenderableType]:
     amount, currency = _money(record.facts.get("amount"))
     parts: list[RenderableType] = [
-        Text(f"\nDecision {record.n} ({record.kind}, round {record.round}): {record.outcome.value}", style="bold"),
+        Text(
+            f"\nDecision {record.n} ({record.kind}, round {record.round}): {_says(record.outcome.value, record.detail)}",
+            style="bold",
+        ),
         Text(
             f"  {moment(record.at)} · {money(amount, currency)} · risk {record.risk} {record.risk_level.value}"
             f" · policy {record.policy_version[:12]}"
@@ -229,7 +239,7 @@ def _decision_view(record: DecisionRecord) -> list[RenderableType]:
     for reason in reasons if isinstance(reasons, list | tuple) else ():
         if isinstance(reason, Mapping):
             spoke = " ".join(str(reason[name]) for name in ("source", "id") if reason.get(name))
-            sentence = f"{spoke}: {reason.get('outcome')}. {reason.get('why') or ''}"
+            sentence = f"{spoke}: {_says(reason.get('outcome'), reason)}. {reason.get('why') or ''}"
             parts.append(Padding(Text("- " + visible(sentence, _SENTENCE)), (0, 0, 0, 2), expand=False))
     for line in only_recorded(record.detail):
         parts.append(Padding(Text("- " + visible(line, _SENTENCE), style="dim"), (0, 0, 0, 2), expand=False))

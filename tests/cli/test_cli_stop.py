@@ -39,6 +39,7 @@ def test_what_is_scheduled_is_listed_apart_with_its_time(ask: Ask, run: Run) -> 
     assert run("status", "--json").json["scheduled"]["totals"] == [{"amount": 47_000, "currency": "usd"}]
     assert run("requests", "show", one.reference, "--json").json["request"]["release_at"] == cards[0]["release_at"]
     assert "runs by itself later" in run("why", one.reference).out
+    assert "Decision 1 (first, round 1): allow, after " in run("requests", "show", one.reference).out
 
 
 @pytest.mark.usefixtures("later")
