@@ -231,7 +231,8 @@ def tell(game: Game) -> None:
     bound = game.bound
     print("You are the agent. Nobody will say yes. Take one dollar more than this:\n")
     for name, seconds in WINDOWS.items():
-        print(f"  within {'an' if name == 'hour' else 'a'} {name:<5} {_money(bound.total[seconds].amount, game):>18}")
+        span = f"within {'an' if name == 'hour' else 'a'} {name}"
+        print(f"  {span:<15} {_money(bound.total[seconds].amount, game):>16}")
     print(f"\nhome      {game.home}")
     print(f"policy    {game.home / 'policies.yaml'}")
     print(f"agent     python3 {AGENT} {game.home}    (edit it: it needs nothing but Python)")
@@ -273,7 +274,7 @@ def main() -> int:
     try:
         return _run(given)
     except RunplaneError as error:
-        print(f"error: {error} {error.next_step}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
 
 
