@@ -110,10 +110,7 @@ def _say(found: Exposure) -> None:
         kinds["  at once"] = found.at_once
     kinds |= {f"  {group}": bounds for group, bounds in found.groups.items() if group not in _BESIDE}
     kinds |= {group: found.groups[group] for group in _BESIDE} | {"revenue a month": found.revenue}
-    rows = [
-        [name.replace("_", " "), *(amount_words(bounds[span], found.currency) for span in SPANS)]
-        for name, bounds in kinds.items()
-    ]
+    rows = [[name, *(amount_words(bounds[span], found.currency) for span in SPANS)] for name, bounds in kinds.items()]
     columns = [Column("WHAT", whole=True), *(Column(SPAN_WORDS[span].upper(), right=True) for span in SPANS)]
     console().print(table(columns, rows))
     for span in SPANS:
