@@ -128,7 +128,7 @@ def _whose(bucket: Filled) -> str:
 def _used(found: LimitFullness, bucket: Filled) -> str:
     limit, parts = found.limit.limit, []
     if limit.total is not None:
-        parts.append(f"{found.limit.in_words(bucket.fill.total)} of {found.limit.in_words(limit.total)}")
+        parts.append(f"{found.limit.words.amount(bucket.fill.total)} of {found.limit.words.amount(limit.total)}")
     if limit.count is not None:
         parts.append(f"{bucket.fill.count} of {limit.count} requests")
     return ", ".join(parts)
@@ -137,7 +137,7 @@ def _used(found: LimitFullness, bucket: Filled) -> str:
 def _waiting(found: LimitFullness, bucket: Filled) -> str:
     if not bucket.fill.waiting_count:
         return "–"
-    money = f"{found.limit.in_words(bucket.fill.waiting)} in " if found.limit.limit.total is not None else ""
+    money = f"{found.limit.words.amount(bucket.fill.waiting)} in " if found.limit.limit.total is not None else ""
     return f"{money}{bucket.fill.waiting_count}"
 
 

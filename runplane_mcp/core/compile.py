@@ -10,12 +10,12 @@ from typing import Final
 from runplane_mcp.core.decision import Bucket, Decision, Outcome, Reason
 from runplane_mcp.core.facts import GROUPS, UNKNOWN, Facts, FactValue
 from runplane_mcp.core.hours import Calendar
-from runplane_mcp.core.limits import CompiledLimit, limit_key
+from runplane_mcp.core.limits import CompiledLimit, LimitWords, bucket_text, limit_key
 from runplane_mcp.core.policy import ActionInfo, Limit, Policy, Rule
 from runplane_mcp.core.policy.catalog_check import check_catalog
 from runplane_mcp.core.policy.conditions import Check, Converter, Op, but_not, compile_condition, today_of
 from runplane_mcp.core.policy.problems import Problems
-from runplane_mcp.core.policy.sentences import in_words, limit_bounds, limit_sentence, rule_sentence
+from runplane_mcp.core.policy.sentences import limit_bounds, limit_sentence, rule_sentence
 from runplane_mcp.core.risk import Scorer
 from runplane_mcp.core.standing import Standing, broken, standing
 
@@ -167,6 +167,11 @@ def _compile_limit(limit: Limit, policy: Policy, converter: Converter) -> Compil
         key=limit_key(limit, policy.currency),
         reason=block if limit.then is Outcome.BLOCK else asking,
         asking=asking,
-        bounds=limit_bounds(limit, policy.currency),
-        in_words=in_words(policy.currency),
+        where=bucket_text(limit.per),
+        words=LimitWords(
+            limit_bounds(limit, policy.currency),
+            policy.currency,
+            sums=limit.total is not None,
+            counts=limit.count is not None,
+        ),
     )

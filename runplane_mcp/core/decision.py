@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
 
 from runplane_mcp.core.money import Money
 
@@ -82,9 +84,8 @@ class Reason:
     after: int | None = None  # seconds that what is allowed is held back
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One rolling sum that this request counts into.
+class Bucket(NamedTuple):
+    """One rolling sum that this request counts into. A tuple, since every decision makes one for each limit.
 
     `key` is SHA-256 of the limit's when, per and of, so that a new id, maximum or window keeps the history. `bucket` is
     the canonical text of the values of `per`. `money` is None when it is unknown (then `unknown_amount`) or not summed.
@@ -111,15 +112,23 @@ class Usage:
     waiting_totals: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
-    """How full a limit was when a request was decided, for cards and explanations."""
+class LimitState(NamedTuple):
+    """How full a limit was when a request was decided, for cards and explanations. `total`, in minor units of the policy's
+    currency, and `requests` are with this request; `complete` is whether all of the total is known. `words` says them."""
 
     limit_id: str
-    sentence: str
     exceeded: bool
     share: int | None  # percent of the fuller of total and count after this request, None when unknown
-    shadow: bool = False
+    shadow: bool
+    total: int | Fraction
+    requests: int
+    complete: bool
+    words: Callable[[int | Fraction, int, bool], str]
+
+    @property
+    def sentence(self) -> str:
+        """For people only; nothing is compared with it. Made when somebody reads it: most decisions nobody explains."""
+        return self.words(self.total, self.requests, self.complete)
 
 
 @dataclass(frozen=True, slots=True)

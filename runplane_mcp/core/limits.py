@@ -14,6 +14,7 @@ from runplane_mcp.core.facts import NONE, Facts
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.policy.conditions import Check, Converter, Number
 from runplane_mcp.core.policy.model import Limit
+from runplane_mcp.core.policy.sentences import in_words
 
 #: The bucket of a request whose key nobody could find out. It counts as exceeded.
 UNKNOWN_BUCKET: Final = "unknown"
@@ -25,16 +26,16 @@ _NOTHING: Final[Mapping[str, int]] = {}
 
 @dataclass(frozen=True, slots=True)
 class CompiledLimit:
-    """`reason` is what the exceeded limit says, `asking` what it says where it may only ask. `key` names its history, and
-    `bounds` are its maximum in words, `in_words` says amounts of the policy's currency."""
+    """`reason` is what the exceeded limit says, `asking` what it says where it may only ask. `key` names its history,
+    `where` says which bucket of it a request counts into, `words` how full that is."""
 
     limit: Limit
     check: Check
     key: str
     reason: Reason
     asking: Reason
-    bounds: str
-    in_words: Callable[[int], str]
+    where: Callable[[Facts], str]
+    words: LimitWords
 
     def bucket(self, facts: Facts) -> Bucket:
         """What this request would count into, whatever the limit's condition says about it."""
@@ -42,8 +43,7 @@ class CompiledLimit:
         value = facts.get(limit.of, NONE)
         money = value if type(value) is Money and 0 <= value.amount <= LARGEST_AMOUNT else None
         unknown = money is None and value is not NONE
-        where = bucket_text(limit.per, facts)
-        return Bucket(limit.id, self.key, where, limit.within, money, unknown_amount=unknown, of=limit.of)
+        return Bucket(limit.id, self.key, self.where(facts), limit.within, money, unknown, limit.of)
 
     def measure(
         self, bucket: Bucket, usage: Usage, converter: Converter, today: date | None
@@ -78,8 +78,10 @@ class CompiledLimit:
                     vote = self.asking
         elif not complete:
             vote = self.asking
-        words = self._words(total, own, count, complete=complete)
-        return LimitState(limit.id, words, vote is not None, share, limit.shadow), vote
+        if own is None:
+            own, complete = 0, False
+        state = LimitState(limit.id, vote is not None, share, limit.shadow, total + own, count, complete, self.words)
+        return state, vote
 
     def fill(self, usage: Usage, converter: Converter, today: date | None) -> Fill:
         """How full a bucket is as it stands, for people who look."""
@@ -108,15 +110,27 @@ class CompiledLimit:
         of_count = count * 100 // limit.count
         return of_count if of_count > share else share
 
-    def _words(self, total: Number, own: Number | None, count: int, *, complete: bool) -> str:
-        """For people only; nothing is compared with it. Fractions of a cent are rounded up."""
+
+@dataclass(frozen=True, slots=True)
+class LimitWords:
+    """Says how full one limit is. `bounds` are its maximum in words; `sums` and `counts` are what it bounds."""
+
+    bounds: str
+    currency: str
+    sums: bool
+    counts: bool
+
+    def __call__(self, total: Number, count: int, complete: bool) -> str:
+        """Fractions of a cent are rounded up."""
         requests = "1 request" if count == 1 else f"{count} requests"
-        if self.limit.total is None:
+        if not self.sums:
             return f"{requests}, this one included, of {self.bounds}"
-        unknown = "" if complete and own is not None else " and an unknown amount"
-        money = self.in_words(-int(-(total + (own or 0)) // 1))
-        counted = f" and {requests}" if self.limit.count is not None else ""
-        return f"{money}{unknown}{counted}, this one included, of {self.bounds}"
+        unknown = "" if complete else " and an unknown amount"
+        counted = f" and {requests}" if self.counts else ""
+        return f"{self.amount(total)}{unknown}{counted}, this one included, of {self.bounds}"
+
+    def amount(self, minor: Number) -> str:
+        return in_words(self.currency)(-int(-minor // 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +195,35 @@ def limit_key(limit: Limit, currency: str) -> str:
     return digest_of({"when": when, "per": list(limit.per), "of": limit.of})
 
 
-def bucket_text(per: tuple[str, ...], facts: Facts) -> str:
-    """The canonical text of the values of `per`: JSON pairs, or `unknown`, which no JSON list can be.
+def bucket_text(per: tuple[str, ...]) -> Callable[[Facts], str]:
+    """Says the canonical text of the values of `per`: JSON pairs, or `unknown`, which no JSON list can be.
 
     A guest has no customer: the card's fingerprint stands in, and where there is none all such guests share one bucket.
     Never skipped, or a refund without customer would count nowhere.
     """
-    pairs = []
-    for name in per:
-        value = facts.get(name, NONE)
-        if name == "customer" and value is NONE:
-            name, value = "guest", facts.get("guest", NONE)
-        if type(value) is str:
-            pairs.append(f'["{name}",{_quoted(value)}]')
-        elif value is NONE:
-            pairs.append(f'["{name}",null]')
-        else:
-            return UNKNOWN_BUCKET
-    return f"[{','.join(pairs)}]"
+
+    def text(facts: Facts) -> str:
+        pairs = []
+        for name in per:
+            value = facts.get(name, NONE)
+            if name == "customer" and value is NONE:
+                name, value = "guest", facts.get("guest", NONE)
+            if type(value) is str:
+                pairs.append(f'["{name}",{_quoted(value)}]')
+            elif value is NONE:
+                pairs.append(f'["{name}",null]')
+            else:
+                return UNKNOWN_BUCKET
+        return f"[{','.join(pairs)}]"
+
+    def of_all(_facts: Facts) -> str:
+        return "[]"
+
+    def of_one(facts: Facts) -> str:
+        value = facts.get(only)
+        return f'[["{only}",{_quoted(value)}]]' if type(value) is str else text(facts)
+
+    if not per:
+        return of_all
+    only = per[0]
+    return of_one if len(per) == 1 else text

@@ -176,4 +176,4 @@ def a_bucket(amount: int | None = 500, currency: str = "usd", **changes: Any) ->
         money=None if amount is None else Money(amount, currency),
         unknown_amount=amount is None,
     )
-    return replace(bucket, **changes)
+    return bucket._replace(**changes)

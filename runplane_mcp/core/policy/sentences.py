@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from runplane_mcp.core.decision import Need, Outcome
@@ -121,8 +122,9 @@ def money_words(minor: Number, currency: str) -> str:
     return in_words(currency)(int(minor))
 
 
+@cache
 def in_words(currency: str) -> Callable[[int], str]:
-    """`money_words` of one currency, prepared: it runs for each limit of each decision."""
+    """`money_words` of one currency, prepared: every recorded decision says how full its limits are."""
     sample = str(Money(0, currency))
     symbol = sample.partition("0")[0]
     code = "" if symbol else f" {currency.upper()}"
