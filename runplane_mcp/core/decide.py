@@ -78,15 +78,18 @@ def _decide(
         without_risk=without_risk,
         vouched=vouched,
     )
-    reasons.sort(key=_place)
+    if len(reasons) > 1:
+        reasons.sort(key=_place)
     outcome = reasons[0].outcome
     asking = [reason for reason in reasons if reason.outcome is outcome is Outcome.REQUIRE_APPROVAL]
     return Decision(
         outcome=outcome,
         reasons=tuple(reasons),
         risk=risk,
-        requirement=requirement_of(asking),
-        expires_in=min((reason.expires_in for reason in asking if reason.expires_in is not None), default=None),
+        requirement=requirement_of(asking) if asking else (),
+        expires_in=min((reason.expires_in for reason in asking if reason.expires_in is not None), default=None)
+        if asking
+        else None,
         buckets=buckets,
         limits=tuple(states),
         policy_version=policy.version,

@@ -50,8 +50,7 @@ class RiskFactor:
     floor: RiskLevel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(NamedTuple):
     score: int
     level: RiskLevel
     factors: tuple[RiskFactor, ...] = ()

@@ -11,6 +11,7 @@ several red flags together.
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from runplane_mcp.core.decision import Risk, RiskFactor, RiskLevel
@@ -104,7 +105,8 @@ class Scorer:
             return self._risk([_UNJUDGED])
         action = facts.get("action")
         groups = action if type(action) is frozenset else _ALL_KINDS
-        factors = [_kind(groups)]
+        kind, floors = _of_groups(groups)
+        factors = [kind]
         factors += self._amount(facts, today)
         if facts.get("reversible", True) is not True:
             factors.append(_IRREVERSIBLE)
@@ -121,11 +123,9 @@ class Scorer:
         if may_be(facts.get("possible_duplicate", False)):
             factors.append(_DUPLICATE)
         for name, floor in _FLOORS.items():
-            if may_be(facts.get(name, False)):
+            if name in facts and may_be(facts[name]):
                 factors.append(floor)
-        for group, floor in _GROUP_FLOORS.items():
-            if group in groups:
-                factors.append(floor)
+        factors += floors
         return self._risk(factors)
 
     def _amount(self, facts: Facts, today: date | None) -> list[RiskFactor]:
@@ -184,12 +184,11 @@ def _step(steps: _Steps, value: FactValue | None) -> list[RiskFactor]:
     return []
 
 
-def _kind(groups: frozenset[str]) -> RiskFactor:
-    """The most of the request's groups; other writes are in none."""
-    for group, factor in _KINDS.items():
-        if group in groups:
-            return factor
-    return _OTHER_WRITE
+@lru_cache(maxsize=2_000)
+def _of_groups(groups: frozenset[str]) -> tuple[RiskFactor, tuple[RiskFactor, ...]]:
+    """The most of the request's groups (other writes are in none), and their floors. Remembered for what a catalog has."""
+    kind = next((factor for group, factor in _KINDS.items() if group in groups), _OTHER_WRITE)
+    return kind, tuple(floor for group, floor in _GROUP_FLOORS.items() if group in groups)
 
 
 def _floor(name: str, sentence: str) -> RiskFactor:
