@@ -21,18 +21,22 @@ from runplane_mcp.store.base import Reader
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a candidate says (`decision`) where the enforced policy says `enforced`."""
+    """What a candidate says (`decision`) where the enforced policy says `enforced`. `decisive` are the keys of all limits
+    that the enforced policy has."""
 
     decision: Decision
     enforced: Decision
+    decisive: frozenset[str]
 
     @property
     def differs(self) -> bool:
         return _said(self.decision) != _said(self.enforced)
 
     def buckets(self) -> tuple[Bucket, ...]:
-        """What both count into, once: limits that measure the same share one sum."""
-        found = {(each.key, each.bucket): each for each in (*self.decision.buckets, *self.enforced.buckets)}
+        """What both count into, once: limits that measure the same share one sum, which then is the enforced policy's. By
+        other hours, rates or risk levels a candidate may find more in it, and would lock out whoever is next."""
+        own = (each for each in self.decision.buckets if each.key not in self.decisive)
+        found = {(each.key, each.bucket): each for each in (*own, *self.enforced.buckets)}
         return tuple(found.values())
 
     def to_json(self) -> dict[str, Json]:
@@ -67,6 +71,7 @@ def spoken(reason: Reason) -> Json:
 def beside(
     reader: Reader,
     candidate: CompiledPolicy,
+    policy: CompiledPolicy,
     enforced: Decision,
     facts: Facts,
     now: int,
@@ -74,13 +79,14 @@ def beside(
     excluding: str,
     without_risk: bool,
 ) -> Beside | None:
-    """What `candidate` says by its own clock and limits; what may be a duplicate is by the enforced policy's window. None
-    where it cannot tell: nothing of it may stop a decision."""
+    """What `candidate` says by its own clock and limits where `policy` says `enforced`; what may be a duplicate is by the
+    enforced policy's window. None where it cannot tell: nothing of it may stop a decision."""
     try:
         seen = {**facts, **clock_facts(candidate, now)}
         matching = candidate.matching(seen, today_of(seen))
         usages = reader.usages([bucket for _, bucket in matching], now, excluding=excluding)
-        return Beside(decide(candidate, seen, usages, without_risk=without_risk, matching=matching), enforced)
+        said = decide(candidate, seen, usages, without_risk=without_risk, matching=matching)
+        return Beside(said, enforced, frozenset(each.key for each in policy.limits))
     except Exception:  # noqa: BLE001 - whatever it is, it is none of the request's business
         return None
 

@@ -135,7 +135,9 @@ def judge(
     decision = decide(policy, facts, usages, without_risk=without_risk, matching=matching)
     tried = None
     if candidate is not None:
-        tried = tried_beside(reader, candidate, decision, facts, now, excluding=request.id, without_risk=without_risk)
+        tried = tried_beside(
+            reader, candidate, policy, decision, facts, now, excluding=request.id, without_risk=without_risk
+        )
     return Judged(decision, facts, policy, now, again, version_of(classified.operation), tried)
 
 

@@ -160,3 +160,19 @@ async def test_a_candidate_changes_no_outcome_and_no_sum_of_the_enforced_policy(
     statuses = [[status for status, *_ in each] for each in found]
     assert statuses == [[State.SUCCEEDED, State.BLOCKED, State.BLOCKED]] * 2
     assert [each[2] for each in found[0]] == [each[2] for each in found[1]]
+
+
+async def test_a_candidate_with_other_hours_fills_no_limit_that_the_enforced_policy_has_too(house: House) -> None:
+    """THREATS 26: trying a policy needs nobody's secret, so that it must lock nobody out."""
+    limit = "{id: night, when: {action: refunds, business_hours: false}, at_most: {count: 1}, within: 12h, then: block}"
+    enforced = HEAD + "rules:\n  - {id: small, when: {action: refunds}, then: allow}\nlimits:\n  - " + limit + "\n"
+    await house.enrol()
+    await enforce(house, enforced)
+    await try_beside(house, enforced.replace("close: 17:00", "close: 10:00"))
+    async with house.gate() as gate:
+        by_day = await gate.submit(refund(SEED.payment_intents_235[0], 1_000))
+        house.clock.forward(5 * 3_600_000)
+        at_night = [await gate.submit(refund(each, 1_000)) for each in SEED.payment_intents_235[1:3]]
+
+    assert by_day.status is State.SUCCEEDED
+    assert [view.status for view in at_night] == [State.SUCCEEDED, State.BLOCKED]
