@@ -365,9 +365,13 @@ class Desk:
     # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def activate_policy(
-        self, text: str, *, file: str, as_person: str | None = None, secret: str | None = None
+        self, text: str, *, file: str, as_person: str | None = None, secret: str | None = None, over: str | None = None
     ) -> EnforcedPolicy:
-        """Makes a policy the enforced one. Needs an administrator's secret once anybody is enrolled."""
+        """Makes a policy the enforced one. Needs an administrator's secret once anybody is enrolled.
+
+        `over` is the version whose difference to this one was shown: PolicyError `policy.changed` where another one is
+        enforced by now, since what gets looser may be another.
+        """
         self.policies.compile(text, file=file)
         people = await self.store.read(enrolled)
         key = None
@@ -384,6 +388,12 @@ class Desk:
         at, version = self.clock.wall(), version_of(text)
 
         def work(tx: Transaction) -> EnforcedPolicy:
+            if over is not None and tx.enforced_version() != over:
+                raise PolicyError(
+                    "policy.changed",
+                    "Another policy was put in force meanwhile, so that the difference is another.",
+                    next_step="Look at it: runplane policy diff",
+                )
             by = admin.id if admin else FIRST
             body: dict[str, Json] = {"version": version, "by": by}
             if key is not None and admin is not None:

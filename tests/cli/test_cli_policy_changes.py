@@ -62,6 +62,15 @@ def test_activating_says_first_what_gets_looser(home: Path, file: Path, run: Run
     assert done.out.index("not provably only tighter") < done.out.index("is enforced from now on")
 
 
+def test_activating_says_that_tests_of_the_file_fail(home: Path, file: Path, run: Run) -> None:
+    file.write_text(SMALL.replace("refund.create, amount: 60}", "refund.create, amount: 40}"), encoding="utf-8")
+    words = ("policy", "activate", str(file), "--as", DANA, "--secret-stdin")
+    done, as_json = run(*words, stdin=f"{DANAS}\n"), run(*words, "--json", stdin=f"{DANAS}\n")
+
+    assert "1 of its own tests fails: runplane policy check" in done.out
+    assert as_json.json["failing_tests"] == ["asks about $60"]
+
+
 def test_status_says_that_the_file_is_broken_or_what_is_looser_in_the_proposed_one(home: Path, run: Run) -> None:
     """THREATS 20."""
     own = home / "policies.yaml"

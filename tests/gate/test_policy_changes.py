@@ -68,6 +68,22 @@ def by_hand(house: House, *statements: tuple[str, tuple[object, ...]]) -> None:
             connection.execute(statement, values)
 
 
+async def test_what_was_compared_with_another_policy_is_not_put_in_force(house: House) -> None:
+    await house.enrol()
+    shown = (await activate(house, SHIPPED)).version
+    await activate(house, TIGHTER)
+    async with house.desk() as desk:
+        with pytest.raises(PolicyError) as refused:
+            await desk.activate_policy(
+                LOOSER, file="policies.yaml", as_person="maria", secret=f"{SECRET} maria", over=shown
+            )
+        enforced = await desk.enforced_policy()
+
+    assert refused.value.code == "policy.changed"
+    assert enforced is not None
+    assert enforced.text == TIGHTER
+
+
 async def test_a_file_that_is_provably_tighter_puts_itself_in_force(house: House) -> None:
     await house.enrol()
 
