@@ -81,7 +81,7 @@ def test_all_that_a_policy_can_say_fits(body: str) -> None:
     assert fits(f"{HEAD}{body}\n")
 
 
-def test_most_mistakes_are_seen_by_an_editor_too() -> None:
+def test_every_mistake_of_shape_is_seen_by_an_editor_too() -> None:
     unseen = []
     for mistake in MISTAKES:
         try:
@@ -91,8 +91,8 @@ def test_most_mistakes_are_seen_by_an_editor_too() -> None:
         if not seen and mistake.shape:
             unseen.append(mistake.what)
 
-    # What is a number to YAML, or stands elsewhere in the file, is for the loader to tell.
-    assert len(unseen) < 10, unseen
+    # How a number is written (1e3, .5) is gone when an editor compares: that is for the loader to tell.
+    assert unseen == []
     assert sum(mistake.shape for mistake in MISTAKES) > 100
 
 

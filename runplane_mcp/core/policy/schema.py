@@ -14,7 +14,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome, Verdict
 from runplane_mcp.core.facts import GROUP_SENTENCES, REGISTRY, TESTS, Fact, FactType
 from runplane_mcp.core.hours import WEEKDAYS
-from runplane_mcp.core.money import CURRENCIES
+from runplane_mcp.core.money import CURRENCIES, LARGEST_AMOUNT
 from runplane_mcp.core.policy.condition_reader import ACTION_NAME
 from runplane_mcp.core.policy.model import OF, PER, Writes
 from runplane_mcp.core.policy.own_tests_reader import GIVEN_KEYS, MOST_TIMES, TEST_KEYS, TEST_NEEDS
@@ -45,6 +45,7 @@ FILE: Final = "policy.schema.json"
 
 _GROUP_NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
 _PLAIN: Final = r"^[0-9]{1,15}(\.[0-9]{1,15})?$"
+_DURATION: Final = r"^(?=.*[1-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 _OUTCOMES: Final = tuple(each.value for each in Outcome)
 
 #: What each key means, where the readers do not say it themselves.
@@ -95,6 +96,7 @@ def policy_schema() -> dict[str, Json]:
         "title": "Runplane policy",
         "description": "What AI agents may do in a Stripe account.",
         **_mapping(SECTIONS, _sections(), SECTIONS_NEEDED, _SECTIONS),
+        "dependentRequired": {"business_hours": ["timezone"]},
         "$defs": {
             "condition": _condition(tuple(REGISTRY)),
             # The risk depends on the limits, so that no limit can test it.
@@ -103,7 +105,7 @@ def policy_schema() -> dict[str, Json]:
                 "not": {"anyOf": [{"required": [name]} for name in ("risk", "risk_level")]},
             },
             "from": _from(),
-            "duration": _text(r"^(?=.)([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", "10m, 24h, 7d or 7m30s."),
+            "duration": _text(_DURATION, "10m, 24h, 7d or 7m30s."),
             "day": _text(r"^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}$", "YYYY-MM-DD."),
             "time": _text(r"^([01][0-9]|2[0-4]):[0-5][0-9]$", "HH:MM, such as 09:00."),
             "id": _text(f"^(?!(?:{_any(STANDING)})$)[a-z0-9][a-z0-9_-]{{0,63}}$", "Small letters, digits, - and _."),
@@ -113,7 +115,10 @@ def policy_schema() -> dict[str, Json]:
             "yes_no": {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["yes", "no"]}]},
             "number": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _PLAIN}]},
             "amount": {
-                "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _PLAIN}],
+                "anyOf": [
+                    {"type": "number", "minimum": 0, "maximum": LARGEST_AMOUNT},
+                    {"type": "string", "pattern": _PLAIN},
+                ],
                 "description": "Major units of the file's currency, without symbol or separators: 499.50",
             },
             "action": {
@@ -164,7 +169,7 @@ def _rates() -> dict[str, Json]:
         "type": "object",
         "properties": {"as_of": _ref("day")},
         "propertyNames": {"anyOf": [{"const": "as_of"}, _ref("currency")]},
-        "additionalProperties": _ref("number"),
+        "additionalProperties": {"allOf": [_ref("number"), {"not": {"enum": [0, "0"]}}]},
         "required": ["as_of"],
     }
 
