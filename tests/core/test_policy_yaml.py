@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runplane_mcp.core.policy import PolicyInvalid, load
+from runplane_mcp.core.compile import compile_policy
+from runplane_mcp.core.policy import PolicyInvalid, Problem, load
 from runplane_mcp.core.policy.document import MOST_CHARACTERS
-from tests.core.policies import ACTIONS, HEAD, SHIPPED, problems
+from tests.core.policies import ACTIONS, HEAD, SHIPPED, decided, problems, refund
+from tests.core.policy_mistakes import CATALOG, GOOD
 
 
 @pytest.mark.parametrize(
@@ -130,3 +134,62 @@ SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
 @given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 40), st.one_of(PIECES, st.text(max_size=8)))
 def test_the_shipped_policy_with_anything_changed_loads_or_is_a_policy_error(start: int, cut: int, put: str) -> None:
     loads(SHIPPED_TEXT[:start] + put + SHIPPED_TEXT[start + cut :])
+
+
+EXAMPLE_TEXTS = [each.read_text(encoding="utf-8") for each in sorted((SHIPPED.parent / "examples").rglob("*.yaml"))]
+FILES = [GOOD, SHIPPED_TEXT, *(text for text in EXAMPLE_TEXTS if "rules:" in text)]
+_WORD = re.compile(r"[\w.$-]+")
+#: What stands where something of another type belongs.
+_OTHER = (
+    *("", "null", "~", "[]", "{}", "[[[]]]", "{a: 1}", "[a, a]", "0", "-1", "1e400", "9" * 5000, "nan", ".inf", "0x10"),
+    *(
+        "yes",
+        "2026-02-30",
+        "24:00",
+        "25h",
+        "999999999999d",
+        "\u00b2",
+        "\u0663",
+        '"\\uD800"',
+        "\0",
+        "|",
+        "- -",
+        "over: 5",
+    ),
+)
+
+
+def changed_somewhere(random: Random) -> str:
+    """A good policy with a few words of other types, and lines written twice, left out or put elsewhere."""
+    text = random.choice(FILES)
+    for _ in range(random.choice((1, 1, 1, 2, 4))):
+        lines = text.split("\n")
+        match random.randrange(4):
+            case 0:
+                lines.insert(random.randrange(len(lines)), random.choice(lines))
+                text = "\n".join(lines)
+            case 1:
+                del lines[random.randrange(len(lines))]
+                text = "\n".join(lines)
+            case _:
+                word = random.choice(list(_WORD.finditer(text)))
+                text = text[: word.start()] + random.choice(_OTHER) + text[word.end() :]
+    return text
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(2000, marks=pytest.mark.slow)])
+def test_a_policy_changed_anywhere_decides_or_tells_where_it_is_wrong(count: int) -> None:
+    random = Random(count)
+    for _ in range(count):
+        text = changed_somewhere(random)
+        found: tuple[Problem, ...] | None = None
+        try:
+            policy = compile_policy(load(text, known_actions=CATALOG), actions=CATALOG)
+        except PolicyInvalid as error:
+            found = error.problems
+        if found is None:
+            assert decided(policy, refund(800)).verdict
+            continue
+        lines = len(text.splitlines()) + 1
+        assert found
+        assert all(1 <= each.line <= lines and each.column >= 1 and each.message for each in found)
