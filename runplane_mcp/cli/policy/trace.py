@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.explain import Trace
+
+if TYPE_CHECKING:
+    from runplane_mcp.core.explain import Trace
 
 _STYLES = {"true": "bold", "unknown": "yellow", "false": "dim"}
 
