@@ -126,14 +126,17 @@ class Gate:
         views = [view_of(request) for request in await self.store.read(lambda reader: reader.requests(wanted))]
         return [view for view in views if view.failure is None or view.failure.code != SAME]
 
-    async def wait(self, principal: str, reference_or_id: str, seconds: float) -> RequestView:
-        """The request at its next change of status, or after `seconds` as it still is."""
-        start = await self.get(principal, reference_or_id)
+    async def wait(
+        self, principal: str, reference_or_id: str, seconds: float, *, since: State | None = None
+    ) -> RequestView:
+        """The request at its next change of status, or after `seconds` as it still is. `since` is the status it was last
+        seen in: where it has changed by then, there is nothing to wait for."""
+        view = await self.get(principal, reference_or_id)
+        before = view.status if since is None else since
         deadline = asyncio.get_running_loop().time() + seconds
-        view = start
         self.watched += 1
         try:
-            while view.status is start.status or not view.settled:
+            while view.status is before or not view.settled:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or view.status not in _OPEN:
                     break
@@ -281,7 +284,8 @@ class Gate:
         self.executor.probe("submit.answered")
         view = await self.get(first.principal, first.id)
         if view.status in {State.RECEIVED, State.EXECUTING}:
-            view = await self.wait(first.principal, first.id, PATIENCE / 2)
+            # It may be settled by now: without what it was, that would be waited for to change once more.
+            view = await self.wait(first.principal, first.id, PATIENCE / 2, since=view.status)
         return replace(view, repeat=taken.how)
 
     async def _read(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:

@@ -55,6 +55,7 @@ async def test_a_limit_is_filled_to_the_cent_whatever_the_largest_amount_is() ->
     assert found.endless == ()
 
 
+@pytest.mark.slow
 async def test_a_count_is_filled_with_the_largest_amounts() -> None:
     found = await attacked(f"{REFUNDS}limits:\n{limit('refunds', '{count: 3}')}")
 
@@ -69,6 +70,7 @@ async def test_an_hourly_limit_is_waited_for_until_the_daily_one_is_full() -> No
     assert (found.horizon("hour").amount, found.horizon("day").amount) == (20_000, 50_000)
 
 
+@pytest.mark.slow
 async def test_several_agents_each_fill_a_limit_of_their_own() -> None:
     rules = f"{REFUNDS}limits:\n{limit('refunds', '{total: 200}', per='agent')}"
 
@@ -84,6 +86,7 @@ async def test_a_limit_on_the_front_door_alone_is_walked_around() -> None:
     assert set(found.endless) == {NOTE}
 
 
+@pytest.mark.slow
 async def test_a_limit_for_each_customer_alone_is_walked_around() -> None:
     found = await attacked(f"{REFUNDS}limits:\n{limit('refunds', '{total: 100}', per='customer')}", budget=40)
 
@@ -112,6 +115,7 @@ async def test_what_is_held_back_counts_when_it_runs_and_nobody_stops_it() -> No
     assert act.at == beginnings(compiled(policy, head=""))[0] + 10 * 60_000
 
 
+@pytest.mark.slow
 async def test_what_is_found_needs_no_hint() -> None:
     rules = f"{REFUNDS}limits:\n{limit('refunds', '{total: 333.33}')}"
 

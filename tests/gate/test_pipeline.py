@@ -52,6 +52,15 @@ async def test_an_omitted_amount_is_looked_up_and_decided_as_what_it_is(house: H
         assert house.world.summary()["effects"] == 0
 
 
+async def test_what_has_changed_since_it_was_seen_is_not_waited_for(house: House) -> None:
+    """Somebody who asks for the same sees it received, and by the next look it waits for people."""
+    async with house.gate() as gate:
+        held = await gate.submit(refund(SEED.payment_intent_900))
+        seen = await asyncio.wait_for(gate.wait("stdio", held.request_id, 600, since=State.RECEIVED), 20)
+
+    assert (held.status, seen.status) == (State.WAITING, State.WAITING)
+
+
 async def test_a_payout_at_night_is_blocked_without_asking_stripe(house: House) -> None:
     house.clock.policy_ms += NIGHT
     async with house.gate() as gate:
