@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, LookedUp
 from runplane_mcp.core.effects import MOST_STAGES, effect_of, effective, reads, unknown_effect
-from runplane_mcp.core.facts import UNKNOWN
+from runplane_mcp.core.exposure.cells import MAY_BE_NONE
+from runplane_mcp.core.facts import NONE, UNKNOWN
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.errors import InternalError, ParameterError
@@ -249,8 +250,9 @@ def test_whatever_stripe_answers_there_is_an_effect_with_exactly_its_facts(
     assert reads(asked, looked) == ()
     assert set(seen.facts) == asked.facts & EFFECT_FACTS
     assert seen.incomplete == (UNAVAILABLE in looked.values())
-    for value in seen.facts.values():
+    for name, value in seen.facts.items():
         assert not isinstance(value, Money) or value.amount >= 0
+        assert value is not NONE or name in MAY_BE_NONE, "the worst case takes it that there always is one"
     assert all(name not in asked.parameters for name in seen.fill)
     assert seen.sentence.isprintable()
 
@@ -325,6 +327,7 @@ def test_whatever_an_agent_nests_there_is_an_effect_with_exactly_its_facts(
     seen = effect_of(asked, looked)
 
     assert set(seen.facts) == asked.facts & EFFECT_FACTS
+    assert {name for name, value in seen.facts.items() if value is NONE} <= MAY_BE_NONE
     assert seen.sentence.isprintable()
     effective(asked, seen, "rpr_1")
 

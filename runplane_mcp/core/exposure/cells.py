@@ -29,7 +29,7 @@ _YES_FIRST: Final = frozenset({"reversible", "destination_paid_before", "busines
 #: Facts that can be looked up and not be there. Of all others there is always a value.
 MAY_BE_NONE: Final = frozenset(
     """
-    client currency platform_loss mrr_lost ends customer guest object destination destination_paid_before
+    client amount currency platform_loss mrr_lost ends customer guest object destination destination_paid_before
     discount_percent
     """.split()
 )
