@@ -7,7 +7,6 @@ rules alone and with all that we do. Without `cedarpy` the ratio is left out, lo
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -19,6 +18,7 @@ from runplane_mcp.core.money import Money
 from runplane_mcp.gate.policies import Policies
 
 from .figures import Results
+from .pure import times
 
 GROUP = "policy part: 20 rules on a refund"
 _HEAD = """
@@ -94,14 +94,14 @@ def measure(results: Results, *, n: int) -> None:
         raise RuntimeError("20 rules and 5 limits that allow a refund were to be measured")
 
     ours = results.took(
-        GROUP, "decide: 20 rules, 5 limits, risk", _times(lambda: decide(whole, FACTS, usages), n), unit="µs"
+        GROUP, "decide: 20 rules, 5 limits, risk", times(lambda: decide(whole, FACTS, usages), n), unit="µs"
     )
-    bare = results.took(GROUP, "decide: 20 rules, risk", _times(lambda: decide(plain, FACTS, ()), n), unit="µs")
+    bare = results.took(GROUP, "decide: 20 rules, risk", times(lambda: decide(plain, FACTS, ()), n), unit="µs")
     cedar = _cedar()
     if cedar is None:
         print("cedarpy is not installed: no comparison (pip install cedarpy)", file=sys.stderr, flush=True)
         return
-    theirs = results.took(GROUP, "Cedar: 20 policies, parsed before", _times(cedar, n), unit="µs")
+    theirs = results.took(GROUP, "Cedar: 20 policies, parsed before", times(cedar, n), unit="µs")
     results.ratio("Cedar / 20 rules, risk", theirs, bare)
     results.ratio("Cedar / 20 rules, 5 limits, risk", theirs, ours)
 
@@ -146,14 +146,3 @@ def _cedar() -> Callable[[], object] | None:
     if cedarpy.is_authorized(request, parsed, entities).decision is not cedarpy.Decision.Allow:
         raise RuntimeError("Cedar was to allow the same refund")
     return lambda: cedarpy.is_authorized(request, parsed, entities)
-
-
-def _times(work: Callable[[], object], n: int) -> list[float]:
-    for _ in range(n // 10):
-        work()
-    each = []
-    for _ in range(n):
-        began = time.perf_counter()
-        work()
-        each.append(time.perf_counter() - began)
-    return each

@@ -81,9 +81,9 @@ async def measure(results: Results, base: str, *, n: int) -> None:
 
     if judge().outcome is not Outcome.ALLOW:
         raise RuntimeError("the refund of the bench is not allowed, and an allowed one was to be measured")
-    results.took(GROUP, "parse and classify", _times(parse, n), unit="µs")
-    results.took(GROUP, "facts and decide", _times(judge, n), unit="µs")
-    results.took(GROUP, "parse, classify and decide", _times(both, n), unit="µs")
+    results.took(GROUP, "parse and classify", times(parse, n), unit="µs")
+    results.took(GROUP, "facts and decide", times(judge, n), unit="µs")
+    results.took(GROUP, "parse, classify and decide", times(both, n), unit="µs")
     _searches(results, catalog, n=n)
 
 
@@ -92,11 +92,11 @@ def _searches(results: Results, catalog: Catalog, *, n: int) -> None:
     search = Search(catalog, callers_of)
     questions = cycle(QUESTIONS)
 
-    results.took(SEARCH, "the index", _times(lambda: Search(catalog, callers_of).meant("refund"), max(3, n // 100)))
-    results.took(SEARCH, "a question", _times(lambda: search.meant(next(questions)), n), unit="µs")
+    results.took(SEARCH, "the index", times(lambda: Search(catalog, callers_of).meant("refund"), max(3, n // 100)))
+    results.took(SEARCH, "a question", times(lambda: search.meant(next(questions)), n), unit="µs")
 
 
-def _times(work: Callable[[], object], n: int) -> list[float]:
+def times(work: Callable[[], object], n: int) -> list[float]:
     """Seconds of each of `n` calls, after as many again in tenths to warm up."""
     for _ in range(n // 10):
         work()
