@@ -9,6 +9,7 @@ from typing import Final
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Outcome, Risk
 from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
+from runplane_mcp.core.policy import Limit, Rule
 from runplane_mcp.core.policy.conditions import Condition, Verdict, compile_condition, today_of
 from runplane_mcp.core.policy.sentences import words_of
 
@@ -30,7 +31,8 @@ class ConditionTrace:
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One rule or limit. `applies` is true, false or unknown; unknown applies where it restricts, and not where it allows.
-    Of a limit it says whether the request counts into it, not whether it is exceeded."""
+    Of a limit it says whether the request counts into it, not whether it is exceeded. What is in `shadow` decides nothing,
+    whatever it says."""
 
     kind: str
     id: str
@@ -38,6 +40,7 @@ class Trace:
     then: Outcome
     applies: str
     tests: tuple[ConditionTrace, ...]
+    shadow: bool
 
 
 def evaluate(policy: CompiledPolicy, facts: Facts, risk: Risk | None = None) -> tuple[Trace, ...]:
@@ -52,11 +55,10 @@ def evaluate(policy: CompiledPolicy, facts: Facts, risk: Risk | None = None) -> 
         rule = each.rule
         tests = _traces(policy, "when", rule.when, seen, trusting=not each.restricting)
         tests += _traces(policy, "unless", rule.unless, seen, trusting=True)
-        traces.append(_trace("rule", rule.id, rule.place.line, rule.then, each.check(seen, today), tests))
+        traces.append(_trace("rule", rule, each.check(seen, today), tests))
     for limit in policy.limits:
         tests = _traces(policy, "when", limit.limit.when, seen, trusting=False)
-        line, then = limit.limit.place.line, limit.limit.then
-        traces.append(_trace("limit", limit.limit.id, line, then, limit.check(seen, today), tests))
+        traces.append(_trace("limit", limit.limit, limit.check(seen, today), tests))
     return tuple(traces)
 
 
@@ -73,8 +75,9 @@ def value_words(value: FactValue | None) -> str:
     return f"{float(value):g}" if isinstance(value, Fraction) else str(value)
 
 
-def _trace(kind: str, name: str, line: int, then: Outcome, verdict: int, tests: list[ConditionTrace]) -> Trace:
-    return Trace(kind, name, line, then, Verdict(verdict).name.lower(), tuple(tests))
+def _trace(kind: str, what: Rule | Limit, verdict: int, tests: list[ConditionTrace]) -> Trace:
+    applies = Verdict(verdict).name.lower()
+    return Trace(kind, what.id, what.place.line, what.then, applies, tuple(tests), what.shadow)
 
 
 def _traces(

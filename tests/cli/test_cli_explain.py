@@ -48,6 +48,18 @@ def test_it_is_explained_by_the_policy_that_decided_it_however_often_that_has_ch
     assert after == before
 
 
+def test_what_is_in_shadow_is_not_said_to_decide(ask: Ask, run: Run, settings: Settings) -> None:
+    text = settings.policy_file.read_text(encoding="utf-8")
+    shadowed = text.replace("  - id: large-refunds\n", "  - id: large-refunds\n    mode: shadow\n", 1)
+    settings.policy_file.write_text(shadowed, encoding="utf-8")
+    (done,) = ask(refund())
+    told = run("policy", "explain", done.reference)
+    rules = {each["id"]: each for each in run("policy", "explain", done.reference, "--json").json["rules"]}
+
+    assert "require_approval  applies, in shadow: it decides nothing" in told.out
+    assert (rules["large-refunds"]["mode"], rules["payouts"]["mode"]) == ("shadow", "enforce")
+
+
 def test_an_agents_name_does_nothing_to_the_screen(ask: Ask, run: Run) -> None:
     """THREATS 14."""
     (held,) = ask(refund(agent="bot\x1b[2J\u202e"))

@@ -21,6 +21,7 @@ def traces_json(traces: Sequence[Trace]) -> list[Json]:
             "line": trace.line,
             "then": trace.then.value,
             "applies": trace.applies,
+            "mode": "shadow" if trace.shadow else "enforce",
             "tests": [
                 {"part": test.part, "fact": test.fact, "test": test.test, "value": test.value, "verdict": test.verdict}
                 for test in trace.tests
@@ -38,7 +39,8 @@ def say_traces(traces: Sequence[Trace], file: str) -> None:
     for trace in sorted(traces, key=lambda each: each.applies == "false"):
         applies = {"true": "applies", "false": "does not apply", "unknown": "may apply"}[trace.applies]
         head = f"{trace.kind} {trace.id}, {visible(file, 200)}:{trace.line}: {trace.then.value}"
-        say(f"  {head}  {applies}", _STYLES[trace.applies])
+        shadow = ", in shadow: it decides nothing" if trace.shadow else ""
+        say(f"  {head}  {applies}{shadow}", _STYLES[trace.applies])
         for test in trace.tests:
             unless = "unless " if test.part == "unless" else ""
             value = visible(test.value, 120)
