@@ -17,17 +17,18 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from runplane_mcp.app import create_home, open_desk, open_gate
+from runplane_mcp.app import open_gate
 from runplane_mcp.cli.commands import app
 from runplane_mcp.cli.environment import AGENT_VARIABLES
-from runplane_mcp.core.approval import Role
 from runplane_mcp.core.request import OwnArguments
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.settings import Settings, load_settings
 from runplane_mcp.simulator import SEED
+from tests.homes import DANA as DANA
+from tests.homes import DANAS as DANAS
+from tests.homes import new_home_of_dana
 
-DANA, DANAS = "dana", "correct horse battery"
 #: A Tuesday afternoon in the policy's zone: business hours, so that payouts may be asked for.
 AFTERNOON = "2026-03-03T14:00"
 CHECKOUT = Path(__file__).parents[2]
@@ -113,13 +114,7 @@ def settings() -> Settings:
 def home(environment: Path, settings: Settings) -> Path:
     """A home with an administrator whose passphrase costs little to check."""
 
-    async def make() -> None:
-        async with create_home(settings):
-            pass
-        async with open_desk(settings, scrypt_n=2**4) as desk:
-            await desk.add_person(DANA, role=Role.ADMIN, groups=frozenset({"finance"}), secret=DANAS)
-
-    anyio.run(make)
+    new_home_of_dana(settings.home)
     return environment
 
 

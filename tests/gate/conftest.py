@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from runplane_mcp.app import create_home, open_desk, open_gate
+from runplane_mcp.app import open_desk, open_gate
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.request import OwnArguments, State
 from runplane_mcp.core.wire import Parameters
@@ -22,9 +22,9 @@ from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import Simulator
+from tests.homes import AFTERNOON as AFTERNOON
+from tests.homes import new_home
 
-#: Two in the afternoon in New York, on a business day: 2026-03-03T14:00-05:00.
-AFTERNOON = 1_772_564_400_000
 SECRET = "correct horse battery"
 #: Cheap on purpose: what is tested is not how long a guess takes.
 CHEAP_SCRYPT = 2**10
@@ -104,14 +104,11 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    home = tmp_path / "home"
-    settings = Settings(home=home)
-    async with create_home(settings):
-        pass
+def house(tmp_path: Path) -> Iterator[House]:
+    settings = new_home(tmp_path / "home")
     clock = FakeClock()
     world = Simulator(settings.simulator_file, now=lambda: clock.policy_ms // 1000)
-    yield House(home, clock, settings, world)
+    yield House(settings.home, clock, settings, world)
     world.close()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, Implementation, TextContent
 
-from runplane_mcp.app import create_home, open_desk, open_gate
+from runplane_mcp.app import open_desk, open_gate
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.gate.clock import SystemClock, simulated_offset
 from runplane_mcp.gate.pipeline import Gate
@@ -28,6 +26,7 @@ from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SIMULATOR_KEY, Simulator
 from runplane_mcp.simulator.exchange import Asked
+from tests.homes import new_home
 
 #: The two protocol eras: `auto` talks 2026-07-28 to a server that can, `legacy` shakes hands as of 2025-11-25.
 ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
@@ -149,34 +148,18 @@ class Company:
         return b"".join(path.read_bytes() for path in files)
 
 
-@pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home and a world as they are made. Making them takes a tenth of a second, copying them two thousandths."""
-    settings = Settings(home=tmp_path_factory.mktemp("founded") / "home")
-
-    async def found() -> None:
-        async with create_home(settings):
-            pass
-
-    asyncio.run(found())
-    clock = SystemClock(simulated_offset(AFTERNOON, ZONE))
-    Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000).close()
-    return settings.home
-
-
 @contextmanager
-def copied(founded: Path, home: Path) -> Iterator[Company]:
+def new_company(home: Path) -> Iterator[Company]:
     """A company of its own in the same world: nothing that happens in one is seen in another."""
-    settings = Settings(home=home)
-    shutil.copytree(founded, settings.home)
+    settings = new_home(home)
     clock = SystemClock(simulated_offset(AFTERNOON, ZONE))
     with closing(Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000)) as world:
         yield Company(settings, world)
 
 
 @pytest.fixture
-def company(founded: Path, tmp_path: Path) -> Iterator[Company]:
-    with copied(founded, tmp_path / "home") as company:
+def company(tmp_path: Path) -> Iterator[Company]:
+    with new_company(tmp_path / "home") as company:
         yield company
 
 

@@ -26,7 +26,7 @@ from runplane_mcp.interfaces.mcp.fields import OWN_WORDS
 from runplane_mcp.interfaces.mcp.row import ToolRow
 from runplane_mcp.interfaces.mcp.tools import BY_NAME, TOOLS
 from runplane_mcp.interfaces.mcp.tools.stripe_api import BY_KIND
-from tests.interfaces.conftest import Company, Connected, copied
+from tests.interfaces.conftest import Company, Connected, new_company
 from tests.interfaces.test_tool_table import written
 from tests.interfaces.tool_cases import CASES
 
@@ -176,13 +176,11 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize("orders", [ORDERS[::3], pytest.param(ORDERS, marks=pytest.mark.slow)])
-def test_a_request_and_its_repeat_are_the_same_through_either_tool(
-    founded: Path, tmp_path: Path, orders: tuple[str, ...]
-) -> None:
+def test_a_request_and_its_repeat_are_the_same_through_either_tool(tmp_path: Path, orders: tuple[str, ...]) -> None:
     async def play_all() -> list[list[dict[str, Any]]]:
         played = []
         for number, order in enumerate(orders):
-            with copied(founded, tmp_path / str(number)) as company:
+            with new_company(tmp_path / str(number)) as company:
                 played.append(await play(company, order))
         return played
 
