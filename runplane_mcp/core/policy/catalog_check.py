@@ -17,20 +17,33 @@ _INSTEAD = {"customer": "guest"}
 def check_catalog(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
     """Adds a problem for each action that the catalog does not have, and for each fact that none of the actions of its
     rule, limit or test can have."""
+    members = _members(actions)
     for rule in policy.rules:
-        candidates = _candidates(rule.when, actions, problems)
+        candidates = _candidates(rule.when, actions, members, problems)
         _check_facts([*rule.when, *rule.unless], candidates, problems)
-        _candidates(rule.unless, actions, problems)
+        _candidates(rule.unless, actions, members, problems)
     for limit in policy.limits:
-        candidates = _candidates(limit.when, actions, problems)
+        candidates = _candidates(limit.when, actions, members, problems)
         _check_facts(limit.when, candidates, problems)
         _check_limit(limit, candidates, problems)
     for test in policy.tests:
         _check_test(test, actions, problems)
 
 
+def _members(actions: Mapping[str, ActionInfo]) -> Mapping[str, Sequence[ActionInfo]]:
+    """The actions of each group that has any, and each action under its own name."""
+    members: dict[str, list[ActionInfo]] = {name: [action] for name, action in actions.items()}
+    for action in actions.values():
+        for group in action.groups:
+            members.setdefault(group, []).append(action)
+    return members
+
+
 def _candidates(
-    condition: Condition, actions: Mapping[str, ActionInfo], problems: Problems
+    condition: Condition,
+    actions: Mapping[str, ActionInfo],
+    members: Mapping[str, Sequence[ActionInfo]],
+    problems: Problems,
 ) -> Sequence[ActionInfo] | None:
     """The actions a condition can hold for, or None where the catalog cannot tell: no action is named, or a group that
     has no operation yet."""
@@ -42,11 +55,12 @@ def _candidates(
             return None
         named = set(test.texts)
         if test.op is Op.ANY_IN:
-            groups_with_members = {group for each in actions.values() for group in each.groups}
-            if any(name in GROUPS and name not in groups_with_members for name in named):
+            if any(name not in members for name in named):
                 return None
-            pool = actions.values() if candidates is None else candidates
-            candidates = [each for each in pool if each.name in named or each.groups & named]
+            if candidates is None:
+                candidates = list({each.name: each for name in test.texts for each in members[name]}.values())
+            else:
+                candidates = [each for each in candidates if each.name in named or each.groups & named]
     return candidates
 
 

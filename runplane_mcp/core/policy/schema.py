@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from runplane_mcp.core.canonical import Json
@@ -343,6 +344,7 @@ def _ref(name: str) -> dict[str, Json]:
     return {"$ref": f"#/$defs/{name}"}
 
 
+@cache
 def schema_text() -> str:
     """The schema as it is written into a file."""
     return json.dumps(policy_schema(), indent=1, ensure_ascii=False) + "\n"
