@@ -9,6 +9,7 @@ RunplaneError
 ├── PersonError      person.*      people and their secrets
 ├── PolicyError      policy.*      a policy file that does not load, or may not be activated
 ├── StoreError       store.*       the database is not there, locked, too new, or refuses a change
+├── CheckpointError  checkpoint.*  a checkpoint of the audit log that cannot be read or does not belong to it
 ├── StripeError      stripe.*      Stripe's key, address or account is not usable
 ├── SettingsError    settings.*    a RUNPLANE_* variable or the home folder is wrong
 ├── UsageError       usage.*       a command line that is not right
@@ -88,6 +89,10 @@ class PolicyError(RunplaneError):
 class StoreError(RunplaneError):
     prefix = "store."
     http_status = 503
+
+
+class CheckpointError(RunplaneError):
+    prefix = "checkpoint."
 
 
 class StripeError(RunplaneError):
