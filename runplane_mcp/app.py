@@ -21,6 +21,7 @@ from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
+from runplane_mcp.gate.anchoring import ensure_log_key, refuse_rolled_back
 from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.desk import Desk
@@ -34,6 +35,7 @@ from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home, write_private
 from runplane_mcp.store.backup import MARK as BACKUP_MARK
 from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.key import STRIPE_BASE
@@ -66,7 +68,7 @@ async def open_desk(settings: Settings, *, clock: Clock | None = None, scrypt_n:
         )
     ensure_home(settings)
     policies = Policies(load_catalog())
-    async with _store(settings.database) as store:
+    async with _store(settings, clock) as store:
         yield Desk(
             store=store,
             policies=policies,
@@ -90,7 +92,7 @@ async def create_home(settings: Settings) -> AsyncIterator[Desk]:
         with contextlib.suppress(FileExistsError):
             write_private(settings.policy_file.with_name(SCHEMA_FILE), schema_text())
     policies = Policies(load_catalog())
-    async with _store(settings.database) as store:
+    async with _store(settings) as store:
         text = read_policy_file(settings.policy_file)
         policies.compile(text, file=str(settings.policy_file))
         clock = await _desk_clock(settings, store, policies)
@@ -117,8 +119,9 @@ async def open_gate(
     catalog = load_catalog()
     policies = Policies(catalog)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(settings.database, probe))
+        store = await stack.enter_async_context(_store(settings, clock, probe))
         await _refuse_backup(settings, store)
+        standing = refuse_rolled_back(settings.database, Kept(settings.checkpoint_file, settings.log_key))
         simulated = await _is_simulated(settings, store, forced=simulator)
         watch = PolicyFile(settings, store, policies, clock or SystemClock(), simulated=simulated)
         await watch.start()
@@ -139,7 +142,7 @@ async def open_gate(
             clock=clock,
             executor=Executor(store, connection, catalog, Freezes(catalog), clock, presence.owner, probe),
         )
-        await _record(store, "gate.started", presence.owner, clock)
+        await _record(store, "gate.started", presence.owner, clock, checkpoint=standing.value)
         completer = Completer(gate, presence, reload=watch.look)
         background = [asyncio.create_task(upstream.warm()), asyncio.create_task(completer.run())]
         try:
@@ -308,9 +311,13 @@ class PolicyFile:
 
 
 @asynccontextmanager
-async def _store(path: Path, probe: Callable[[str], None] = no_probe) -> AsyncIterator[SqliteStore]:
-    store = open_store(path, probe=probe)
+async def _store(
+    settings: Settings, clock: Clock | None = None, probe: Callable[[str], None] = no_probe
+) -> AsyncIterator[SqliteStore]:
+    kept = Kept(settings.checkpoint_file, settings.log_key)
+    store = open_store(settings.database, probe=probe, kept=kept)
     try:
+        await ensure_log_key(store, kept.key, at=(clock or SystemClock()).wall())
         yield store
     finally:
         with anyio.CancelScope(shield=True):
@@ -421,7 +428,7 @@ async def _desk_clock(settings: Settings, store: Store, policies: Policies) -> C
     return await store.read(work)
 
 
-async def _record(store: Store, type: str, owner: str, clock: Clock) -> None:
+async def _record(store: Store, type: str, owner: str, clock: Clock, **more: Json) -> None:
     boot, boot_ms = clock.boot()
     # By the time since the boot `doctor` finds out that somebody moved the clock.
     body: dict[str, Json] = {
@@ -430,5 +437,6 @@ async def _record(store: Store, type: str, owner: str, clock: Clock) -> None:
         "simulated_clock": clock.simulated,
         "boot": boot,
         "boot_ms": boot_ms,
+        **more,
     }
     await store.write(lambda tx: tx.append(type, body, at=clock.wall()))

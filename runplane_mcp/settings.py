@@ -4,6 +4,7 @@
 |---|---|
 | RUNPLANE_HOME | the folder that holds all state; default `~/.runplane` |
 | RUNPLANE_POLICY | the policy file; default `policies.yaml` in the home |
+| RUNPLANE_CHECKPOINT | where the audit log's newest checkpoint is kept; default `runplane.db.checkpoint` in the home |
 | STRIPE_API_KEY | Stripe's key; without it, or with `--simulator`, the simulator |
 | RUNPLANE_STRIPE_API_BASE | another address for Stripe: loopback only, with a test or simulator key |
 | RUNPLANE_SIMULATOR_NOW | sets policy time, simulator only: `2026-03-03T14:00` in the policy's zone, or with an offset |
@@ -34,12 +35,13 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: Path.home() / ".runplane")
     policy: Path | None = None
+    checkpoint: Path | None = None
     stripe_api_key: SecretStr | None = Field(default=None, validation_alias="STRIPE_API_KEY")
     stripe_api_base: str | None = None
     simulator_now: str | None = None
     allow_live_in_trial: bool = False
 
-    @field_validator("home", "policy")
+    @field_validator("home", "policy", "checkpoint")
     @classmethod
     def _from_the_users_folder(cls, path: Path | None) -> Path | None:
         # MCP hosts hand over what stands in their configuration, and no shell has read the `~` in it: taken as it is, it
@@ -49,6 +51,15 @@ class Settings(BaseSettings):
     @property
     def database(self) -> Path:
         return self.home / "runplane.db"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.checkpoint if self.checkpoint is not None else self.home / "runplane.db.checkpoint"
+
+    @property
+    def log_key(self) -> Path:
+        """The private key that signs the audit log's checkpoints."""
+        return self.home / "log-signing-key"
 
     @property
     def simulator_file(self) -> Path:

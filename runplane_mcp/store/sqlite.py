@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.checkpoints import EVERY, Checkpoints, Kept
 from runplane_mcp.store.files import connect, open_files
 from runplane_mcp.store.jobs import Job
 from runplane_mcp.store.readers import Readers
@@ -33,33 +34,30 @@ def open_store(
     busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     readers: int = READERS,
     probe: Callable[[str], None] = no_probe,
+    kept: Kept | None = None,
+    checkpoint_every: float = EVERY,
 ) -> SqliteStore:
     """Opens the store at `path`, and makes or migrates it first where needed. `busy_timeout_ms` is how long a write waits
-    for other processes.
+    for other processes. `kept` says where checkpoints of its log are kept, `checkpoint_every` how many seconds after a
+    commit.
 
     StoreError `store.unavailable` (not there, a folder), `store.unwritable` (the home), `store.locked`, `store.full`,
     `store.readonly`, `store.corrupt`, `store.schema` (newer than this program, or not ours).
     """
     connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
-    return SqliteStore(path, connection, lock, busy_timeout_ms=busy_timeout_ms, readers=readers, probe=probe)
+    checkpoints = None
+    if kept is not None:
+        checkpoints = Checkpoints(path, kept, busy_timeout_ms=busy_timeout_ms, every=checkpoint_every, probe=probe)
+    return SqliteStore(path, Writer(connection, lock, path, probe, checkpoints), busy_timeout_ms, readers)
 
 
 class SqliteStore:
     """Methods as `store/base.py` says. Made by `open_store`; its threads start with the first write and read."""
 
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        lock: int,
-        *,
-        busy_timeout_ms: int,
-        readers: int,
-        probe: Callable[[str], None],
-    ) -> None:
+    def __init__(self, path: Path, writer: Writer, busy_timeout_ms: int, readers: int) -> None:
         self.path = path
         self._busy_timeout_ms = busy_timeout_ms
-        self._writer = Writer(connection, lock, path, probe)
+        self._writer = writer
         self._readers = Readers(self._connect, path, readers)
         self._watch: sqlite3.Connection | None = None
         self._watch_guard = threading.Lock()

@@ -22,6 +22,7 @@ from typing import Final
 from runplane_mcp.core.merkle import Frontier
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
+from runplane_mcp.store.checkpoints import Checkpoints
 from runplane_mcp.store.jobs import Job, tell_all
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.transaction import SqliteTransaction
@@ -33,7 +34,15 @@ MOST_IN_A_GROUP: Final = 128
 class Writer:
     """Owns the writing connection and the lock file. `submit` and `withdraw` may be called from any thread."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: int, path: Path, probe: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        lock: int,
+        path: Path,
+        probe: Callable[[str], None],
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        self._checkpoints = checkpoints
         self._connection = connection
         self._lock = lock
         self._path = path
@@ -41,6 +50,7 @@ class Writer:
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._patience = 0.0
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Job) -> None:
@@ -68,10 +78,11 @@ class Writer:
         """Takes no more, finishes what waits, and closes the connection; waits `patience` seconds at most."""
         with self._changed:
             self._closing = True
+            self._patience = patience
             thread = self._thread
             self._changed.notify()
         if thread is None:
-            self._shut()
+            self._shut(patience)
         else:
             thread.join(patience)
 
@@ -83,18 +94,19 @@ class Writer:
                 if not self._waiting:
                     break
             self._group()
-        self._shut()
+        self._shut(self._patience)
 
     def _group(self) -> None:
         """One commit of all that waits, and everybody told."""
         jobs: list[Job] = []
+        grown = False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._connection.execute("BEGIN IMMEDIATE")
             # Only now: until here each could still be withdrawn by whoever has no more patience.
             jobs = self._claim()
             if jobs:
-                self._run(jobs)
+                grown = self._run(jobs)
         except Exception as error:  # noqa: BLE001 - a dead writer would leave everybody waiting for ever
             fault = self._fault(error)
             if not jobs and fault.code != "store.locked":
@@ -104,13 +116,16 @@ class Writer:
         finally:
             self._unlock()
         tell_all(jobs)
+        if grown and self._checkpoints is not None:
+            self._checkpoints.committed()
         self._probe("store.told")
 
     def _claim(self) -> list[Job]:
         with self._changed:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_A_GROUP))]
 
-    def _run(self, jobs: list[Job]) -> None:
+    def _run(self, jobs: list[Job]) -> bool:
+        """One commit of these, or of those that went well; says whether the log grew by it."""
         execute = self._connection.execute
         self._probe("store.begun")
         before, newest_at = self._head()
@@ -129,7 +144,7 @@ class Writer:
                 frontier, newest_at = transaction.frontier, transaction.newest_at
             elif alone:
                 execute("ROLLBACK")
-                return
+                return False
             else:
                 execute("ROLLBACK TO job")
             if not alone:
@@ -142,6 +157,7 @@ class Writer:
         self._probe("store.before_commit")
         execute("COMMIT")
         self._probe("store.after_commit")
+        return frontier is not before
 
     def _head(self) -> tuple[Frontier, int]:
         reader = SqliteReader(self._connection, self._path)
@@ -170,7 +186,10 @@ class Writer:
         with contextlib.suppress(OSError):
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _shut(self) -> None:
+    def _shut(self, patience: float) -> None:
+        if self._checkpoints is not None:
+            # Now: all is committed, and the connection that it reads by must not be the last one to close.
+            self._checkpoints.close(patience)
         # The last connection to close empties the write-ahead log into the database: under the lock, as all writing. Where
         # the lock is not to be had, another process has the database open, and this connection is not the last.
         with contextlib.suppress(OSError):

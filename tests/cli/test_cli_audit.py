@@ -33,12 +33,12 @@ def test_a_changed_event_is_found_and_named(home: Path, run: Run) -> None:
         for (name,) in triggers.fetchall():
             database.execute(f"DROP TRIGGER {name}")
         database.execute(
-            "UPDATE event SET body = CAST(replace(CAST(body AS TEXT), 'dana', 'evil') AS BLOB) WHERE seq = 2"
+            "UPDATE event SET body = CAST(replace(CAST(body AS TEXT), 'dana', 'evil') AS BLOB) WHERE seq = 3"
         )
         database.commit()
     verified, told = run("audit", "verify", "--json"), run("audit", "verify")
 
     assert verified.code == told.code == 3
     assert verified.json["ok"] is False
-    assert verified.json["first_bad"] == 2
-    assert "MISMATCH at event 2" in told.out
+    assert verified.json["first_bad"] == 3
+    assert "MISMATCH at event 3" in told.out
