@@ -109,6 +109,20 @@ def test_the_frontier_has_the_root_of_the_definition(size: int) -> None:
     assert [slow_root(leaves[first:end]) for first, end in frontier.spans()] == list(frontier.hashes)
 
 
+@given(st.lists(st.integers(min_value=0, max_value=70), max_size=4))
+def test_a_frontier_takes_many_leaves_as_it_takes_one_after_another(steps: list[int]) -> None:
+    leaves = leaves_of(sum(steps))
+    frontier, start = Frontier(), 0
+    for step in steps:
+        frontier = frontier.extended(leaves[start : start + step])
+        start += step
+
+    one_by_one = Frontier()
+    for leaf in leaves:
+        one_by_one = one_by_one.append(leaf)
+    assert frontier == one_by_one
+
+
 @given(sizes, st.data())
 def test_an_inclusion_proof_is_that_of_the_definition_and_holds(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
