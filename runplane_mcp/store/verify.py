@@ -13,49 +13,31 @@ everything consistently is not found. The result says so: `anchored` is False.
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from runplane_mcp.core.merkle import HASH_BYTES, Frontier, leaf_hash
+from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.store import faults
+from runplane_mcp.store.commitments import Commitments
+from runplane_mcp.store.evidence import AT, LEAF, SELECT_EVENT, SEQ, TYPE, Evidence, Mismatch
 from runplane_mcp.store.files import connect_for_reading, version_of
-from runplane_mcp.store.payloads import commitment
-from runplane_mcp.store.rows import (
-    DECISION_COLUMNS,
-    FREEZE_COLUMNS,
-    REPEAT_COLUMNS,
-    REQUEST_COLUMNS,
-    VOTE_COLUMNS,
-    Row,
-    listed,
-    row_digest,
-)
+from runplane_mcp.store.rows import Row
 from runplane_mcp.store.schema import expected_form, form_of
 from runplane_mcp.store.sums import unlike_rows
 
-# ruff: noqa: S608 - column names of our own; every value is bound.
+# ruff: noqa: S608 - table names of our own; every value is bound.
 
 #: How many events lie between two calls of `progress`.
 STRIDE: Final = 10_000
+#: How many are read and checked together. It divides STRIDE.
+_AT_ONCE: Final = 2_000
 
-_EVENT = "SELECT seq, at, type, request_id, body, leaf FROM event"
-_TYPE, _LEAF = 2, 5
-_REQUEST = f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?"
-_DECISION = f"SELECT {listed(DECISION_COLUMNS)} FROM decision WHERE request_id = ? AND n = ?"
-_VOTE = f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? AND round = ? AND person = ?"
-_REPEAT = f"SELECT {listed(REPEAT_COLUMNS)} FROM repeat WHERE seq = ?"
-_PERSON = """
-SELECT role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, added_by FROM person WHERE id = ? AND event_seq = ?
-"""
-_FREEZE = f"SELECT {listed(FREEZE_COLUMNS)} FROM freeze WHERE id = ?"
-_VERSION = REQUEST_COLUMNS.index("version")
-_STATE = REQUEST_COLUMNS.index("state")
+_VERSION = "SELECT version FROM request WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +65,6 @@ class RequestProof:
     ok: bool
     first_bad: int | None
     problem: str | None
-
-
-class _Mismatch(Exception):
-    def __init__(self, problem: str, seq: int | None = None) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.seq = seq
 
 
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
@@ -130,23 +105,24 @@ class _Check:
         self._progress = progress
         self._frontier = Frontier()
         self._newest_at = 0
-        self._seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "repeat": 0, "freeze": 0}
-        self._lifted = 0
-        self._activated: object = None
 
     def run(self) -> Verification:
         started = time.perf_counter()
         first_bad: int | None = None
         problem: str | None = None
         try:
-            self._events()
+            commitments = Commitments(self._connection)
+            evidence = Evidence(self._connection, commitments)
+            self._events(evidence)
             self._head()
-            self._rows()
-            self._policies()
-            self._payloads()
+            self._rows(evidence)
+            self._policies(evidence)
+            changed = commitments.read_all()
+            if changed is not None:
+                raise Mismatch(f"The payload {changed} was changed.")
             self._sums()
             self._form()
-        except _Mismatch as mismatch:
+        except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
         except sqlite3.Error as error:
             first_bad, problem = self._frontier.size + 1, f"The database cannot be read from here on: {error}."
@@ -163,162 +139,90 @@ class _Check:
 
     def one(self, request_id: str) -> RequestProof:
         """Checks the events of one request and what they wrote."""
-        rows = self._connection.execute(f"{_EVENT} WHERE request_id = ? ORDER BY seq", (request_id,)).fetchall()
+        rows = self._connection.execute(f"{SELECT_EVENT} WHERE request_id = ? ORDER BY seq", (request_id,)).fetchall()
+        evidence = Evidence(self._connection, Commitments(self._connection, in_order=False))
         first_bad: int | None = None
         problem: str | None = None
         try:
-            for row in rows:
-                self._event(row)
+            evidence.check(rows)
             for table in ("decision", "vote"):
-                if self._count(table, request_id) != self._seen[table]:
-                    raise _Mismatch(f"There is a {table} in the database that no event made.")
+                if self._count(table, request_id) != evidence.seen[table]:
+                    raise Mismatch(f"There is a {table} in the database that no event made.")
             # Every move counts the version up and has its event: fewer events than that, and one was taken away.
-            moves = sum(row[_TYPE].startswith("request.") for row in rows)
-            request = self._one(_REQUEST, request_id)
-            if request is None or self._seen["request"] != 1 or moves != request[_VERSION]:
-                raise _Mismatch("The request has moved without an event, or an event of it is missing.")
-        except _Mismatch as mismatch:
+            moves = sum(row[TYPE].startswith("request.") for row in rows)
+            request = self._one(_VERSION, request_id)
+            if request is None or evidence.seen["request"] != 1 or moves != request[0]:
+                raise Mismatch("The request has moved without an event, or an event of it is missing.")
+        except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
-        leaf = rows[-1][_LEAF].hex() if rows else ""
-        return RequestProof(tuple(row[0] for row in rows), leaf, problem is None, first_bad, problem)
+        leaf = rows[-1][LEAF].hex() if rows else ""
+        return RequestProof(tuple(row[SEQ] for row in rows), leaf, problem is None, first_bad, problem)
 
-    def _events(self) -> None:
+    def _events(self, evidence: Evidence) -> None:
         total = self._count("event")
-        for row in self._connection.execute(f"{_EVENT} ORDER BY seq"):
-            seq, at, leaf = row[0], row[1], row[_LEAF]
-            expected = self._frontier.size + 1
-            if seq != expected:
-                raise _Mismatch(f"Event {expected} is missing.", expected)
-            self._event(row)
-            self._frontier = self._frontier.append(leaf)
-            self._newest_at = max(self._newest_at, at)
-            if self._progress is not None and (seq % STRIDE == 0 or seq == total):
-                self._progress(seq, total)
+        rows = self._connection.execute(f"{SELECT_EVENT} ORDER BY seq")
+        while events := rows.fetchmany(_AT_ONCE):
+            self._some(evidence, events)
+            if self._progress is not None and (self._frontier.size % STRIDE == 0 or self._frontier.size == total):
+                self._progress(self._frontier.size, total)
 
-    def _event(self, row: Row) -> None:
-        seq, at, type_, request_id, body, leaf = row
-        if leaf_hash(body) != leaf:
-            raise _Mismatch(f"Event {seq} was changed: it does not hash to its leaf.", seq)
-        said = _object(body)
-        columns = (1, seq, at, type_, request_id)
-        if tuple(said.get(name) for name in ("v", "seq", "at", "type", "request_id")) != columns:
-            raise _Mismatch(f"Event {seq} says something else than its row.", seq)
-        self._against_rows(seq, type_, request_id, said)
-
-    def _against_rows(self, seq: int, type_: str, request_id: str | None, said: Mapping[str, Any]) -> None:
-        payloads = said.get("payloads", {})
-        if not isinstance(payloads, dict):
-            raise _Mismatch(f"Event {seq} does not name its payloads.", seq)
-        for name, wanted in payloads.items():
-            found = self._one("SELECT salt, body FROM payload WHERE commitment = ?", wanted)
-            if found is None:
-                raise _Mismatch(f"The payload `{name}` of event {seq} is missing.", seq)
-            if commitment(*found) != wanted:
-                raise _Mismatch(f"The payload `{name}` of event {seq} was changed.", seq)
-        if type_.startswith("request."):
-            self._request(seq, type_, request_id, said)
-        elif type_ == "decision":
-            self._evidence("decision", seq, said, DECISION_COLUMNS, self._one(_DECISION, request_id, said.get("n")))
-        elif type_ == "vote":
-            row = self._one(_VOTE, request_id, said.get("round"), said.get("person"))
-            self._evidence("vote", seq, said, VOTE_COLUMNS, row)
-        elif type_ == "repeat":
-            self._evidence("repeat", seq, said, REPEAT_COLUMNS, self._one(_REPEAT, seq))
-        elif type_ == "person.added":
-            self._person(seq, said)
-        elif type_ == "freeze.started":
-            self._evidence("freeze", seq, said, FREEZE_COLUMNS, self._one(_FREEZE, said.get("freeze")))
-        elif type_ == "freeze.lifted":
-            self._lift(seq, said)
-        elif type_ == "policy.activated":
-            self._activated = said.get("version")
-
-    def _request(self, seq: int, type_: str, request_id: str | None, said: Mapping[str, Any]) -> None:
-        row = self._one(_REQUEST, request_id)
-        version = said.get("version")
-        if row is None or not isinstance(version, int) or row[_VERSION] < version:
-            raise _Mismatch(f"Request {request_id} is not where event {seq} left it.", seq)
-        if row[_VERSION] == version:
-            if f"request.{row[_STATE]}" != type_ or row_digest(REQUEST_COLUMNS, row) != said.get("row"):
-                raise _Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
-            self._seen["request"] += 1
-
-    def _evidence(
-        self, table: str, seq: int, said: Mapping[str, Any], columns: tuple[str, ...], row: Row | None
-    ) -> None:
-        if row is None:
-            raise _Mismatch(f"The {table} of event {seq} is missing.", seq)
-        if row_digest(columns, row) != said.get("row"):
-            raise _Mismatch(f"The {table} of event {seq} was changed.", seq)
-        self._seen[table] += 1
-
-    def _person(self, seq: int, said: Mapping[str, Any]) -> None:
-        row = self._one(_PERSON, said.get("person"), seq)
-        if row is None:
-            raise _Mismatch(f"The person of event {seq} is missing.", seq)
-        role, groups, public_key, salt, n, r, p, added_by = row
-        now = {"role": role, "groups": groups, "public_key": public_key, "salt": salt, "scrypt": [n, r, p]}
-        then = {name: said.get(name) for name in now}
-        then["groups"] = json.dumps(then["groups"])
-        if now != then or added_by != said.get("added_by"):
-            raise _Mismatch(f"The person of event {seq} was changed.", seq)
-        self._seen["person"] += 1
-
-    def _lift(self, seq: int, said: Mapping[str, Any]) -> None:
-        row = self._one("SELECT lifted_seq FROM freeze WHERE id = ?", said.get("freeze"))
-        if row is None or row[0] is None or row[0] < seq:
-            raise _Mismatch(f"The freeze that event {seq} lifted is not lifted by it.", seq)
-        self._lifted += row[0] == seq
+    def _some(self, evidence: Evidence, events: list[Row]) -> None:
+        """Where there is a gap, only after what stands before it: the first that is wrong is told."""
+        missing = None
+        for expected, event in enumerate(events, start=self._frontier.size + 1):
+            if event[SEQ] != expected:
+                missing = expected
+                events = events[: expected - self._frontier.size - 1]
+                break
+        evidence.check(events)
+        self._frontier = self._frontier.extended([event[LEAF] for event in events])
+        self._newest_at = max(self._newest_at, *(event[AT] for event in events)) if events else self._newest_at
+        if missing is not None:
+            raise Mismatch(f"Event {missing} is missing.", missing)
 
     def _head(self) -> None:
         row = self._one("SELECT size, frontier, root, newest_at FROM head")
         if row is None:
-            raise _Mismatch("The head of the log is missing.")
+            raise Mismatch("The head of the log is missing.")
         size, frontier, root, newest_at = row
         read = self._frontier.size
         if read < size:
-            raise _Mismatch(f"The log was cut: events {read + 1} to {size} are missing.", read + 1)
+            raise Mismatch(f"The log was cut: events {read + 1} to {size} are missing.", read + 1)
         if read > size:
-            raise _Mismatch(f"Event {size + 1} is not under the head.", size + 1)
+            raise Mismatch(f"Event {size + 1} is not under the head.", size + 1)
         hashes = [frontier[start : start + HASH_BYTES] for start in range(0, len(frontier), HASH_BYTES)]
         for (first, end), now, then in zip(self._frontier.spans(), self._frontier.hashes, hashes, strict=False):
             if now != then:
-                raise _Mismatch(f"Among the events {first + 1} to {end} one was changed.", first + 1)
+                raise Mismatch(f"Among the events {first + 1} to {end} one was changed.", first + 1)
         if root != self._frontier.root() or len(hashes) != len(self._frontier.hashes) or newest_at != self._newest_at:
-            raise _Mismatch("The head of the log was changed.")
+            raise Mismatch("The head of the log was changed.")
 
-    def _rows(self) -> None:
-        for table, seen in self._seen.items():
+    def _rows(self, evidence: Evidence) -> None:
+        for table, seen in evidence.seen.items():
             if self._count(table) != seen:
-                raise _Mismatch(f"There is a {table} in the database that no event made.")
+                raise Mismatch(f"There is a {table} in the database that no event made.")
         row = self._one("SELECT count(*) FROM freeze WHERE lifted_seq IS NOT NULL")
-        if row is not None and row[0] != self._lifted:
-            raise _Mismatch("A freeze is marked as lifted, but no event lifted it.")
+        if row is not None and row[0] != evidence.lifted:
+            raise Mismatch("A freeze is marked as lifted, but no event lifted it.")
 
-    def _policies(self) -> None:
+    def _policies(self, evidence: Evidence) -> None:
         row = self._one("SELECT version FROM enforced_policy")
-        if (None if row is None else row[0]) != self._activated:
-            raise _Mismatch("The enforced policy is not the one that the log says was activated.")
+        if (None if row is None else row[0]) != evidence.activated:
+            raise Mismatch("The enforced policy is not the one that the log says was activated.")
         for version, text in self._connection.execute("SELECT version, text FROM policy"):
             if hashlib.sha256(text.encode("utf-8")).hexdigest() != version:
-                raise _Mismatch(f"The text of policy {version} was changed.")
-
-    def _payloads(self) -> None:
-        rows = self._connection.execute("SELECT commitment, salt, body FROM payload")
-        for name, salt, body in rows:
-            if commitment(salt, body) != name:
-                raise _Mismatch(f"The payload {name} was changed.")
+                raise Mismatch(f"The text of policy {version} was changed.")
 
     def _sums(self) -> None:
         table = unlike_rows(self._connection) if self._version > 1 else None
         if table is not None:
-            raise _Mismatch(f"The sums kept of the {table}s are not those of their rows.")
+            raise Mismatch(f"The sums kept of the {table}s are not those of their rows.")
 
     def _form(self) -> None:
         found, expected = form_of(self._connection), expected_form(self._version)
         for name in sorted(found.keys() | expected.keys()):
             if found.get(name) != expected.get(name):
-                raise _Mismatch(f"The database's own rules were changed: `{name}` is not as it was made.")
+                raise Mismatch(f"The database's own rules were changed: `{name}` is not as it was made.")
 
     def _count(self, table: str, request_id: str | None = None) -> int:
         rows = "" if request_id is None else "WHERE request_id = ?"
@@ -328,12 +232,3 @@ class _Check:
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, values).fetchone()
         return row
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    """What an event's body says; nothing where it is not a JSON object."""
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -1,0 +1,73 @@
+"""Whether payloads are what their commitments say, each of them hashed once.
+
+They are read in the order in which they were written, beside the events that name them: what an event names was mostly
+written with it. What was written long before it is found by its name.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from runplane_mcp.store.payloads import commitment
+
+_IN_ORDER: Final = "SELECT commitment, salt, body FROM payload ORDER BY number"
+_NAMED: Final = """
+SELECT commitment, salt, body FROM json_each(?) CROSS JOIN payload ON commitment = value
+"""
+_AT_ONCE: Final = 1_000
+#: So far the reading runs ahead of the names that were asked for, where one of them is not met.
+_AHEAD: Final = 10_000
+#: So many are remembered, twice over.
+_REMEMBERED: Final = 50_000
+
+
+class Commitments:
+    """Of one snapshot. `in_order`: false for few events of a long log, whose payloads are found by name alone."""
+
+    def __init__(self, connection: sqlite3.Connection, *, in_order: bool = True) -> None:
+        self._connection = connection
+        self._rows = connection.execute(_IN_ORDER) if in_order else None
+        self._read = 0
+        self._named = 0
+        self._recent: dict[str, bool] = {}
+        self._older: dict[str, bool] = {}
+        self.changed: str | None = None
+
+    def look_up(self, names: Iterable[object]) -> dict[str, bool]:
+        """Of each of these that there is, whether it is what it was."""
+        wanted = {name for name in names if isinstance(name, str)}
+        found = {name: kept for name in wanted if (kept := self._remembered(name)) is not None}
+        wanted -= found.keys()
+        self._named += len(wanted)
+        while wanted and self._read < self._named + _AHEAD and (read := self._read_on()):
+            met = wanted & read.keys()
+            found.update((name, read[name]) for name in met)
+            wanted -= met
+        if wanted:
+            rows = self._connection.execute(_NAMED, (json.dumps(sorted(wanted)),))
+            found.update((name, commitment(salt, body) == name) for name, salt, body in rows)
+        return found
+
+    def read_all(self) -> str | None:
+        """Reads the rest. The commitment of the first that was changed of all, None where there is none."""
+        while self._read_on():
+            pass
+        return self.changed
+
+    def _read_on(self) -> dict[str, bool]:
+        rows = [] if self._rows is None else self._rows.fetchmany(_AT_ONCE)
+        read = {name: commitment(salt, body) == name for name, salt, body in rows}
+        if self.changed is None and not all(read.values()):
+            self.changed = next(name for name, kept in read.items() if not kept)
+        if len(self._recent) >= _REMEMBERED:
+            self._recent, self._older = {}, self._recent
+        self._recent.update(read)
+        self._read += len(rows)
+        return read
+
+    def _remembered(self, name: str) -> bool | None:
+        kept = self._recent.get(name)
+        return self._older.get(name) if kept is None else kept
