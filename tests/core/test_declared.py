@@ -175,6 +175,8 @@ def test_a_declared_effect_is_whole_whatever_was_looked_up(operation: Operation)
 
     for effect in (effect_of(classified, {}), effect_of(classified, looked)):
         assert effect.facts.keys() == classified.facts & EFFECT_FACTS
+        assert effect.facts.get("reversible", operation.reversible) in (operation.reversible, UNKNOWN)
+        assert (effect.facts.get("reversible") is UNKNOWN) <= (operation.reversible is None)
         assert effect.sentence[0].isupper()
         assert effect.sentence.endswith(".")
         assert effect.undo.endswith(".")

@@ -127,6 +127,7 @@ ASKED = (
     classified("PostInvoicesInvoiceLinesLineItemId", invoice="in_1", line_item_id="il_1", amount=5),
     classified("PostQuotesQuoteAccept", quote="qt_1"),
     classified("PostQuotesQuoteCancel", quote="qt_1"),
+    classified("PostQuotesQuoteFinalize", quote="qt_1"),
     classified("PostPromotionCodes", promotion={"type": "coupon", "coupon": "twenty"}, customer="cus_1"),
     classified("PostPromotionCodesPromotionCode", promotion_code="promo_1", active=True),
     classified("PostPricesPrice", price="price_1", lookup_key="standard", transfer_lookup_key=True),
@@ -253,8 +254,18 @@ def test_whatever_stripe_answers_there_is_an_effect_with_exactly_its_facts(
     for name, value in seen.facts.items():
         assert not isinstance(value, Money) or value.amount >= 0
         assert value is not NONE or name in MAY_BE_NONE, "the worst case takes it that there always is one"
+    if asked.operation.reversible is False:
+        assert seen.facts.get("reversible", UNKNOWN) is not True, "the worst case takes the judgement's word"
     assert all(name not in asked.parameters for name in seen.fill)
     assert seen.sentence.isprintable()
+
+
+def test_no_effect_that_is_judged_never_to_be_undone_is_left_out_above() -> None:
+    """Declared ones say what their judgement says."""
+    writes = [each for each in CATALOG.operations if each.judged and each.alias_of is None and each.reversible is False]
+    own = {each.operation_id for each in writes if each.effect is not EffectKind.DECLARED}
+
+    assert own <= {each.operation.operation_id for each in ASKED}
 
 
 #: Parameters that hold objects and lists: what is inside is the agent's, and nobody has checked it.

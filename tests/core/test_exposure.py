@@ -230,6 +230,25 @@ CASES = [
         " 20 and 25. So small ones fill the limit.",
     ),
     Case(
+        "what can never be undone, with the share of a limit",
+        "rules:\n"
+        "  - {id: rest, when: {action: {none_in: [invoice.void]}}, then: block}\n"
+        "limits:\n"
+        "  - {id: l, when: {action: write_offs}, at_most: {total: 1000}, within: 7d}\n",
+        (749.99, 749.99, 749.99),
+        "A voided invoice of up to $50 is 20 + 5 points, with 75 % of the limit 30, which asks.",
+    ),
+    Case(
+        "what nobody can say whether it can be undone",
+        CLOSED + "rules:\n"
+        "  - {id: some, when: {action: money_management_outbound_payment.create, amount: {at_most: 100}, reversible: true},"
+        " then: allow}\n"
+        "limits:\n"
+        "  - {id: l, when: {action: payouts}, at_most: {total: 100}, within: 7d}\n",
+        (0, 0, 0),
+        "It is unknown of every such payment, so that the rule covers none.",
+    ),
+    Case(
         "a rule in shadow",
         CLOSED + "rules:\n" + REFUNDS + "limits:\n"
         "  - {id: l, when: {action: refunds}, at_most: {total: 300}, within: 7d, mode: shadow}\n",

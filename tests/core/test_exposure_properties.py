@@ -167,8 +167,8 @@ class Attack:
             "principal": f"agt_{random.randrange(self.principals)}",
         }
         facts |= clock_facts(self.policy, self.now)
-        if candidate.never_undone:
-            facts["reversible"] = False
+        if candidate.reversible is not None:
+            facts["reversible"] = candidate.reversible
         amount, on_object = facts.get("amount", NONE), facts.get("amount_on_object", NONE)
         if candidate.captures and isinstance(on_object, Money):
             facts["reversible"] = on_object.amount == 0

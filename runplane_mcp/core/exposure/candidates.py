@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.operation import EffectKind, Operation
 from runplane_mcp.core.request import Kind
 
@@ -18,8 +19,8 @@ DECLARED_YES: Final = frozenset({"gives_access", "redirects_funds", "bulk"})
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One judgement of one operation. `facts` are the names of all the facts it has, `never_undone` that `reversible` is
-    always no, `captures` that its `amount` is taken and its `amount_on_object` given up."""
+    """One judgement of one operation. `facts` are the names of all the facts it has, `reversible` what that fact always is,
+    None where it depends; `captures`: its `amount` is taken and its `amount_on_object` given up."""
 
     operation_id: str
     action: str
@@ -27,7 +28,7 @@ class Candidate:
     facts: frozenset[str]
     kind: Kind
     declared: bool
-    never_undone: bool
+    reversible: FactValue | None
     captures: bool
 
     @property
@@ -60,13 +61,18 @@ def _candidate(operation: Operation, action: str, groups: frozenset[str], facts:
         facts=facts,
         kind=operation.kind,
         declared=operation.effect is EffectKind.DECLARED,
-        never_undone=operation.reversible is False and operation.effect in _NEVER,
+        reversible=_reversible(operation),
         captures=operation.effect in CAPTURES,
     )
 
 
-#: Effects that answer `reversible` as the judgement says; others may know better.
-_NEVER: Final = frozenset({EffectKind.DECLARED, EffectKind.REFUND, EffectKind.CREDIT_NOTE})
+def _reversible(operation: Operation) -> FactValue | None:
+    """What is judged never to be undone never is, whatever Stripe answers (a test asks every effect). Of all else only
+    declared effects always say what their judgement does, *unknown* where that leaves it open."""
+    if operation.reversible is None:
+        return UNKNOWN if operation.effect is EffectKind.DECLARED else None
+    return operation.reversible if operation.effect is EffectKind.DECLARED or not operation.reversible else None
+
 
 _Judged = tuple[str, frozenset[str], frozenset[str]]
 

@@ -57,7 +57,7 @@ class Passing:
             candidate.facts & (self._named | SCORED),
             next((group for group in KIND_POINTS if group in candidate.groups), None),
             candidate.groups & (MONEY_OUT | FLOOR_GROUPS.keys()),
-            (candidate.declared, candidate.never_undone, candidate.captures, candidate.kind),
+            (candidate.declared, candidate.reversible, candidate.captures, candidate.kind),
         )
         found = self._known.get(alike)
         if found is None:

@@ -258,8 +258,11 @@ def _key(name: str, facts: Facts, chosen: Mapping[str, Cell]) -> frozenset[str] 
 def _settled(candidate: Candidate) -> dict[str, FactValue]:
     """The facts of its effect that a judgement settles."""
     settled: dict[str, FactValue] = {name: True for name in DECLARED_YES & candidate.facts if candidate.declared}
-    if "reversible" in candidate.facts and (candidate.never_undone or candidate.captures):
-        settled["reversible"] = candidate.captures
+    if "reversible" in candidate.facts:
+        if candidate.captures:
+            settled["reversible"] = True  # but for what is released: `_put_amounts`
+        elif candidate.reversible is not None:
+            settled["reversible"] = candidate.reversible
     return settled
 
 
