@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.compile import CompiledPolicy, compile_policy
 from runplane_mcp.core.exposure import Exposure, exposure
 from runplane_mcp.core.policy import load
@@ -249,6 +250,26 @@ CASES = [
         "It is unknown of every such payment, so that the rule covers none.",
     ),
     Case(
+        "what is passed on and what is let go, by one capture",
+        CLOSED + "rules:\n"
+        "  - {id: some, when: {action: payment_intent.capture, amount: {at_most: 100}, amount_on_object: {at_most: 70},"
+        " redirects_funds: true}, then: allow}\n"
+        "limits:\n"
+        "  - {id: l, when: {action: charges}, at_most: {count: 1}, within: 7d}\n",
+        (170, 170, 170),
+        "Of $170 that a card holds ready, $100 go to a connected account and $70 are released.",
+    ),
+    Case(
+        "more texts than can be looked through",
+        CLOSED + "rules:\n"
+        "  - {id: some, when: {url_hosts: {any_in: [a.de, b.de, c.de, d.de, e.de, f.de, g.de]}}, then: allow}\n"
+        "  - {id: holds, when: {action: payment_intent.capture}, then: block}\n"
+        "limits:\n"
+        "  - {id: l, when: {kind: write}, at_most: {total: 100}, within: 7d}\n",
+        (100, 100, 100),
+        "That its one test holds is taken for granted.",
+    ),
+    Case(
         "a rule in shadow",
         CLOSED + "rules:\n" + REFUNDS + "limits:\n"
         "  - {id: l, when: {action: refunds}, at_most: {total: 300}, within: 7d, mode: shadow}\n",
@@ -261,6 +282,17 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_worst_case_is_what_a_person_computes(case: Case) -> None:
     assert dollars(of(case.body, case.principals)) == case.answer, case.why
+
+
+def test_what_is_alike_but_for_the_revenue_that_it_loses_is_looked_at_apart() -> None:
+    """A schedule can only add to what a customer pays, or take from it too."""
+    rules = "  - {id: some, when: {action: transfers, redirects_funds: true, mrr_lost: {at_most: 50}}, then: allow}\n"
+    limits = "  - {id: l, when: {action: transfers}, at_most: {count: 2}, within: 7d}\n"
+    schedules = Catalog([each for each in CATALOG.operations if each.operation_id == "PostSubscriptionSchedules"])
+
+    found = exposure(compiled(f"{CLOSED}rules:\n{rules}limits:\n{limits}"), schedules)
+
+    assert found.revenue[HOUR].amount == 10_000
 
 
 def test_the_policy_that_comes_with_runplane_has_a_finite_worst_case() -> None:

@@ -1,7 +1,7 @@
 """The worst case in one number: the most that a fully hijacked agent moves with nobody asked.
 
 An upper bound, computed: every judgement of every operation of the catalog, in every cell of its facts, is put to the
-compiled policy; what passes counts into limits; the most under all limits at once is a linear program. An agent that
+compiled policy; what passes counts into limits; the most under all limits at once is a linear program.
 """
 
 from __future__ import annotations
@@ -64,8 +64,13 @@ def exposure(policy: CompiledPolicy, catalog: Catalog, *, principals: int = 1) -
     def by_span(chosen: Sequence[Way]) -> dict[int, Bound]:
         return {span: bound_of(chosen, limits, span, principals=principals, foreign=scale.foreign) for span in SPANS}
 
+    def all_by_span(chosen: Sequence[Way]) -> dict[int, Bound]:
+        beside = [way for way in chosen if way.beside]
+        most = by_span([way for way in chosen if not way.beside])
+        return {span: most[span] + more for span, more in by_span(beside).items()} if beside else most
+
     out = [way for way in ways if way.redirects or (way.what in _MONEY and not way.groups.isdisjoint(MONEY_OUT))]
-    total = by_span(out)
+    total = all_by_span(out)
     now = [way for way in out if not way.stoppable]
     moving = {way.candidate.operation_id for way in ways if way.what is not What.NOTHING or way.redirects}
     still = [way for way in ways if way.what is What.NOTHING and not way.redirects]
@@ -73,7 +78,7 @@ def exposure(policy: CompiledPolicy, catalog: Catalog, *, principals: int = 1) -
         currency=written.currency,
         principals=principals,
         total=total,
-        at_once=total if len(now) == len(out) else by_span(now),
+        at_once=total if len(now) == len(out) else all_by_span(now),
         groups={
             group: by_span([way for way in ways if way.what in _MONEY and group in way.groups]) for group in GROUPS
         },

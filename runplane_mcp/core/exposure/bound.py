@@ -49,6 +49,13 @@ class Bound:
     unbounded_by: tuple[str, ...]
     sequence: tuple[Step, ...]
 
+    def __add__(self, other: Bound) -> Bound:
+        """The most of two things at once, where the same requests may do both."""
+        amount = None if self.amount is None or other.amount is None else self.amount + other.amount
+        named = tuple(dict.fromkeys((*self.unbounded_by, *other.unbounded_by)))
+        ended = [each for each in (self, other) if (each.amount is None) == (amount is None)]
+        return Bound(amount, named, tuple(step for each in ended for step in each.sequence))
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:

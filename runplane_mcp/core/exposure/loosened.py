@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runplane_mcp.core.compile import CompiledPolicy, CompiledRule
-from runplane_mcp.core.policy.conditions import Condition, but_not, compile_condition
+from runplane_mcp.core.policy.conditions import Condition, all_of, but_not, compile_condition
 
 
 def loosened(policy: CompiledPolicy, name: str) -> CompiledPolicy:
@@ -34,7 +34,7 @@ def _rules(policy: CompiledPolicy, name: str) -> Iterable[CompiledRule]:
 def _without(each: CompiledRule, name: str, policy: CompiledPolicy, *, unless: Condition) -> CompiledRule:
     """An `allow` rule without its tests on `name`. The facts that it names stay: it covers what they make dangerous."""
     when = tuple(test for test in each.rule.when if test.fact.name != name)
-    check = compile_condition(when, policy.converter, trusting=True)
+    check = compile_condition(when, policy.converter, trusting=True) if when else all_of(())
     if unless:
         check = but_not(check, compile_condition(unless, policy.converter, trusting=True))
     return replace(each, rule=replace(each.rule, when=when, unless=unless), check=check)

@@ -13,7 +13,7 @@ from runplane_mcp.core.exposure.candidates import Candidate
 from runplane_mcp.core.exposure.cells import Scale, TooManyCells
 from runplane_mcp.core.exposure.loosened import loosened
 from runplane_mcp.core.exposure.tried import FIXED, SCORED, Search
-from runplane_mcp.core.exposure.ways import MONEY_OUT, Way
+from runplane_mcp.core.exposure.ways import MONEY_OUT, REVENUE, Way
 from runplane_mcp.core.facts import Facts, FactValue
 from runplane_mcp.core.policy.conditions import FactTest, compile_test
 from runplane_mcp.core.policy.model import Writes
@@ -57,6 +57,7 @@ class Passing:
             candidate.facts & (self._named | SCORED),
             next((group for group in KIND_POINTS if group in candidate.groups), None),
             candidate.groups & (MONEY_OUT | FLOOR_GROUPS.keys()),
+            candidate.groups.isdisjoint(REVENUE),
             (candidate.declared, candidate.reversible, candidate.captures, candidate.kind),
         )
         found = self._known.get(alike)

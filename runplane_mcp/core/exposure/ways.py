@@ -61,6 +61,12 @@ class Way:
         return self.candidate.groups - {"write_offs"} if self.candidate.captures else self.candidate.groups
 
     @property
+    def beside(self) -> bool:
+        """Whether its request may move another amount of money out besides: a capture of which a connected account gets its
+        share lets go of the rest."""
+        return self.what is What.RELEASED and not self.candidate.groups.isdisjoint(MONEY_OUT - {"write_offs"})
+
+    @property
     def free(self) -> bool:
         """Whether nothing ends it: no way is looser."""
         return not self.counts and not self.stoppable and self.most is None

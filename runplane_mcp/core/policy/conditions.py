@@ -122,7 +122,7 @@ def _day(value: object) -> date | None:
 
 
 def all_of(checks: Sequence[Check]) -> Check:
-    """True when all are, false when one is, else unknown. An empty condition is never built: the loader refuses it."""
+    """True when all are, false when one is, else unknown. No file has an empty condition: the loader refuses it."""
 
     def check(facts: Facts, today: date | None) -> int:
         verdict = 2
