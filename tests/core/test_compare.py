@@ -76,6 +76,9 @@ TIGHTER = {
     "a rule holds for all amounts": Edit("{action: refunds, amount: {over: 500}}", "{action: refunds}"),
     "a rule holds for more actions": Edit("action: [payouts, transfers]", "action: [payouts, transfers, credits]"),
     "a rule holds for the whole group of its action": Edit("action: refund.create, share", "action: refunds, share"),
+    "a rule holds for the group of its action, but for what that never is": Edit(
+        "action: refund.create, share", "action: {any_in: [refunds], none_in: [payouts, transfers]}, share"
+    ),
     "an exception is removed": Edit("unless: {customer: [cus_1, cus_2]}, ", ""),
     "an exception holds for fewer": Edit("unless: {customer: [cus_1, cus_2]}", "unless: {customer: cus_1}"),
     "an exception needs one thing more": Edit("cus_2]}", "cus_2], disputed: false}"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runplane_mcp.core.exposure.candidates import candidates
 from runplane_mcp.core.facts import NONE, REGISTRY, UNKNOWN, FactValue
 from runplane_mcp.core.money import Money, Rates
 from runplane_mcp.core.policy import Rule, load
@@ -15,6 +16,7 @@ from runplane_mcp.core.policy.conditions import Condition, Converter, FactTest, 
 from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy.implies import contradictory, disjoint, implies, part_of
 from tests.core.policies import HEAD, compiled
+from tests.core.stripe_objects import CATALOG
 
 CONVERTER = Converter(Rates("usd"))
 HERE = Place(1, 1)
@@ -93,9 +95,9 @@ def test_a_condition_implies_another_where_it_is_nowhere_truer(pair: tuple[Condi
     said = verdicts(a, b)
 
     # Whole numbers and texts of four letters cannot show every difference, so it is one way only.
-    assert not implies(a, b) or all(one <= other for one, other in said)
-    assert not disjoint(a, b) or (2, 2) not in said
-    assert not contradictory(a) or all(one < 2 for one, _ in said)
+    assert not implies(a, b, {}) or all(one <= other for one, other in said)
+    assert not disjoint(a, b, {}) or (2, 2) not in said
+    assert not contradictory(a, {}) or all(one < 2 for one, _ in said)
 
 
 @settings(max_examples=150, deadline=None)
@@ -104,8 +106,8 @@ def test_all_that_holds_of_one_fact_is_found(tests: tuple[FactTest, ...]) -> Non
     a, b = tests[:2], tests[2:]
     said = verdicts(a, b)
 
-    assert implies(a, b) or any(one > other for one, other in said)
-    assert disjoint(a, b) or (2, 2) in said
+    assert implies(a, b, {}) or any(one > other for one, other in said)
+    assert disjoint(a, b, {}) or (2, 2) in said
 
 
 @settings(max_examples=100, deadline=None)
@@ -116,8 +118,8 @@ def test_what_an_agent_says_of_itself_proves_nothing_between_who_doubts_and_who_
     a, b = pair
     said = verdicts(a, b, trusting=trusting)
 
-    assert not implies(a, b, same_trust=trusting[0] == trusting[1]) or all(one <= other for one, other in said)
-    assert not disjoint(a, b) or (2, 2) not in said
+    assert not implies(a, b, {}, same_trust=trusting[0] == trusting[1]) or all(one <= other for one, other in said)
+    assert not disjoint(a, b, {}) or (2, 2) not in said
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_what_an_agent_says_of_itself_proves_nothing_between_who_doubts_and_who_
     ],
 )
 def test_implications_of_a_policy_are_found(a: str, b: str, proven: bool) -> None:
-    assert implies(condition(a), condition(b)) is proven
+    assert implies(condition(a), condition(b), {}) is proven
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_implications_of_a_policy_are_found(a: str, b: str, proven: bool) -> Non
     ],
 )
 def test_conditions_that_are_never_true_together_are_found(a: str, b: str, proven: bool) -> None:
-    assert disjoint(condition(a), condition(b)) is disjoint(condition(b), condition(a)) is proven
+    assert disjoint(condition(a), condition(b), {}) is disjoint(condition(b), condition(a), {}) is proven
 
 
 @pytest.mark.parametrize(
@@ -175,11 +177,85 @@ def test_a_rule_is_part_of_another_with_its_exceptions(a: str, b: str, proven: b
     first, second = (each.check for each in compiled_.rules)
     names = sorted({test.fact.name for each in (one, other) for test in (*each.when, *each.unless)})
 
-    assert part_of(one, other) is proven
+    assert part_of(one, other, {}) is proven
     if proven:
         for cells in product(*(CELLS.get(name, [frozenset({"refunds"}), frozenset[str]()]) for name in names)):
             facts = {name: value for name, value in zip(names, cells, strict=True) if value is not None}
             assert first(facts, None) <= second(facts, None)
+
+
+REFUND = "{action: refund.create}"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "proven"),
+    [
+        (REFUND, "{action: refunds}", True),  # a refund is always in its group …
+        ("{action: refunds}", REFUND, False),
+        ("{action: credit_note.create}", "{action: refunds}", False),  # … a credit note may be in another
+        ("{action: [refund.create, terminal_reader.refund_payment]}", "{action: [refunds, payouts]}", True),
+        ("{action: [refund.create, payouts]}", "{action: [refunds, payouts]}", True),
+        ("{action: [refund.create, payout.create]}", "{action: refunds}", False),
+        (REFUND, "{action: {none_in: [payouts, credits]}}", True),
+        (REFUND, "{action: {none_in: [refunds]}}", False),
+        (REFUND, "{action: {none_in: [access]}}", False),  # it may ask for a secret
+        (REFUND, "{action: {all_in: [refund.create, refunds, access]}}", True),
+        ("{action: credit_note.create}", "{action: {all_in: [credit_note.create, refunds]}}", False),
+    ],
+)
+def test_the_catalog_tells_what_an_action_brings(a: str, b: str, proven: bool) -> None:
+    assert implies(condition(a), condition(b), CATALOG.actions) is proven
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "proven"),
+    [
+        (REFUND, "{action: payouts}", True),
+        (REFUND, "{action: {none_in: [refunds]}}", True),
+        (REFUND, "{action: [payouts, access]}", False),
+        ("{action: credit_note.create}", "{action: {none_in: [refunds]}}", False),
+        ("{action: credit_note.create}", "{action: refunds}", False),
+    ],
+)
+def test_the_catalog_tells_what_is_never_true_together(a: str, b: str, proven: bool) -> None:
+    found = disjoint(condition(a), condition(b), CATALOG.actions)
+
+    assert found is disjoint(condition(b), condition(a), CATALOG.actions) is proven
+
+
+#: Each thing that a request of a few operations can be, a secret asked for or not.
+ASKED = {
+    candidate.actions
+    for candidate in candidates(CATALOG, aliases=False, secrets=True)
+    if candidate.action in {"refund.create", "credit_note.create", "payout.create", "invoice.pay", "customer.delete"}
+}
+WORDS = [
+    "refund.create",
+    "credit_note.create",
+    "payout.create",
+    "invoice.pay",
+    "refunds",
+    "credits",
+    "payouts",
+    "access",
+]
+ACTION_TESTS = st.builds(
+    lambda op, texts: FactTest(REGISTRY["action"], op, HERE, texts=tuple(texts)),
+    st.sampled_from([Op.ANY_IN, Op.ANY_IN, Op.ALL_IN, Op.NONE_IN]),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True),
+)
+ACTION_CONDITIONS = st.lists(ACTION_TESTS, min_size=1, max_size=2).map(tuple)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ACTION_CONDITIONS, ACTION_CONDITIONS)
+def test_what_the_catalog_tells_holds_of_all_that_can_be_asked(a: Condition, b: Condition) -> None:
+    checks = [compile_condition(each, CONVERTER, trusting=False) for each in (a, b)]
+    said = [tuple(check({"action": action}, None) for check in checks) for action in ASKED]
+
+    assert not implies(a, b, CATALOG.actions) or all(one <= other for one, other in said)
+    assert not disjoint(a, b, CATALOG.actions) or (2, 2) not in said
+    assert not contradictory(a, CATALOG.actions) or all(one < 2 for one, _ in said)
 
 
 def condition(when: str) -> Condition:
@@ -199,4 +275,4 @@ def test_what_is_held_back_believes_an_agents_word_as_what_restricts_does() -> N
         + "  - {id: asks, when: {agent: {in: [a-bot, b-bot]}}, unless: {agent: b-bot}, then: allow, after: 1h}\n"
     ).rules
 
-    assert not part_of(*rules)
+    assert not part_of(rules[0], rules[1], {})

@@ -80,6 +80,16 @@ def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
             "large-refunds (line 16) always applies too",
         ),
         (
+            "when: {action: terminal_reader.refund_payment, amount: {over: 900}}, then: require_approval",
+            "covered",
+            "large-refunds (line 16) always applies too",
+        ),
+        (
+            "when: {action: terminal_reader.refund_payment}, unless: {action: payouts}, then: block",
+            "exception",
+            "never holds",
+        ),
+        (
             "when: {action: payouts, business_hours: false, amount: {over: 50}}, then: require_approval",
             "covered",
             "payouts-out-of-hours (line 24)",
@@ -129,6 +139,7 @@ def test_a_planted_rule_is_found(rule: str, code: str, words: str) -> None:
     [
         (f"when: {{action: {{any_in: [credits], none_in: [credits]}}}}, {AT_MOST}", "dead", "counts nothing"),
         ("when: {action: refunds}, per: agent, at_most: {total: 2000, count: 20}, within: 30m", "slack", "tighter"),
+        ("when: {action: terminal_reader.refund_payment}, per: agent, at_most: {count: 16}, within: 1h", "slack", "counts"),
         ("when: {action: refunds, share: 9}, per: [agent, object], at_most: {count: 15}, within: 1h", "slack", "tighter"),
         ("when: {action: transfer.create}, at_most: {count: 5}, within: 1h", "front_door", "{action: transfers}"),
         ("when: {livemode: true}, at_most: {count: 5}, within: 1h", "unscoped", "reads too"),

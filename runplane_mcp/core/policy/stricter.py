@@ -251,44 +251,33 @@ def _covered(
 
     def one(part: Rule) -> bool:
         return any(
-            part_of(part, each) and (permits is None or _permits(each, part, *permits, actions)) for each in others
+            part_of(part, each, actions) and (permits is None or _permits(each, part, *permits, actions))
+            for each in others
         )
 
     return all(
         one(part) or (bool(more := _by_action(part, actions)) and all(one(each) for each in more))
-        for part in _by_word(rule, actions)
+        for part in _by_word(rule)
     )
 
 
-def _by_word(rule: Rule, actions: Mapping[str, ActionInfo]) -> list[Rule]:
-    """The rule in parts, one for each action or group that it names: it applies where one of them does. A request of an
-    action is in all groups that the action is always in."""
+def _by_word(rule: Rule) -> list[Rule]:
+    """The rule in parts, one for each action or group that it names: it applies where one of them does."""
     place = next((at for at, test in enumerate(rule.when) if _names_actions(test)), None)
     if place is None:
         return [rule]
-    test = rule.when[place]
     rest = rule.when[:place] + rule.when[place + 1 :]
-    parts = []
-    for word in test.texts:
-        always = actions[word].always if word in actions else frozenset[str]()
-        parts.append(replace(rule, when=(*(_in(each) for each in (word, *sorted(always))), *rest)))
-    return parts
+    return [replace(rule, when=(_in(word), *rest)) for word in rule.when[place].texts]
 
 
 def _by_action(rule: Rule, actions: Mapping[str, ActionInfo]) -> list[Rule]:
     """A part that names a group, once for each action that can be in it."""
-    groups = [test.texts[0] for test in rule.when if _names_actions(test) and test.texts[0] in GROUPS]
+    words = [test.texts[0] for test in rule.when if _names_actions(test)]
     # Whatever asks for a secret in its answer gives access too: no list of actions is all of that group.
-    if (
-        len(groups) != 1
-        or groups == ["access"]
-        or any(_names_actions(test) and test.texts[0] not in GROUPS for test in rule.when)
-    ):
+    if len(words) != 1 or words[0] not in GROUPS or words == ["access"]:
         return []
-    members = [info for info in actions.values() if groups[0] in info.groups]
-    return [
-        replace(rule, when=(*(_in(each) for each in (info.name, *sorted(info.always))), *rule.when)) for info in members
-    ]
+    members = [info for info in actions.values() if words[0] in info.groups]
+    return [replace(rule, when=(_in(info.name), *rule.when)) for info in members]
 
 
 def _names_actions(test: FactTest) -> bool:
@@ -303,7 +292,7 @@ def _permits(old_rule: Rule, new_rule: Rule, old: Policy, new: Policy, actions: 
     """Whether the old `allow` rule covered all that the new one covers: where nothing hinders the new one, nothing may
     have hindered the old. `new_rule` is a part, of one action or group."""
     named = _named(old_rule)
-    if any(name not in named and not _out_of_danger(name, new_rule.when, new) for name in _named(new_rule)):
+    if any(name not in named and not _out_of_danger(name, new_rule.when, new, actions) for name in _named(new_rule)):
         return False
     if old.otherwise.unjudged is not Outcome.BLOCK:
         return True
@@ -318,7 +307,7 @@ def _named(rule: Rule) -> frozenset[str]:
     return frozenset(names - {"risk"} | ({"risk_level"} if "risk" in names else set()))
 
 
-def _out_of_danger(name: str, when: Condition, policy: Policy) -> bool:
+def _out_of_danger(name: str, when: Condition, policy: Policy, actions: Mapping[str, ActionInfo]) -> bool:
     """Whether the condition, where it is true, rules out that `name` hinders an `allow` rule that does not name it."""
     tests = [test for test in when if test.fact.name == name]
     if name in _MONEY:  # only an amount that is known passes a comparison
@@ -328,11 +317,11 @@ def _out_of_danger(name: str, when: Condition, policy: Policy) -> bool:
     if name == "risk_level":
         critical = FactTest(REGISTRY["risk_level"], Op.NOT_IN, _NOWHERE, texts=(RiskLevel.CRITICAL.value,))
         under = FactTest(REGISTRY["risk"], Op.UNDER, _NOWHERE, numbers=(policy.risk_levels.critical,))
-        return implies(when, (critical,)) or implies(when, (under,))
+        return implies(when, (critical,), actions) or implies(when, (under,), actions)
     group = _DANGERS[name]
     outside = FactTest(REGISTRY["action"], Op.NONE_IN, _NOWHERE, texts=(group,)) if group is not None else None
     no_danger = any(test.op is not Op.EXISTS and not test.wanted for test in tests)
-    return no_danger and (outside is None or implies(when, (outside,)))
+    return no_danger and (outside is None or implies(when, (outside,), actions))
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------

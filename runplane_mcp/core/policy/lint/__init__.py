@@ -43,8 +43,8 @@ def lint(policy: Policy, actions: Mapping[str, ActionInfo], today: date) -> tupl
     """All findings about a policy that loads, in the order of the file. `actions` is the catalog's."""
     problems = Problems(policy.file, policy.text)
     dead(policy, actions, problems)
-    covered(policy, problems)
-    slack(policy, problems)
+    covered(policy, actions, problems)
+    slack(policy, actions, problems)
     scope(policy, actions, problems)
     cents(policy, actions, problems)
     dates(policy, today, problems)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from runplane_mcp.core.catalog import ActionInfo
 from runplane_mcp.core.decision import Need, Outcome
 from runplane_mcp.core.policy.implies import contradictory, implies, part_of
 from runplane_mcp.core.policy.model import Approval, Policy, Rule
@@ -16,13 +19,15 @@ _DOES = {
 }
 
 
-def covered(policy: Policy, problems: Problems) -> None:
-    rules = [rule for rule in policy.rules if not contradictory(rule.when) and not _always_excepted(rule)]
+def covered(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
+    rules = [
+        rule for rule in policy.rules if not contradictory(rule.when, actions) and not _always_excepted(rule, actions)
+    ]
     for number, rule in enumerate(rules):
         for other_number, other in enumerate(rules):
-            if other is rule or other.shadow or not part_of(rule, other):
+            if other is rule or other.shadow or not part_of(rule, other, actions):
                 continue
-            both_ways = part_of(other, rule)
+            both_ways = part_of(other, rule, actions)
             # Of two that are the same, the later one is too much.
             if _says_no_less(other, rule) and not (both_ways and other_number > number and _says_no_less(rule, other)):
                 _tell(rule, other, problems, same=both_ways)
@@ -38,8 +43,8 @@ def needs_no_less(one: Need, other: Need) -> bool:
     return one.groups <= other.groups and one.people >= other.people
 
 
-def _always_excepted(rule: Rule) -> bool:
-    return bool(rule.unless) and implies(rule.when, rule.unless, same_trust=not rule.restricting)
+def _always_excepted(rule: Rule, actions: Mapping[str, ActionInfo]) -> bool:
+    return bool(rule.unless) and implies(rule.when, rule.unless, actions, same_trust=not rule.restricting)
 
 
 def _says_no_less(other: Rule, rule: Rule) -> bool:

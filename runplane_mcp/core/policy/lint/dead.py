@@ -33,7 +33,7 @@ def dead(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) 
 
 def _never(condition: Condition, actions: Mapping[str, ActionInfo]) -> str | None:
     """Why no request makes it true, or None."""
-    if contradictory(condition):
+    if contradictory(condition, actions):
         return "the tests of its condition exclude each other"
     if of_no_operation(condition) or candidates(condition, actions):
         return None
@@ -48,12 +48,12 @@ def _exception(rule: Rule, actions: Mapping[str, ActionInfo], problems: Problems
     if not rule.unless:
         return
     place = rule.unless[0].place
-    if implies(rule.when, rule.unless, same_trust=not rule.restricting):
+    if implies(rule.when, rule.unless, actions, same_trust=not rule.restricting):
         message = (
             f"The exception of {rule.id} always holds where the rule does, so the rule never applies: remove both."
         )
         problems.warn(place, "exception", message)
-    elif disjoint(rule.when, rule.unless) or contradictory(rule.unless):
+    elif disjoint(rule.when, rule.unless, actions) or contradictory(rule.unless, actions):
         message = f"The exception of {rule.id} never holds where the rule does: remove it, or change its tests."
         problems.warn(place, "exception", message)
     elif not of_no_operation(rule.when) and not candidates((*rule.when, *rule.unless), actions):

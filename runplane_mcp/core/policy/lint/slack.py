@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from runplane_mcp.core.catalog import ActionInfo
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.policy.implies import contradictory, implies
 from runplane_mcp.core.policy.lint.covered import no_less
@@ -9,14 +12,17 @@ from runplane_mcp.core.policy.model import Limit, Policy
 from runplane_mcp.core.policy.problems import Problems
 
 
-def slack(policy: Policy, problems: Problems) -> None:
-    limits = [limit for limit in policy.limits if not contradictory(limit.when)]
+def slack(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
+    limits = [limit for limit in policy.limits if not contradictory(limit.when, actions)]
     for number, limit in enumerate(limits):
         blocker = next(
             (
                 rule
                 for rule in policy.rules
-                if rule.then is Outcome.BLOCK and not rule.shadow and not rule.unless and implies(limit.when, rule.when)
+                if rule.then is Outcome.BLOCK
+                and not rule.shadow
+                and not rule.unless
+                and implies(limit.when, rule.when, actions)
             ),
             None,
         )
@@ -26,9 +32,9 @@ def slack(policy: Policy, problems: Problems) -> None:
             problems.warn(limit.place, "slack", message)
             continue
         for other_number, other in enumerate(limits):
-            if other is limit or other.shadow or not tighter(other, limit):
+            if other is limit or other.shadow or not tighter(other, limit, actions):
                 continue
-            if tighter(limit, other) and other_number > number:
+            if tighter(limit, other, actions) and other_number > number:
                 continue  # the same twice: the later one is too much
             message = (
                 f"{limit.id} never binds: {other.id} (line {other.place.line}) counts all of it, over no less time, and is"
@@ -38,10 +44,10 @@ def slack(policy: Policy, problems: Problems) -> None:
             break
 
 
-def tighter(one: Limit, other: Limit) -> bool:
+def tighter(one: Limit, other: Limit, actions: Mapping[str, ActionInfo]) -> bool:
     """Whether `one` is exceeded wherever `other` is, and says no less then."""
     return (
-        implies(other.when, one.when)
+        implies(other.when, one.when, actions)
         and set(one.per) <= set(other.per)
         and one.within >= other.within
         and (other.total is None or (one.total is not None and one.total <= other.total and one.of == other.of))
