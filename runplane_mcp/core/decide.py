@@ -136,14 +136,14 @@ def _apply_rules(
 
 
 def _fullest(states: Iterable[LimitState]) -> int | None:
-    """Percent of the fullest limit, None where the share of one is unknown."""
+    """Percent of the fullest limit for the risk, None where the share of one is unknown."""
     fullest = 0
     for state in states:
         if state.shadow:
             continue
-        if state.share is None:
+        if state.at_risk is None:
             return None
-        fullest = max(fullest, state.share)
+        fullest = max(fullest, state.at_risk)
     return fullest
 
 

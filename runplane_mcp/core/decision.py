@@ -118,6 +118,7 @@ class LimitState(NamedTuple):
     limit_id: str
     exceeded: bool
     share: int | None  # percent of the fuller of total and count after this request, None when unknown
+    at_risk: int | None  # the same as the risk counts it: where the limit is shared, without what waits for people
     shadow: bool
     total: int | Fraction
     requests: int

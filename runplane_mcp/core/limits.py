@@ -69,18 +69,23 @@ class CompiledLimit:
             exceeded = share >= 100 and self._exceeded(bucket, own, total, count)
         else:
             exceeded = self._exceeded(bucket, own, total, count)
-        vote = None
+        vote, at_risk = None, share
+        # What waits makes a shared limit ask at most: neither its own vote nor the risk may block for it.
+        waits = limit.shared and (usage.waiting_count or usage.waiting_totals)
+        rest, settled = _sum(usage.totals, usage.waiting_totals, converter, today) if waits else (total, complete)
+        if waits and own is not None and bucket.bucket != UNKNOWN_BUCKET:
+            at_risk = self._share(rest + own, count - usage.waiting_count) if settled or limit.total is None else None
         if exceeded:
-            vote = self.reason
-            if limit.then is Outcome.BLOCK and limit.shared and (usage.waiting_count or usage.waiting_totals):
-                rest, _ = _sum(usage.totals, usage.waiting_totals, converter, today)
-                if not self._exceeded(bucket, own, rest, count - usage.waiting_count):
-                    vote = self.asking
+            only_waiting = waits and not self._exceeded(bucket, own, rest, count - usage.waiting_count)
+            vote = self.asking if limit.then is Outcome.BLOCK and only_waiting else self.reason
         elif not complete:
             vote = self.asking
         if own is None:
             own, complete = 0, False
-        state = LimitState(limit.id, vote is not None, share, limit.shadow, total + own, count, complete, self.words)
+        words = self.words
+        state = LimitState(
+            limit.id, vote is not None, share, at_risk, limit.shadow, total + own, count, complete, words
+        )
         return state, vote
 
     def fill(self, usage: Usage, converter: Converter, today: date | None) -> Fill:

@@ -163,6 +163,27 @@ def test_waiting_requests_never_block_on_a_limit_shared_with_others(more: str, e
     assert expected is outcome(limit(more), refund(5), MOSTLY_WAITING)
 
 
+@pytest.mark.parametrize(
+    ("more", "at_most", "usage", "points"),
+    [
+        ("", "{total: 1000}", MOSTLY_WAITING, 0),
+        ("", "{count: 5}", MOSTLY_WAITING, 0),
+        ("", "{total: 200}", MOSTLY_WAITING, 2),
+        ("", "{total: 1000}", Usage(2, {"usd": 100, "sek": 9}, 1, {"sek": 9}), 0),
+        (", per: agent", "{total: 1000}", MOSTLY_WAITING, 5),
+        ("", "{total: 1000}", Usage(4, {"usd": 99_600}), 5),
+        ("", "{total: 1000}", Usage(2, {"usd": 100, "sek": 9}, 1, {"usd": 50}), 10),
+    ],
+)
+def test_waiting_requests_add_nothing_to_the_risk_by_a_limit_shared_with_others(
+    more: str, at_most: str, usage: Usage, points: int
+) -> None:
+    """THREATS 26: else they could make it critical, and that blocks."""
+    decision = decided(limit(more, at_most), refund(5), usage)
+
+    assert points == sum(factor.points for factor in decision.risk.factors if factor.name == "limit_share")
+
+
 def test_a_shared_limit_blocks_on_what_was_really_spent() -> None:
     spent = Usage(4, {"usd": 99_600}, waiting_count=1, waiting_totals={"usd": 0})
 

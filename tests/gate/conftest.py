@@ -130,11 +130,13 @@ def submission(operation_id: str, parameters: Parameters | dict[str, object], **
     )
 
 
-async def until(gate: Gate, view: RequestView, *wanted: State, seconds: float = 20.0) -> RequestView:
+async def until(
+    gate: Gate, view: RequestView, *wanted: State, seconds: float = 20.0, principal: str = "stdio"
+) -> RequestView:
     """The request once it is in one of the wanted states; fails when that takes too long."""
     async with asyncio.timeout(seconds):
-        while (view := await gate.get("stdio", view.request_id)).status not in wanted:
-            await gate.wait("stdio", view.request_id, 1.0)
+        while (view := await gate.get(principal, view.request_id)).status not in wanted:
+            await gate.wait(principal, view.request_id, 1.0)
     return view
 
 
