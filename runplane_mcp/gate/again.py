@@ -12,6 +12,7 @@ from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Failure, State, stripe_key
 from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
 from runplane_mcp.gate.execution import failure_event
+from runplane_mcp.gate.lapsing import lapse
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.records import preconditions_from
 from runplane_mcp.gate.redecision import lasting_block, news
@@ -169,8 +170,7 @@ class Again:
         return tx.move(request, State.FAILED, at=at, event=failure_event(failure), failure=failure)
 
     def expire(self, tx: Transaction, request: ActionRequest) -> ActionRequest:
-        tx.settle(request.id, release=True)
-        return tx.move(request, State.EXPIRED, at=self.gate.clock.wall(), event={"expires_at": request.expires_at})
+        return lapse(tx, request, self.gate.clock)
 
 
 def _kind(request: ActionRequest) -> str:

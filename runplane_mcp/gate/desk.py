@@ -30,6 +30,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
+from runplane_mcp.gate.lapsing import expired, policy_time
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import (
     SCRYPT_N,
@@ -49,7 +50,7 @@ from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
 from runplane_mcp.gate.redecision import warning_of_block
 from runplane_mcp.gate.resolution import Resolution, resolution_of
-from runplane_mcp.gate.rounds import check_note, expired, found, open_round, policy_time
+from runplane_mcp.gate.rounds import check_note, found, open_round
 from runplane_mcp.gate.votes import cast_vote
 from runplane_mcp.store.base import (
     DecisionRecord,

@@ -16,9 +16,10 @@ from runplane_mcp.core.request import ActionRequest, State, reference, request_i
 from runplane_mcp.errors import ApprovalError, RunplaneError
 from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.desk import Desk
+from runplane_mcp.gate.lapsing import policy_time
 from runplane_mcp.gate.lowered import LOWER, new_nonce, statement_content
 from runplane_mcp.gate.records import fact_from_json, received_event
-from runplane_mcp.gate.rounds import Round, check_note, open_round, policy_time
+from runplane_mcp.gate.rounds import Round, check_note, open_round
 from runplane_mcp.store.base import Transaction
 
 

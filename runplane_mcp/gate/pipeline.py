@@ -40,6 +40,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.conclusion import Conclusion
 from runplane_mcp.gate.execution import Executor, Result, failure_event
 from runplane_mcp.gate.floods import Refusals, refused
+from runplane_mcp.gate.lapsing import lapsed
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import find, received_event
 from runplane_mcp.gate.repeats import Taken, tell
@@ -110,21 +111,25 @@ class Gate:
     async def get(self, principal: str, reference_or_id: str) -> RequestView:
         """One of the principal's own requests. RequestError `request.not_found`, the same for somebody else's."""
 
-        def work(reader: Reader) -> tuple[RequestView, ActionRequest | None]:
+        def work(reader: Reader) -> tuple[ActionRequest, RequestView, bool]:
             request, view = self._own(reader, principal, reference_or_id)
-            return view, request if owed(request) and not reader.told(request.id) else None
+            return request, view, owed(request) and not reader.told(request.id)
 
-        view, untold = await self.store.read(work)
-        if untold is not None:
-            await self._tell(untold)
+        request, view, untold = await self.store.read(work)
+        if await lapsed(self.store, self.clock, request):
+            return await self.get(principal, request.id)
+        if untold:
+            await self._tell(request)
         return view
 
     async def recent(self, principal: str, *, open_only: bool = False, limit: int = 20) -> list[RequestView]:
         """The principal's own writes, newest first. What gave way to an earlier request is that request."""
-        states = frozenset(state for state in State if state in _OPEN) if open_only else None
+        states = _OPEN if open_only else None
         wanted = RequestFilter(states=states, principal=principal, kind=Kind.WRITE, limit=limit)
-        views = [view_of(request) for request in await self.store.read(lambda reader: reader.requests(wanted))]
-        return [view for view in views if view.failure is None or view.failure.code != SAME]
+        found = await self.store.read(lambda reader: reader.requests(wanted))
+        if any([await lapsed(self.store, self.clock, request) for request in found]):
+            return await self.recent(principal, open_only=open_only, limit=limit)
+        return [view_of(each) for each in found if each.failure is None or each.failure.code != SAME]
 
     async def wait(
         self, principal: str, reference_or_id: str, seconds: float, *, since: State | None = None

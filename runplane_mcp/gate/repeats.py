@@ -31,6 +31,7 @@ from runplane_mcp.core.wire import WireRequest
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.floods import may_note
+from runplane_mcp.gate.lapsing import expired, lapse
 from runplane_mcp.gate.records import find
 from runplane_mcp.store.base import Reader, Repeat, Transaction
 
@@ -237,10 +238,9 @@ def _note(
 def _without_lapsed(tx: Transaction, earlier: Earlier, clock: Clock) -> Earlier:
     """What waited too long is over, whether or not a gate ran that could have said so: it answers for nothing."""
     held = earlier.open
-    if held is None or held.state not in HELD or held.expires_at is None or clock.policy() < held.expires_at:
+    if held is None or held.state not in HELD or not expired(held, clock):
         return earlier
-    tx.settle(held.id, release=True)
-    tx.move(held, State.EXPIRED, at=clock.wall(), event={"expires_at": held.expires_at})
+    lapse(tx, held, clock)
     return replace(earlier, open=None)
 
 

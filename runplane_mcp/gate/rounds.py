@@ -11,6 +11,7 @@ from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, State, same_digest
 from runplane_mcp.errors import ApprovalError, RequestError, RunplaneError
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.lapsing import expired, lapse
 from runplane_mcp.gate.lowered import NOT_BORNE_OUT, lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find, needs_from
@@ -65,8 +66,7 @@ def open_round(
             next_step=f"{instead.reference} took its place." if instead is not None else "",
         )
     if expired(request, clock):
-        tx.settle(request.id, release=True)
-        tx.move(request, State.EXPIRED, at=clock.wall(), event={"expires_at": request.expires_at})
+        lapse(tx, request, clock)
         return ApprovalError("approval.expired", f"{request.reference} has expired.")
     if request.digest is None or not same_digest(digest, request.digest):
         raise ApprovalError(
@@ -87,17 +87,6 @@ def open_round(
     if request.replaces is not None and lowering is None:
         raise ApprovalError(NOT_BORNE_OUT.code, NOT_BORNE_OUT.message, next_step="Run `runplane audit verify`.")
     return Round(request, request.digest, record, needs, people, lowering.by if lowering is not None else None)
-
-
-def policy_time(request: ActionRequest, clock: Clock) -> int:
-    """Now, for a request. Simulated time is for simulated money: a clock set for the one must not bring the other's
-    approvals back."""
-    return clock.policy() if request.identity.simulator else clock.wall()
-
-
-def expired(request: ActionRequest, clock: Clock) -> bool:
-    """Whether its time is over by now, although no process may have said so yet."""
-    return request.expires_at is not None and policy_time(request, clock) >= request.expires_at
 
 
 def found(reader: Reader, reference_or_id: str) -> ActionRequest:

@@ -4,6 +4,8 @@ decided again."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -90,6 +92,25 @@ async def test_what_no_gate_ran_at_its_time_is_over_a_day_later_and_never_runs_u
     after = await after_its_time(house, view, more=DELAY + 24 * 60 * MINUTE)
 
     assert after.status is State.EXPIRED
+    assert effects(house) == 0
+
+
+async def test_what_was_held_too_long_is_over_at_the_very_next_look(house: House) -> None:
+    """Before any process has come round to saying so; and it holds nothing of a limit any more."""
+    held_back(house.home)
+    async with house.gate() as gate:
+        views = [await gate.submit(refund(PAYMENT, 23_500)), await gate.submit(refund(SEED.payment_intent_900))]
+        assert [view.status for view in views] == [State.SCHEDULED, State.WAITING]
+        house.clock.forward(2 * 24 * 60 * MINUTE)
+        looked = await gate.get("stdio", views[0].request_id)
+        listed = await gate.recent("stdio")
+        usage = "SELECT DISTINCT state FROM reservation"
+        with closing(sqlite3.connect(house.settings.database)) as connection:
+            held = connection.execute(usage).fetchall()
+
+    assert looked.status is State.EXPIRED
+    assert [view.status for view in listed] == [State.EXPIRED, State.EXPIRED]
+    assert held == [("released",)]
     assert effects(house) == 0
 
 
