@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -58,6 +59,13 @@ class FakeClock:
         self.policy_ms += milliseconds
         self.wall_ms += milliseconds
         self.boot_ms += milliseconds
+
+
+class HasWorld(Protocol):
+    """What has a simulated Stripe."""
+
+    @property
+    def world(self) -> Simulator: ...
 
 
 @dataclass
@@ -140,7 +148,7 @@ async def until(
     return view
 
 
-def refund_behind_our_back(house: House, charge: str, amount: int) -> None:
+def refund_behind_our_back(house: HasWorld, charge: str, amount: int) -> None:
     """Somebody else refunds at Stripe: a person in the Dashboard, another key."""
     import stripe
 
