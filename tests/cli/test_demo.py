@@ -144,20 +144,56 @@ def test_on_a_terminal_the_viewer_decides_and_a_no_is_no_failure(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.parametrize(
+    ("moment", "ignored"),
+    [
+        ("ACT 1", False),
+        (SET_UP, False),
+        (SET_UP, True),
+        ("200 refunds, through Runplane", False),
+        ("maria and tom of finance", False),
+        (r"Approve exactly this\? \[y/n\]", False),
+        ("and the power fails", True),
+    ],
+)
+def test_one_ctrl_c_ends_it_and_leaves_nothing_behind(moment: str, ignored: bool, tmp_path: Path) -> None:
+    """Whatever it is in the middle of, and also where a script's `&` had started it to ignore Ctrl-C."""
     demo = pexpect.spawn(
-        WORDS[0], WORDS[1:], env=environment(tmp_path), dimensions=(40, 80), encoding="utf-8", timeout=PATIENCE
+        WORDS[0],
+        WORDS[1:],
+        env={**environment(tmp_path), "TERM": "xterm"},
+        dimensions=(40, 80),
+        encoding="utf-8",
+        timeout=PATIENCE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL),
     )
     try:
-        demo.expect("with Runplane in front of its Stripe")
+        if moment == "and the power fails":
+            demo.expect(r"Approve exactly this\? \[y/n\]")
+            demo.sendline("y")
+        demo.expect(moment)
+        servers = [int(written) for path in tmp_path.glob("*/*.pid") if (written := path.read_text().strip())]
         demo.sendintr()
-        demo.expect("Stopped")
-        demo.expect(pexpect.EOF)
+        # It would ask before it comes to its end.
+        came = demo.expect(["Stopped", r"\[y/n\]", "steps were as they should be"])
+        if came == 0:
+            demo.expect(pexpect.EOF)
     finally:
         demo.close(force=True)
 
+    assert came == 0
     assert demo.exitstatus == 130
     assert list(tmp_path.iterdir()) == []
+    assert [server for server in servers if is_alive(server)] == []
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_one_step_that_differs_makes_all_of_it_not_ok(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,9 +16,6 @@ EXAMPLES = examples(
     ("runplane demo --yes --json", "every step, with what was expected and what came"),
 )
 
-#: What a shell says of a program that Ctrl-C ended.
-EXIT_INTERRUPTED = 130
-
 
 def demo(
     yes: Annotated[bool, typer.Option("--yes", help="Let the script decide for finance, on a terminal too.")] = False,
@@ -31,11 +28,10 @@ def demo(
     """
     import logging
 
-    import anyio
-
     from runplane_mcp.cli.demo.play import play
     from runplane_mcp.cli.demo.report import Report
     from runplane_mcp.cli.output import note, print_json
+    from runplane_mcp.cli.signals import Stopped, run
 
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     asking = terminal and not yes and not as_json
@@ -43,10 +39,11 @@ def demo(
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     report = Report(quiet=as_json)
     try:
-        anyio.run(play, report, asking)
-    except KeyboardInterrupt:
-        note("\nStopped. Its processes have ended and its folders are removed.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        run(play, report, asking)
+    except Stopped as stopped:
+        if report.home is None:
+            note("\nStopped. Its processes have ended and its folders are removed.")
+        raise typer.Exit(stopped.exit_code) from None
     except BaseExceptionGroup as group:
         # Nobody reads any more, as behind `| head`: what ends the program then comes out of the middle of the story.
         if group.subgroup(SystemExit) is None:

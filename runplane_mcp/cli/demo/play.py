@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 
 from runplane_mcp.cli.demo.act_one import act_one
 from runplane_mcp.cli.demo.act_two import act_two
@@ -24,12 +25,15 @@ LOG_LINES = 5
 
 
 async def play(report: Report, asking: bool) -> None:
-    """Plays both acts and fills the report. What goes wrong stands in it; only an interruption is raised."""
+    """Plays both acts and fills the report. What goes wrong stands in it; only an interruption is raised, and then nothing
+    is kept."""
     report.say("An AI agent in a company's Stripe account: without Runplane, then with it.", "bold")
     report.say("All of it is simulated, on this computer: no account, no key, no real money.")
     stage = open_stage()
     try:
         played = await _acts(report, stage, asking)
+        # From here on nothing waits: what is said to be there stays there.
+        await anyio.lowlevel.checkpoint_if_cancelled()
     except BaseException:
         stage.remove()
         raise
@@ -48,6 +52,8 @@ async def _acts(report: Report, stage: Stage, asking: bool) -> tuple[Home, str] 
             await act_one(report, stage)
             return await act_two(report, stage, asking=asking)
     except Exception as error:  # noqa: BLE001 - whatever kept it from going on is a step that is not as it should be
+        # Ctrl-C reaches every process of the demo: that one of them has ended is then no fault.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         report.broke(error)
         return None
 
