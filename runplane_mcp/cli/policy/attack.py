@@ -51,10 +51,9 @@ def attack(
     company's books. It is a lower bound of what can go wrong; `at most` is the upper one, which is computed. Where both are
     the same, the number is proven.
     """
-    import anyio
-
     from runplane_mcp.attack import Attack
     from runplane_mcp.cli.output import console, print_json
+    from runplane_mcp.cli.signals import Stopped, run
     from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.core.exposure import exposure
 
@@ -62,8 +61,11 @@ def attack(
     bound = exposure(policy, load_catalog(), principals=agents)
     hints = tuple(step.each for each in bound.total.values() for step in each.sequence if step.each)
     plan = Attack(horizon.value, agents=agents, budget=budget, seed=seed, hints=hints)
-    with console(stderr=True).status("Setting up a company") as status:
-        found = anyio.run(plan.on, policy, status.update)
+    try:
+        with console(stderr=True).status("Setting up a company") as status:
+            found = run(plan.on, policy, status.update)
+    except Stopped as stopped:
+        raise typer.Exit(stopped.exit_code) from None
     if as_json:
         print_json(_json(found, source, bound))
     else:
