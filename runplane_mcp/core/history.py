@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
-from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.listing import Listing, Tree
 from runplane_mcp.core.wire import Value
-
-Tree: TypeAlias = "Mapping[str, Tree | None]"
 
 
 class Source(StrEnum):
@@ -29,20 +27,6 @@ class Source(StrEnum):
     CANCELLATIONS = "cancellations"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """How a list is asked for, and what is kept of its objects. `dated`: Stripe can leave out what is older; otherwise
-    everything is paged through. `earlier`: as long a time before is read too, for who was paid before."""
-
-    path: str
-    parameters: Mapping[str, Value]
-    keep: Tree
-    dated: bool = True
-    earlier: bool = False
-
-
-#: What is never kept: somebody's words.
-_WORDS: Final = frozenset({"metadata", "nickname", "name", "description", "statement_descriptor", "unit_label"})
 _ID: Final[Tree] = {"id": None}
 _CHARGE: Final[Tree] = {
     "id": None,
@@ -140,25 +124,6 @@ LISTINGS: Final[Mapping[Source, Listing]] = {
         dated=False,
     ),
 }
-
-
-def kept(source: Source, found: StripeObject) -> dict[str, Json]:
-    """What is kept of one object of a list."""
-    return _pruned(found, LISTINGS[source].keep)
-
-
-def _pruned(found: Mapping[str, object], tree: Tree) -> dict[str, Json]:
-    return {name: _part(found[name], below) for name, below in tree.items() if name in found}
-
-
-def _part(value: object, tree: Tree | None) -> Json:
-    if isinstance(value, list):
-        return [_part(each, tree) for each in value]
-    if isinstance(value, Mapping):
-        if tree is not None:
-            return _pruned(value, tree)
-        return {name: _part(below, None) for name, below in value.items() if name not in _WORDS}
-    return cast("Json", value)  # it came out of JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects.objects import complete, id_in, listed
-from runplane_mcp.core.history import LISTINGS, Pages, Source, kept
+from runplane_mcp.core.history import LISTINGS, Pages
+from runplane_mcp.core.listing import Listing, pruned
 from runplane_mcp.core.wire import Value, encode
 from runplane_mcp.errors import StripeError
 from runplane_mcp.stripe_api.answers import Busy, Done, Lost, NotSent, Refused
@@ -36,7 +38,9 @@ _FORMAT: Final = 1
 _PAGE_FILE: Final = re.compile(r"([a-z_]+)-(\d{5})\.json")
 
 #: Told after each page: which list, how many objects of it so far, and whether it is read to its end.
-Progress = Callable[[Source, int, bool], None]
+Progress = Callable[[str, int, bool], None]
+#: The lists of one reading, by their names.
+Name = TypeVar("Name", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class HistoryFolder:
                 each.unlink()
         self._write("span.json", span.words())
 
-    def pages(self, source: Source) -> Iterator[tuple[list[StripeObject], str | None]]:
+    def pages(self, source: str) -> Iterator[tuple[list[StripeObject], str | None]]:
         """The pages that are there, first to last, each with the id that the next one starts after; None ends the list."""
         for number in range(MOST_PAGES):
             try:
@@ -94,7 +98,7 @@ class HistoryFolder:
                 return
             yield page["data"], page["next"]
 
-    def add(self, source: Source, number: int, data: list[dict[str, Json]], next: str | None) -> None:
+    def add(self, source: str, number: int, data: list[dict[str, Json]], next: str | None) -> None:
         self._write(_name(source, number), {"data": [*data], "next": next})
 
     def _write(self, name: str, content: dict[str, Json]) -> None:
@@ -111,8 +115,8 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _name(source: Source, number: int) -> str:
-    return f"{source.value}-{number:05d}.json"
+def _name(source: str, number: int) -> str:
+    return f"{source}-{number:05d}.json"
 
 
 async def read_history(
@@ -124,17 +128,28 @@ async def read_history(
 ) -> Pages:
     """Reads what is missing of `span` into `folder` and returns all of it. StripeError `stripe.history` where the key may
     not read a list, `stripe.unreachable` where Stripe took no more reads for minutes: run it again, it goes on there."""
+    return await read_lists(connection, folder, span, LISTINGS, progress=progress)
+
+
+async def read_lists(
+    connection: StripeConnection,
+    folder: HistoryFolder,
+    span: Span,
+    listings: Mapping[Name, Listing],
+    *,
+    progress: Progress = lambda _source, _count, _done: None,
+) -> dict[Name, list[StripeObject]]:
+    """The same for any lists of Stripe's."""
     if folder.span() != span:
         folder.begin(span)
-    for source in Source:
-        await _read(connection, folder, source, span, progress)
-    return {source: [each for page, _ in folder.pages(source) for each in page] for source in Source}
+    for source, listing in listings.items():
+        await _read(connection, folder, source, listing, span, progress)
+    return {source: [each for page, _ in folder.pages(source) for each in page] for source in listings}
 
 
 async def _read(
-    connection: StripeConnection, folder: HistoryFolder, source: Source, span: Span, progress: Progress
+    connection: StripeConnection, folder: HistoryFolder, source: str, listing: Listing, span: Span, progress: Progress
 ) -> None:
-    listing = LISTINGS[source]
     number, count, after = 0, 0, ""
     for data, next in folder.pages(source):
         number, count = number + 1, count + len(data)
@@ -142,11 +157,24 @@ async def _read(
             progress(source, count, True)
             return
         after = next
-    while number < MOST_PAGES:
+    async for objects, following in pages_of(connection, listing, span.since, span.until, after=after):
+        if number == MOST_PAGES:
+            raise _odd(listing.path)
+        folder.add(source, number, objects, following)
+        number, count = number + 1, count + len(objects)
+        progress(source, count, following is None)
+
+
+async def pages_of(
+    connection: StripeConnection, listing: Listing, since: int, until: int, *, after: str = ""
+) -> AsyncIterator[tuple[list[dict[str, Json]], str | None]]:
+    """The pages of one list between two moments (seconds), newest first, from behind the object `after` on: what is kept
+    of each object, and the id that the next page starts after, None with the last one."""
+    while True:
         parameters: dict[str, Value] = {**listing.parameters, "limit": PAGE}
         if listing.dated:
-            earlier = span.until - span.since if listing.earlier else 0
-            parameters["created"] = {"gte": max(span.since - earlier, 0), "lt": span.until}
+            earlier = until - since if listing.earlier else listing.before
+            parameters["created"] = {"gte": max(since - earlier, 0), "lt": until}
         if after:
             parameters["starting_after"] = after
         found = await _page(connection, listing.path, parameters)
@@ -157,12 +185,9 @@ async def _read(
         if not complete(found) and (last is None or last == after):
             raise _odd(listing.path)
         after = "" if complete(found) or last is None else last
-        folder.add(source, number, [kept(source, each) for each in objects], after or None)
-        number, count = number + 1, count + len(objects)
-        progress(source, count, not after)
+        yield [pruned(each, listing.keep) for each in objects], after or None
         if not after:
             return
-    raise _odd(listing.path)
 
 
 async def _page(connection: StripeConnection, path: str, parameters: dict[str, Value]) -> StripeObject:
