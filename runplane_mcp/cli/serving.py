@@ -12,6 +12,7 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import UsageError
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.clock import Clock
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
+    from runplane_mcp.simulator import Simulator
 
 _LONGEST_LABEL = 100
 
@@ -30,6 +32,7 @@ MCP_EXAMPLES = examples(
 SIMULATOR_EXAMPLES = examples(
     ("runplane simulator", "the home's simulated Stripe, on any free port"),
     ("runplane simulator --port 12111 --reset", "a new world on this port"),
+    ("runplane simulator --plant other-key", "a refund past Runplane, for `audit coverage` to find"),
 )
 
 
@@ -68,11 +71,21 @@ def mcp(
 def simulator(
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any free port.")] = 0,
     reset: Annotated[bool, typer.Option("--reset", help="Begin a new world with the same little company.")] = False,
+    plant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plant",
+            metavar="WHAT",
+            help="Do what others would do past Runplane, and end: other-key, dashboard (refunds), other-key-payout,"
+            " dashboard-payout, automatic-payout, dispute, fee, silent, forged-key. Can be given again.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Serve the home's simulated Stripe until Ctrl-C.
 
-    It listens on loopback, for your own scripts and for SDKs; gates bring their own listener.
+    It listens on loopback, for your own scripts and for SDKs; gates bring their own listener. With --plant it does not
+    serve: something happens on the account that no agent asked for, and that `runplane audit coverage` must find.
     """
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.settings import ensure_home
@@ -86,6 +99,9 @@ def simulator(
     try:
         if reset:
             world.reset()
+        if plant:
+            _plant(world, plant, as_json=as_json)
+            return
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         with SimulatorServer(world, port) as server:
@@ -99,6 +115,21 @@ def simulator(
             ended.wait()
     finally:
         world.close()
+
+
+def _plant(world: Simulator, wanted: list[str], *, as_json: bool) -> None:
+    from runplane_mcp.cli.output import print_json, say
+    from runplane_mcp.simulator.planting import bypass_from_json
+
+    bypasses = [bypass_from_json({"kind": each}) for each in wanted]
+    planted: list[Json] = []
+    for bypass in bypasses:
+        ids: list[Json] = list(world.plant(bypass))
+        planted.append({"kind": bypass.kind.value, "ids": ids})
+        if not as_json:
+            say(f"{bypass.kind.value}: {', '.join(map(str, ids))}")
+    if as_json:
+        print_json({"planted": planted})
 
 
 def _clock(settings: Settings) -> Clock:

@@ -1,5 +1,5 @@
-"""The routes below `/_simulator/` that are not Stripe's: faults, a summary, automatic payouts, a new world. They take the
-same key."""
+"""The routes below `/_simulator/` that are not Stripe's: faults, a summary, automatic payouts, what others do past every
+gate, a new world. They take the same key."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 from runplane_mcp.errors import ParameterError
 from runplane_mcp.simulator.exchange import Answer, Asked, may_use, turn_away
 from runplane_mcp.simulator.faults import Fault, fault_from_json
+from runplane_mcp.simulator.planting import bypass_from_json
 from runplane_mcp.simulator.world import Simulator
 
 PREFIX = "/_simulator/"
 
 
 def control(simulator: Simulator, asked: Asked) -> Answer:
-    """`GET summary`, `GET POST DELETE faults`, `POST payouts`, `POST reset`. JSON in and out."""
+    """`GET summary`, `GET POST DELETE faults`, `POST payouts`, `POST bypasses`, `POST reset`. JSON in and out."""
     if not may_use(asked.headers):
         return turn_away(asked)
     match asked.method, asked.path.removeprefix(PREFIX):
@@ -26,20 +27,29 @@ def control(simulator: Simulator, asked: Asked) -> Answer:
         case "POST", "faults":
             try:
                 simulator.add_fault(fault_from_json(json.loads(asked.body)))
-            except ValueError:
-                return _json(400, {"error": {"code": "parameter.fault", "message": "The body is not JSON."}})
-            except ParameterError as error:
-                return _json(400, {"error": {"code": error.code, "message": error.message}})
+            except (ValueError, ParameterError) as error:
+                return _unusable(error, "parameter.fault")
             return _json(200, _faults(simulator))
         case "DELETE", "faults":
             simulator.clear_faults()
             return _json(200, _faults(simulator))
         case "POST", "payouts":
             return _json(200, {"payouts": simulator.pay_out()})
+        case "POST", "bypasses":
+            try:
+                return _json(200, {"planted": simulator.plant(bypass_from_json(json.loads(asked.body)))})
+            except (ValueError, ParameterError) as error:
+                return _unusable(error, "parameter.bypass")
         case "POST", "reset":
             return _json(200, {"world_id": simulator.reset()})
         case _:
             return _json(404, {"error": {"code": "simulator.unknown", "message": "There is no such control."}})
+
+
+def _unusable(error: ValueError | ParameterError, code: str) -> Answer:
+    if isinstance(error, ParameterError):
+        return _json(400, {"error": {"code": error.code, "message": error.message}})
+    return _json(400, {"error": {"code": code, "message": "The body is not JSON."}})
 
 
 def _faults(simulator: Simulator) -> dict[str, Any]:

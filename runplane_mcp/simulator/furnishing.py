@@ -3,6 +3,7 @@ opened, so that no home has to begin anew."""
 
 from __future__ import annotations
 
+from runplane_mcp.simulator.founding_events import found_events
 from runplane_mcp.simulator.resources.cards import Card
 from runplane_mcp.simulator.resources.files import file_object
 from runplane_mcp.simulator.resources.issuing import card_object, cardholder_object
@@ -15,7 +16,9 @@ _DAY = 86_400
 
 
 def furnish(tx: Transaction) -> None:
-    """Adds what is missing: a financial account, saved cards of the named customers, a card of the company, a file."""
+    """Adds what is missing: a financial account, saved cards of the named customers, a card of the company, a file, and who
+    did what in its past."""
+    found_events(tx)
     if tx.find(SEED.financial_account) is not None:
         return
     _financial_account(tx.at(tx.now - 120 * _DAY, tx.account))

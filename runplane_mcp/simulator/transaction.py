@@ -156,7 +156,7 @@ class Transaction:
     def post(
         self,
         type: str,
-        source: str,
+        source: str | None,
         amount: int,
         currency: str,
         *,
@@ -219,13 +219,15 @@ class Transaction:
         """Has `clockwork` look at the object when the world's clock reaches `at`."""
         self.db.execute("INSERT INTO due (at, account, id) VALUES (?, ?, ?)", (at, account or self.account, id))
 
-    def emit(self, type: str, obj: Obj, *, before: Obj | None = None, account: str | None = None) -> None:
+    def emit(
+        self, type: str, obj: Obj, *, before: Obj | None = None, account: str | None = None, id: str | None = None
+    ) -> None:
         """Writes the event that Stripe would: with the request's idempotency key, which no agent can forge."""
         data: Obj = {"object": obj}
         if before is not None:
             data["previous_attributes"] = {k: before.get(k) for k in obj if before.get(k) != obj[k]}
         event: Obj = {
-            "id": new_id("evt"),
+            "id": id or new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
             "created": self.now,

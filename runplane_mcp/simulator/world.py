@@ -23,6 +23,7 @@ from runplane_mcp.simulator.exchange import Answer, Asked
 from runplane_mcp.simulator.faults import Fault
 from runplane_mcp.simulator.founding import found
 from runplane_mcp.simulator.furnishing import furnish
+from runplane_mcp.simulator.planting import Bypass, plant
 from runplane_mcp.simulator.resources.automatic_payouts import pay_out
 from runplane_mcp.simulator.seed import SEED
 from runplane_mcp.simulator.summary import summarize
@@ -130,6 +131,12 @@ class Simulator:
             accounts = platform.select(["kind = 'account'"], [], "ASC", -1)
             scheduled = [each for each in accounts if each["settings"]["payouts"]["schedule"]["interval"] != "manual"]
             return [str(sent["id"]) for account in scheduled for sent in pay_out(platform, account)]
+
+    def plant(self, bypass: Bypass) -> list[str]:
+        """Does what others would do past every gate. Returns the ids of what it made."""
+        with self._transaction():
+            catch_up(self._platform())
+            return [str(made["id"]) for made in plant(self._db, bypass, now=self._now(), wall=self._wall())]
 
     def close(self) -> None:
         with self._mutex:

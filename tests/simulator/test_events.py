@@ -4,13 +4,14 @@ import pytest
 import stripe
 
 from runplane_mcp.simulator import SEED
-from tests.simulator.world import DAY, Clock, World, response_of
+from tests.simulator.world import DAY, NOW, Clock, World, response_of
 
 
 def test_an_event_carries_the_idempotency_key_of_its_request(sdk: stripe.StripeClient) -> None:
     refund = sdk.v1.refunds.create({"charge": SEED.charge_900, "amount": 100}, {"idempotency_key": "rp_ours"})
 
-    events = sdk.v1.events.list({"types": ["refund.created", "charge.refunded"]}).data
+    listed = sdk.v1.events.list({"types": ["refund.created", "charge.refunded"], "created": {"gte": NOW}})
+    events = listed.data
 
     assert {event.type for event in events} == {"refund.created", "charge.refunded"}
     for event in events:
@@ -25,7 +26,7 @@ def test_a_replayed_request_writes_no_second_event(world: World) -> None:
     for _ in range(3):
         world.post("/v1/refunds", charge=SEED.charge_900, amount=100, key="k1")
 
-    assert len(world.get("/v1/events", type="refund.created")["data"]) == 1
+    assert len(world.get("/v1/events", type="refund.created", created={"gte": NOW})["data"]) == 1
 
 
 def test_a_refused_request_writes_no_event(world: World) -> None:

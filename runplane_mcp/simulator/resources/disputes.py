@@ -80,9 +80,11 @@ def open_dispute(tx: Transaction, charge: Obj, *, status: str, reason: str = "fr
         dispute["balance_transactions"] = [tx.require("balance_transaction", taken, "id")]
     tx.insert(dispute)
     tx.schedule(dispute["evidence_details"]["due_by"], dispute["id"])
-    tx.emit("charge.dispute.created", dispute)
+    # The customer's bank does this, whatever request the payment was made with.
+    bank = tx.at(tx.now, tx.account)
+    bank.emit("charge.dispute.created", dispute)
     if dispute["balance_transactions"]:
-        tx.emit("charge.dispute.funds_withdrawn", dispute)
+        bank.emit("charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 
