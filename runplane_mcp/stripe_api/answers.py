@@ -28,12 +28,19 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Stripe said no, in its own words. Nothing was done, but for what `failure.effect_id` names."""
+    """Stripe said no, in its own words. Nothing was done by this send, but for what `failure.effect_id` names. `replayed`:
+    it is what Stripe remembers under our key, so that none of the sends under that key did it."""
 
     status: int
     failure: Failure
     error_type: str
     body: dict[str, object]
+    replayed: bool = False
+
+    @property
+    def of_the_key(self) -> bool:
+        """Whether it is about the idempotency key: it has come with another request before, so that one has been sent."""
+        return "idempotency_error" in {self.error_type, self.failure.code.removeprefix("stripe.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,10 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Proven: no connection was made, so not one byte of the request left."""
+    """Proven: not one byte of the request left, since no connection was made or, `late`, there was one too late."""
 
     reason: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def read_answer(status: int, headers: Mapping[str, str], content: bytes, *, wire
         return Lost("The answer was none of Stripe's.", status, replayed)
     if status == 409 and code in {None, "idempotency_key_in_use", "lock_timeout"}:
         return Busy(status, "Another request with the same key is still being worked on.", limited=False)
-    return Refused(status, _failure(status, error, request_id), _text(error, "type") or "", body)
+    return Refused(status, _failure(status, error, request_id), _text(error, "type") or "", body, replayed)
 
 
 def is_missing(refused: Refused) -> bool:

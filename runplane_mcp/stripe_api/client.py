@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio.to_thread
@@ -55,9 +56,17 @@ class StripeConnection:
         await self._ready()
 
     async def send(
-        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None, version: str = API_VERSION
+        self,
+        wire: WireRequest,
+        *,
+        idempotency_key: str | None,
+        account: str | None = None,
+        version: str = API_VERSION,
+        in_time: Callable[[], bool] | None = None,
     ) -> Answer:
         """Sends exactly these bytes, once, under this version of the API. `account` is the connected account to act on.
+        `in_time` is asked when a connection is there and nothing has left yet: a machine can fall asleep while it connects,
+        and go on days later. Where it says no, nothing leaves.
 
         InternalError when that cannot be guaranteed, and for a POST, or a DELETE in /v2, without a key: the SDK would
         invent one, and a repeat would be a second effect. Then nothing was sent.
@@ -65,7 +74,9 @@ class StripeConnection:
         if wire.keyed and not idempotency_key:
             raise InternalError("internal.key", f"A {wire.method} without an idempotency key is never sent.")
         transport = await self._ready()
-        return await transport.send(wire, idempotency_key=idempotency_key, account=account, version=version)
+        return await transport.send(
+            wire, idempotency_key=idempotency_key, account=account, version=version, in_time=in_time
+        )
 
     async def identity(self, *, account: str | None = None) -> StripeIdentity:
         """Whose key it is: account and mode, asked of Stripe. StripeError `stripe.*` with what to do about it."""

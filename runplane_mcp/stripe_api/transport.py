@@ -8,7 +8,7 @@ path and our own options; the body comes from the stored request at the last mom
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,17 +34,22 @@ _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeo
 
 @dataclass(slots=True)
 class _Sending:
-    """One send: what may leave, and what came of it. `left` turns true before the first byte does."""
+    """One send: what may leave, how long it may, and what came of it. `left` turns true before the first byte does."""
 
     wire: WireRequest
     url: str
     headers: Mapping[str, str]
+    in_time: Callable[[], bool] | None
     left: bool = False
     answer: Answer | None = None
 
 
 class _Unanswered(Exception):
     """Takes the flow out of the SDK once the answer is known to be missing."""
+
+
+class _TooLate(Exception):
+    """There is a connection, but by now nothing may leave on it."""
 
 
 #: The send that the SDK is at in this task. The SDK hands nothing of ours through, so the task remembers it.
@@ -71,7 +76,13 @@ class Transport:
         )
 
     async def send(
-        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None, version: str
+        self,
+        wire: WireRequest,
+        *,
+        idempotency_key: str | None,
+        account: str | None,
+        version: str,
+        in_time: Callable[[], bool] | None,
     ) -> Answer:
         """Sends `wire` once. InternalError when the SDK would have sent anything else: then nothing left."""
         ours = {"authorization": f"Bearer {self._key.reveal()}", "stripe-version": version}
@@ -82,7 +93,7 @@ class Transport:
             ours["stripe-account"] = options["stripe_account"] = account
         if wire.method == "POST":
             ours["content-type"] = wire.content_type
-        sending = _Sending(wire, self._base + wire.url, ours)
+        sending = _Sending(wire, self._base + wire.url, ours, in_time)
         token = _SENDING.set(sending)
         try:
             await self._sdk.raw_request_async(wire.method.lower(), wire.url, **options)
@@ -134,6 +145,8 @@ class _ExactClient(stripe.HTTPClient):
     async def _exchange(self, sending: _Sending, headers: dict[str, str]) -> tuple[bytes, int, Mapping[str, str]]:
         async def trace(event: str, _info: object) -> None:
             if event.endswith("send_request_headers.started"):
+                if sending.in_time is not None and not sending.in_time():
+                    raise _TooLate
                 sending.left = True
 
         wire = sending.wire
@@ -155,8 +168,9 @@ class _ExactClient(stripe.HTTPClient):
                     await response.aclose()
         except Exception as error:  # noqa: BLE001 — whatever breaks here, the one question is whether bytes may have left
             reason = _reason(error)
-            unsent = isinstance(error, _NEVER_CONNECTED) and not sending.left
-            sending.answer = NotSent(reason) if unsent else Lost(reason)
+            late = isinstance(error, _TooLate)
+            unsent = (late or isinstance(error, _NEVER_CONNECTED)) and not sending.left
+            sending.answer = NotSent(reason, late) if unsent else Lost(reason)
             raise _Unanswered from None
 
 
@@ -171,6 +185,8 @@ async def _bounded(response: httpx2.Response) -> bytes:
 
 def _reason(error: Exception) -> str:
     """Why there is no answer, without addresses or anything of the request."""
+    if isinstance(error, _TooLate):
+        return "It was too late to send it when the connection was there."
     if isinstance(error, _NEVER_CONNECTED):
         return "No connection to Stripe could be made."
     if isinstance(error, httpx2.TimeoutException | TimeoutError):

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -94,12 +94,20 @@ class Remembered(StripeConnection):
         self._answers: dict[str, Answer] = {}
 
     async def send(
-        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None, version: str = API_VERSION
+        self,
+        wire: WireRequest,
+        *,
+        idempotency_key: str | None,
+        account: str | None = None,
+        version: str = API_VERSION,
+        in_time: Callable[[], bool] | None = None,
     ) -> Answer:
         asked = f"{wire.method} {wire.url}"
         known = self._answers.get(asked)
         if known is None:
-            known = await super().send(wire, idempotency_key=idempotency_key, account=account, version=version)
+            known = await super().send(
+                wire, idempotency_key=idempotency_key, account=account, version=version, in_time=in_time
+            )
             self._answers[asked] = known
         return known
 

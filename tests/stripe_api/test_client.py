@@ -236,6 +236,7 @@ async def test_the_same_key_with_other_parameters_is_refused(connection: StripeC
 
     assert isinstance(answer, Refused)
     assert answer.error_type == "idempotency_error"
+    assert answer.of_the_key
 
 
 async def test_stripes_no_comes_with_its_code(connection: StripeConnection) -> None:
@@ -255,6 +256,28 @@ async def test_a_connection_that_was_never_made_proves_that_nothing_was_sent(rec
         answer = await nobody.send(REFUND, idempotency_key="rp_1")
 
     assert answer == NotSent("No connection to Stripe could be made.")
+
+
+async def test_what_is_too_late_once_the_connection_is_there_does_not_leave(recorder: Recorder) -> None:
+    """A laptop that falls asleep while it connects goes on connecting on Monday: THREATS 18."""
+    async with connected(recorder) as connection:
+        late = await connection.send(REFUND, idempotency_key="rp_1", in_time=lambda: False)
+        after = await connection.send(REFUND, idempotency_key="rp_1", in_time=lambda: True)
+
+    assert late == NotSent("It was too late to send it when the connection was there.", late=True)
+    assert isinstance(after, Done)
+    assert len(recorder.requests) == 1
+
+
+async def test_a_remembered_no_is_told_from_one_of_now(connection: StripeConnection, world: Simulator) -> None:
+    """What Stripe remembers under our key is what became of every send with it."""
+    world.add_fault(Fault(FaultKind.DECLINE_402))
+    first = await connection.send(REFUND, idempotency_key="rp_1")
+    again = await connection.send(REFUND, idempotency_key="rp_1")
+
+    assert isinstance(first, Refused)
+    assert isinstance(again, Refused)
+    assert (first.replayed, again.replayed) == (False, True)
 
 
 async def test_a_server_that_says_nothing_is_given_up_on() -> None:

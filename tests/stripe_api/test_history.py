@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,13 @@ class Watched(StripeConnection):
     sent: list[str]
 
     async def send(
-        self, wire: WireRequest, *, idempotency_key: str | None, account: str | None = None, version: str = API_VERSION
+        self,
+        wire: WireRequest,
+        *,
+        idempotency_key: str | None,
+        account: str | None = None,
+        version: str = API_VERSION,
+        in_time: Callable[[], bool] | None = None,
     ) -> Answer:
         self.__dict__.setdefault("sent", []).append(f"{wire.method} {wire.url}")
         return await super().send(wire, idempotency_key=idempotency_key, account=account, version=version)
