@@ -31,7 +31,9 @@ CALL: Final = 40_000
 
 #: Failures that are nobody's answer, neither the policy's nor people's nor Stripe's: with one of these codes, or one that
 #: begins with `PARAMETER`, an attempt binds no key of its agent.
-UNANSWERED: Final = frozenset({"frozen", "request.abandoned", "request.repeat_of", "stripe.unreachable"})
+UNANSWERED: Final = frozenset(
+    {"frozen", "request.abandoned", "request.repeat_of", "request.too_late", "stripe.unreachable"}
+)
 PARAMETER: Final = "parameter."
 #: The code of a request that gave way: its look-up showed that it is the same as an earlier one.
 SAME: Final = "request.same"

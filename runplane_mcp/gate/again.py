@@ -113,7 +113,7 @@ class Again:
             event={"attempt": request.attempt + 1, "digest": record.digest, "owner": owner},
             stripe_key=request.stripe_key or stripe_key(os.urandom(16)),
             attempt=request.attempt + 1,
-            **self.gate.executor.first_send(),
+            **self.gate.executor.leases.first_send(),
         )
 
     def ask(

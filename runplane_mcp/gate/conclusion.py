@@ -149,5 +149,5 @@ class Conclusion:
             same_effective=request.same_effective,
             same_effect=request.same_effect,
             attempt=1,
-            **self.executor.first_send(),
+            **self.executor.leases.first_send(),
         )

@@ -220,6 +220,7 @@ def record_decision(
             decision,
             effect,
             mode=TRIAL,
+            api_version=judged.api_version,
             simulated_clock=clock.simulated,
             changed=changed,
             same_as=judged.same_as,

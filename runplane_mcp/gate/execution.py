@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from functools import partial
 
 from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.canonical import Json
@@ -24,45 +24,33 @@ from runplane_mcp.core.redact import redact, redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, compute_digest, same_digest
 from runplane_mcp.core.sending import version_of
 from runplane_mcp.errors import InternalError
+from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.freezes import Freezes
+from runplane_mcp.gate.leases import Leases
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
-from runplane_mcp.gate.records import needs_from, preconditions_from
-from runplane_mcp.store.base import DecisionRecord, Reader, Store, Transaction
+from runplane_mcp.gate.records import needs_from, preconditions_from, version_from
+from runplane_mcp.store.base import DecisionRecord, Event, Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
 
 logger = logging.getLogger(__name__)
 
-#: A lease outlives the longest send (30 s), so that nobody takes over while bytes may still be on their way.
-LEASE_MS = 60_000
-#: Stripe forgets keys after 24 hours; a repeat must be well within.
-SAFE_REPEAT_MS = 23 * 3600 * 1000
 #: Sends in one go, before the request is left to the completer or its outcome is called unknown.
 SENDS_AT_ONCE = 3
 #: Sends over a request's whole life.
 MOST_ATTEMPTS = 12
 PAUSES = (0.2, 1.0)
+#: Where Stripe says how long to wait, that long, but no longer than this (seconds).
+LONGEST_PAUSE = 10.0
+#: Why what was about to be sent was not, beside a Stripe that could not be reached.
+FROZEN = Failure("frozen", "Such actions were paused before anything was sent.")
+TOO_LATE = Failure("request.too_late", "The machine slept or hung before it was sent; nothing was sent.")
 
 
 def no_probe(_point: str) -> None:
     """The probe of everyday life. Crash tests pass one that dies at a named point."""
-
-
-class Lease(TypedDict):
-    """What a claim on an execution says of its request."""
-
-    lease_owner: str
-    lease_until: int
-
-
-class FirstSend(Lease):
-    """What the first claim says beside it: from when Stripe may remember our key, by two clocks."""
-
-    first_attempt_at: int
-    first_attempt_boot: str
-    first_attempt_boot_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +74,9 @@ class Executor:
     probe: Callable[[str], None] = no_probe
     pauses: tuple[float, ...] = field(default=PAUSES)
 
-    def lease(self) -> Lease:
-        return {"lease_owner": self.owner, "lease_until": self.clock.wall() + LEASE_MS}
-
-    def first_send(self) -> FirstSend:
-        boot_id, boot_ms = self.clock.boot()
-        return {
-            "first_attempt_at": self.clock.wall(),
-            "first_attempt_boot": boot_id,
-            "first_attempt_boot_ms": boot_ms,
-            **self.lease(),
-        }
-
-    def safe_to_send(self, reader: Reader, request: ActionRequest) -> bool:
-        """Whether Stripe still remembers our key by the most pessimistic of three clocks: the wall's, the boot's (a laptop
-        that slept), and the newest event of the log (a wall clock that was set back)."""
-        if request.first_attempt_at is None:
-            return False
-        passed = [
-            self.clock.wall() - request.first_attempt_at,
-            reader.newest_event_at() - request.first_attempt_at,
-        ]
-        boot_id, boot_ms = self.clock.boot()
-        if boot_id and boot_id == request.first_attempt_boot and request.first_attempt_boot_ms is not None:
-            passed.append(boot_ms - request.first_attempt_boot_ms)
-        return max(passed) < SAFE_REPEAT_MS
+    @property
+    def leases(self) -> Leases:
+        return Leases(self.clock, self.owner)
 
     async def run(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Result | None]:
         """Sends an executing request of ours until something is certain or enough was tried. `fresh`: no send of it was
@@ -119,31 +85,39 @@ class Executor:
         Returns the request as it now stands and, for a success, Stripe's object.
         """
         operation = self._operation(request)
+        version = await self._version(request, operation, fresh=fresh)
         nothing_left = fresh
         sends = 0
         while True:
-            if not await self._may_send(request):
+            newest = None if fresh and sends == 0 else await self.store.read(_newest_event_at)
+            in_time = partial(self.leases.may_send, request, newest)
+            answer: Answer = NotSent("", late=True)
+            if in_time():
+                self.probe("execute.before_send")
+                answer = await self._send(request, version, in_time)
+                self.probe("execute.after_send")
+                sends += 1
+            if isinstance(answer, NotSent) and answer.late:
+                if nothing_left:
+                    return await self._unsent(request, TOO_LATE), None
                 return await self._without_answer(request, operation), None
-            self.probe("execute.before_send")
-            answer = await self._send(request)
-            self.probe("execute.after_send")
-            sends += 1
             if isinstance(answer, Done):
                 return await self._succeeded(request, answer.body, answer.request_id)
             if isinstance(answer, Refused):
-                if nothing_left:
+                # "Already refunded" may be the trace of our own first send, and a key that has come with another request
+                # was sent before. What Stripe remembers under our key is its word on every send with it.
+                if answer.replayed or (nothing_left and not answer.of_the_key):
                     return await self._failed(request, answer.failure), None
-                # On a second attempt "already refunded" may be the trace of our own first one.
                 return await self._without_answer(request, operation), None
             never_entered = isinstance(answer, NotSent) or (isinstance(answer, Busy) and answer.limited)
             nothing_left = nothing_left and never_entered
             if isinstance(answer, Lost) and answer.replayed:
-                return await self._without_answer(request, operation), None
+                return await self._without_answer(request, operation, remembered=True), None
             if sends >= SENDS_AT_ONCE or request.attempt >= MOST_ATTEMPTS:
                 if nothing_left:
-                    return await self._unsent(request, answer), None
+                    return await self._unsent(request, _unreachable(answer)), None
                 return await self._without_answer(request, operation), None
-            await asyncio.sleep(self.pauses[min(sends, len(self.pauses)) - 1])
+            await asyncio.sleep(self._pause(answer, sends))
             if operation.method == "DELETE" and not nothing_left:
                 # Stripe keeps no keys for a DELETE: look before repeating it.
                 found = await self._evidence(request, operation)
@@ -154,7 +128,7 @@ class Executor:
             claimed = await self._next_attempt(request)
             if claimed is None:
                 if nothing_left:
-                    return await self._unsent(request, answer, frozen=True), None
+                    return await self._unsent(request, FROZEN), None
                 return await self._without_answer(request, operation), None
             request = claimed
 
@@ -171,9 +145,7 @@ class Executor:
                 return (await self._succeeded(request, found.body, None))[0]
             claimed = await self._next_attempt(request, to_send=False)
             return (await self._succeeded(claimed or request, found.body, None))[0]
-        safe = await self.store.read(
-            lambda reader: self._was_decided(reader, request) and self.safe_to_send(reader, request)
-        )
+        safe = await self.store.read(lambda reader: self._may_repeat(reader, request))
         repeatable = operation.method == "POST" or isinstance(found, Absent)
         claimed = None
         if safe and repeatable and request.attempt < MOST_ATTEMPTS:
@@ -193,7 +165,7 @@ class Executor:
             request_id=request.id,
             nonce=record.nonce,
             identity=request.identity,
-            api_version=version_of(self._operation(request)),
+            api_version=version_from(record.detail) or version_of(self._operation(request)),
             wire=request.effective,
             principal=request.principal,
             preconditions=preconditions_from(record.detail),
@@ -229,25 +201,37 @@ class Executor:
             return False
         return True
 
+    def _may_repeat(self, reader: Reader, request: ActionRequest) -> bool:
+        """Whether asking Stripe once more could tell anything, and could do nothing twice."""
+        remembered = any(said(event).get("remembered") for event in _unknown_outcomes(reader, request))
+        known = self.leases.key_is_known(request, reader.newest_event_at())
+        return known and not remembered and self._was_decided(reader, request)
+
     def _operation(self, request: ActionRequest) -> Operation:
         operation = self.catalog.by_id(request.operation_id)
         if operation is None:
             raise InternalError("internal.operation", f"The catalog no longer has {request.operation_id}.")
         return operation
 
-    async def _may_send(self, request: ActionRequest) -> bool:
-        if request.kind is Kind.READ or request.attempt == 1:
-            # The transaction that made it executing is the compare-and-set; what is left to see is that no suspend lies
-            # between it and now.
-            return request.lease_until is not None and self.clock.wall() < request.lease_until
-        return await self.store.read(lambda reader: self.safe_to_send(reader, request))
+    async def _version(self, request: ActionRequest, operation: Operation, *, fresh: bool) -> str:
+        """The version of Stripe's API under which it was decided, which is in the digest. Another release of Runplane may
+        send it, and would send another request under its own."""
+        if fresh and request.round == 0:
+            return version_of(operation)  # decided by this very process, a moment ago
+        record = await self.store.read(lambda reader: reader.round_decision(request.id, request.round))
+        return (version_from(record.detail) if record is not None else None) or version_of(operation)
 
-    async def _send(self, request: ActionRequest) -> Answer:
+    async def _send(self, request: ActionRequest, version: str, in_time: Callable[[], bool]) -> Answer:
         if request.effective is None:
             raise InternalError("internal.bytes", "The request has no bytes: it does not run.")
         key = request.stripe_key if request.effective.keyed else None
-        version = version_of(self._operation(request))
-        return await self.connection.send(request.effective, idempotency_key=key, version=version)
+        return await self.connection.send(request.effective, idempotency_key=key, version=version, in_time=in_time)
+
+    def _pause(self, answer: Answer, sends: int) -> float:
+        """Seconds before the next send."""
+        pause = self.pauses[min(sends, len(self.pauses)) - 1]
+        asked = answer.retry_after if isinstance(answer, Busy) else None
+        return pause if asked is None else max(pause, min(asked, LONGEST_PAUSE))
 
     async def _evidence(self, request: ActionRequest, operation: Operation) -> object:
         if request.effective is None or request.stripe_key is None:
@@ -269,7 +253,7 @@ class Executor:
                 at=self.clock.wall(),
                 event={"attempt": request.attempt + 1, "owner": self.owner},
                 attempt=request.attempt + 1,
-                **self.lease(),
+                **self.leases.lease(),
             )
 
         claimed = await self.store.write(claim)
@@ -324,10 +308,9 @@ class Executor:
 
         return await self.store.write(record)
 
-    async def _unsent(self, request: ActionRequest, answer: Answer, *, frozen: bool = False) -> ActionRequest:
+    async def _unsent(self, request: ActionRequest, failure: Failure) -> ActionRequest:
         """Proven never to have entered Stripe. What people approved stays approved, within bounds; what was allowed
         without them has failed."""
-        reason = answer.reason if isinstance(answer, NotSent) else "Stripe took no more requests."
 
         def record(tx: Transaction) -> ActionRequest:
             if request.asks_people and request.attempt < MOST_ATTEMPTS:
@@ -335,13 +318,10 @@ class Executor:
                     request,
                     State.APPROVED,
                     at=self.clock.wall(),
-                    event={"unsent": reason, "attempt": request.attempt},
+                    event={"unsent": failure.code, "attempt": request.attempt},
                     lease_owner=None,
                     lease_until=None,
                 )
-            failure = Failure("stripe.unreachable", f"Stripe could not be reached; nothing was sent. {reason}")
-            if frozen:
-                failure = Failure("frozen", "Such actions were paused before anything was sent.")
             tx.settle(request.id, release=True)
             return tx.move(
                 request,
@@ -355,22 +335,25 @@ class Executor:
 
         return await self.store.write(record)
 
-    async def _without_answer(self, request: ActionRequest, operation: Operation) -> ActionRequest:
-        """Nothing certain came back. Evidence may prove success; its absence never proves failure."""
+    async def _without_answer(
+        self, request: ActionRequest, operation: Operation, *, remembered: bool = False
+    ) -> ActionRequest:
+        """Nothing certain came back. Evidence may prove success; its absence never proves failure. `remembered`: what came
+        is all that Stripe will ever say under our key."""
         if request.kind is Kind.READ:
             return await self._failed(request, Failure("stripe.no_answer", "Stripe gave no usable answer."))
         found = await self._evidence(request, operation)
         if isinstance(found, Proven):
             return (await self._succeeded(request, found.body, None))[0]
-        return await self._outcome_unknown(request)
+        return await self._outcome_unknown(request, remembered=remembered)
 
-    async def _outcome_unknown(self, request: ActionRequest) -> ActionRequest:
+    async def _outcome_unknown(self, request: ActionRequest, *, remembered: bool = False) -> ActionRequest:
         def record(tx: Transaction) -> ActionRequest:
             return tx.move(
                 request,
                 State.OUTCOME_UNKNOWN,
                 at=self.clock.wall(),
-                event={"attempt": request.attempt},
+                event={"attempt": request.attempt, **({"remembered": True} if remembered else {})},
                 lease_owner=None,
                 lease_until=None,
             )
@@ -382,6 +365,23 @@ def _was_released(reader: Reader, request: ActionRequest) -> bool:
     """Whether what was scheduled was allowed once more when its time had come."""
     latest = reader.decisions(request.id)[-1]
     return latest.kind == "release" and latest.round == request.round and latest.outcome is Outcome.ALLOW
+
+
+def _newest_event_at(reader: Reader) -> int:
+    return reader.newest_event_at()
+
+
+def _unknown_outcomes(reader: Reader, request: ActionRequest) -> Iterator[Event]:
+    """Each time that its outcome became unknown."""
+    after = 0
+    while events := reader.events(after, 1_000, request.id):
+        yield from (event for event in events if event.type == f"request.{State.OUTCOME_UNKNOWN.value}")
+        after = events[-1].seq
+
+
+def _unreachable(answer: Answer) -> Failure:
+    reason = answer.reason if isinstance(answer, NotSent) else "Stripe took no more requests."
+    return Failure("stripe.unreachable", f"Stripe could not be reached; nothing was sent. {reason}")
 
 
 def failure_event(failure: Failure) -> dict[str, Json]:

@@ -79,11 +79,18 @@ def preconditions_from(detail: Mapping[str, Json]) -> tuple[Precondition, ...]:
     return tuple(found)
 
 
+def version_from(detail: Mapping[str, Json]) -> str | None:
+    """The version of Stripe's API that a decision is about; None in a record of before this was kept."""
+    version = detail.get("api_version")
+    return version if isinstance(version, str) else None
+
+
 def detail_json(
     decision: Decision,
     effect: Effect,
     *,
     mode: str,
+    api_version: str,
     simulated_clock: bool,
     changed: tuple[str, ...] = (),
     same_as: ActionRequest | None = None,
@@ -98,6 +105,7 @@ def detail_json(
         only_recorded["candidate"] = tried.to_json()
     return only_recorded | {
         "mode": mode,
+        "api_version": api_version,
         "simulated_clock": simulated_clock,
         "reasons": [
             {
