@@ -63,7 +63,8 @@ class Effect:
     writing, shown fenced, never trusted.
 
     `incomplete`: a read told nothing; an approved request does not run on such a look, nor does it count as changed.
-    `observed` is what each precondition's name reads now, for `Precondition.holds`."""
+    `observed` is what each precondition's name reads now, for `Precondition.holds`. `snapshot` tells what a DELETE would
+    take away from anything else (`core/effects/deletion.py`)."""
 
     sentence: str
     facts: Mapping[str, FactValue]
@@ -76,3 +77,4 @@ class Effect:
     quoted: tuple[tuple[str, str], ...] = ()
     incomplete: bool = False
     observed: Mapping[str, str | int] = field(default_factory=dict)
+    snapshot: str | None = None

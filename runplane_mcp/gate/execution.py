@@ -18,6 +18,7 @@ from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.effects import deletion_of
 from runplane_mcp.core.effects.settled import moved
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact, redact_text
@@ -27,10 +28,10 @@ from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.freezes import Freezes
-from runplane_mcp.gate.leases import Leases
+from runplane_mcp.gate.leases import LEASE_MS, Leases
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
-from runplane_mcp.gate.records import needs_from, preconditions_from, version_from
+from runplane_mcp.gate.records import needs_from, preconditions_from, snapshot_from, version_from
 from runplane_mcp.store.base import DecisionRecord, Event, Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
@@ -135,10 +136,10 @@ class Executor:
     async def resume(self, request: ActionRequest) -> ActionRequest:
         """Finishes what a dead process left executing, or an outcome that is still unknown. Raises Changed when another
         gate was faster."""
-        operation = self._operation(request)
         if request.kind is Kind.READ:
             failure = Failure("request.abandoned", "The process that read this ended before the answer came.")
             return await self._failed(request, failure)
+        operation = self._operation(request)
         found = await self._evidence(request, operation)
         if isinstance(found, Proven):
             if request.state is State.OUTCOME_UNKNOWN:
@@ -234,10 +235,23 @@ class Executor:
         return pause if asked is None else max(pause, min(asked, LONGEST_PAUSE))
 
     async def _evidence(self, request: ActionRequest, operation: Operation) -> object:
-        if request.effective is None or request.stripe_key is None:
+        wire = request.effective
+        if wire is None or request.stripe_key is None:
             return None
+        deletion = before = None
+        if wire.method == "DELETE":
+            deletion = deletion_of(self.catalog.classify(wire))
+            records = await self.store.read(lambda reader: reader.decisions(request.id))
+            before = snapshot_from(records[-1].detail)
         return await evidence(
-            self.connection, request.effective, operation, request.stripe_key, request.first_attempt_at or 0
+            self.connection,
+            wire,
+            operation,
+            request.stripe_key,
+            request.first_attempt_at or 0,
+            until=request.changed_at + LEASE_MS,
+            deletion=deletion,
+            before=before,
         )
 
     async def _next_attempt(self, request: ActionRequest, *, to_send: bool = True) -> ActionRequest | None:

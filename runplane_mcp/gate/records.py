@@ -85,6 +85,12 @@ def version_from(detail: Mapping[str, Json]) -> str | None:
     return version if isinstance(version, str) else None
 
 
+def snapshot_from(detail: Mapping[str, Json]) -> str | None:
+    """What there was for a DELETE to take away when it was decided."""
+    snapshot = detail.get("snapshot")
+    return snapshot if isinstance(snapshot, str) else None
+
+
 def detail_json(
     decision: Decision,
     effect: Effect,
@@ -97,12 +103,14 @@ def detail_json(
     tried: Beside | None = None,
 ) -> dict[str, Json]:
     """All of a decision but the facts: what spoke, who must say yes, what people see. What is only recorded, in shadow
-    or by a candidate policy, is there where there is some."""
+    or by a candidate policy, and what a DELETE takes away, is there where there is some."""
     only_recorded: dict[str, Json] = {}
     if decision.shadow:
         only_recorded["shadow"] = [spoken(reason) for reason in decision.shadow]
     if tried is not None:
         only_recorded["candidate"] = tried.to_json()
+    if effect.snapshot is not None:
+        only_recorded["snapshot"] = effect.snapshot
     return only_recorded | {
         "mode": mode,
         "api_version": api_version,

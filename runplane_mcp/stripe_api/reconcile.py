@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
+from runplane_mcp.core.effects.deletion import Deletion, There
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import Value, WireRequest, encode, pairs
 from runplane_mcp.stripe_api.answers import is_missing
@@ -24,6 +25,8 @@ from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
 MOST_PAGES = 20
 #: Stripe's clock and ours may differ by this much (seconds).
 CLOCKS_DIFFER = 300
+#: So long after a send its events are there (seconds), with what the clocks differ.
+EVENTS_COME = 3_600
 #: Ends of an event's type that tell of a failure: our key on them proves that the request ran, not that it succeeded.
 _FAILURES = (".failed", ".payment_failed", ".setup_failed")
 #: What proves these, where a request can leave events of the same object although the last of its steps failed: an invoice
@@ -37,7 +40,6 @@ _THIN_EVENTS = "/v2/core/events"
 # Where Stripe says that something is: only this is asked, whatever else an answer may say.
 _NEXT_PAGE = re.compile(r"/v2/core/events\?[A-Za-z0-9_.~%&=+\[\]-]{1,2000}")
 _PLACE = re.compile(r"/v2(?:/[A-Za-z0-9_]{1,255}){1,8}")
-_RUNNING = frozenset({"active", "trialing", "past_due", "unpaid", "paused", "incomplete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Unclear:
 
 
 Evidence: TypeAlias = Proven | Absent | Unclear
+_TOO_MANY = Unclear("There are more events than can be looked through.")
 
 
 async def evidence(
@@ -69,15 +72,25 @@ async def evidence(
     stripe_key: str,
     since: int,
     *,
+    until: int | None = None,
     account: str | None = None,
+    deletion: Deletion | None = None,
+    before: str | None = None,
 ) -> Evidence:
-    """What Stripe shows of a request that was first sent at `since` (milliseconds) with the key `stripe_key`."""
+    """What Stripe shows of a request that was first sent at `since` and last by `until` (milliseconds) with the key
+    `stripe_key`; of a DELETE of /v1 what `deletion` shows, where `before` was there before it was sent."""
     if wire.method == "DELETE":
-        return await _deleted(connection, wire, account)
+        return await _deleted(connection, wire, account, deletion, before)
+    oldest = since // 1000 - CLOCKS_DIFFER
     if wire.v2:
-        return await _by_thin_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account)
+        return await _by_thin_events(connection, operation, stripe_key, oldest, account)
     mark = dict(pairs(wire)).get("metadata[runplane_request]")
-    return await _by_events(connection, operation, stripe_key, since // 1000 - CLOCKS_DIFFER, account, mark)
+    found = await _by_events(connection, operation, stripe_key, oldest, account, mark)
+    if found == _TOO_MANY and until is not None:
+        # Days later, so many newer ones lie before it. Not at once like this: our clock may be another one than Stripe's.
+        span: dict[str, Value] = {"gte": oldest, "lte": until // 1000 + EVENTS_COME}
+        found = await _by_events(connection, operation, stripe_key, oldest, account, mark, span)
+    return found
 
 
 async def _by_events(
@@ -87,13 +100,16 @@ async def _by_events(
     oldest: int,
     account: str | None,
     mark: str | None,
+    span: Mapping[str, Value] | None = None,
 ) -> Evidence:
-    """Newest first, page by page, until older than the request. Each page is looked through whole, so that a stand-in
-    whose clock is set otherwise still tells of its newest hundred."""
+    """Newest first, page by page, until older than the request, or within `span` alone. Each page is looked through
+    whole, so that a stand-in whose clock is set otherwise still tells of its newest hundred."""
     traces = failures = 0
     after: str | None = None
     for _ in range(MOST_PAGES):
         asked: dict[str, Value] = {"limit": 100}
+        if span is not None:
+            asked["created"] = span
         if after is not None:
             asked["starting_after"] = after
         answer = await connection.send(encode("GET", "/v1/events", asked), idempotency_key=None, account=account)
@@ -118,7 +134,7 @@ async def _by_events(
                 return Unclear("It ran, and something of it failed.")
             return Proven() if traces else Absent()
         after = last
-    return Unclear("There are more events than can be looked through.")
+    return _TOO_MANY
 
 
 async def _by_thin_events(
@@ -142,7 +158,7 @@ async def _by_thin_events(
         if not _NEXT_PAGE.fullmatch(following):
             return Unclear("Stripe's events go on in a place that is none of Stripe's.")
         page = WireRequest("GET", _THIN_EVENTS, following.partition("?")[2])
-    return Unclear("There are more events than can be looked through.")
+    return _TOO_MANY
 
 
 async def _thin_proof(
@@ -182,16 +198,19 @@ def _proves(event: Mapping[str, object], operation: Operation) -> bool:
     return wanted is None or o.text(event, "type") == wanted
 
 
-async def _deleted(connection: StripeConnection, wire: WireRequest, account: str | None) -> Evidence:
-    """A DELETE of v1 takes no idempotency key, so the object itself is asked: is the effect there or not?"""
-    answer = await connection.send(WireRequest("GET", wire.path), idempotency_key=None, account=account)
+async def _deleted(
+    connection: StripeConnection, wire: WireRequest, account: str | None, deletion: Deletion | None, before: str | None
+) -> Evidence:
+    """A DELETE of v1 takes no idempotency key, so the thing itself is asked: gone, there, or another in its place?"""
+    asked = WireRequest("GET", wire.path) if deletion is None else deletion.read.wire
+    answer = await connection.send(asked, idempotency_key=None, account=account)
     if isinstance(answer, Refused) and answer.status == 404 and is_missing(answer):
         return Proven()
     if not isinstance(answer, Done):
         return Unclear("Stripe could not be asked for the object.")
-    if answer.body.get("deleted") is True or answer.body.get("status") == "canceled":
+    if wire.v2:
+        return Proven(answer.body) if answer.body.get("deleted") is True else Absent()
+    there = There.OTHER if deletion is None else deletion.compare(answer.body, before)
+    if there is There.GONE:
         return Proven(answer.body)
-    if answer.body.get("object") == "subscription":
-        ended = answer.body.get("status") not in _RUNNING
-        return Unclear("The subscription ended in another way.") if ended else Absent()
-    return Absent()
+    return Absent() if there is There.SAME else Unclear("What is there now may be something else than before.")

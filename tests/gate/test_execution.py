@@ -200,6 +200,31 @@ async def test_a_canceled_subscription_whose_answer_was_lost_is_canceled_once(ho
         assert house.world.summary()["effects"] == 1, kind
 
 
+async def test_what_stands_in_the_place_of_what_was_deleted_is_not_deleted_too(house: House) -> None:
+    """A discount has no name of its own in the DELETE of it. THREATS 18."""
+    await house.enrol()
+    place = f"/v1/subscriptions/{SEED.subscription_discounted}"
+
+    def another_one(point: str) -> None:
+        if point == "execute.after_send":
+            assert written(house, place, f"discounts[0][coupon]={SEED.coupon_months}") == 200
+
+    house.world.add_fault(Fault(FaultKind.DROP_ANSWER, method="DELETE"))
+    async with house.gate(probe=another_one) as gate:
+        view = await gate.submit(
+            submission(
+                "DeleteSubscriptionsSubscriptionExposedIdDiscount",
+                {"subscription_exposed_id": SEED.subscription_discounted},
+            )
+        )
+        if view.status is State.WAITING:
+            await house.vote(view)
+        done = await until(gate, view, State.SUCCEEDED, State.FAILED, State.OUTCOME_UNKNOWN)
+
+    assert done.status is State.OUTCOME_UNKNOWN
+    assert house.world.summary()["events"]["customer.discount.deleted"] == 1
+
+
 async def test_an_approved_request_waits_out_a_stripe_that_is_down(house: House) -> None:
     await house.enrol()
     async with house.gate() as gate:
@@ -395,19 +420,20 @@ async def stored(gate: Gate, view: RequestView) -> ActionRequest:
     return found
 
 
+def written(house: House, path: str, body: str, *, key: str = "") -> int:
+    """Somebody else's write at Stripe; gives the status of its answer."""
+    headers = {"authorization": f"Bearer {SIMULATOR_KEY}", "content-type": "application/x-www-form-urlencoded"}
+    if key:
+        headers["idempotency-key"] = key
+    return house.world.answer(Asked("POST", path, headers=headers, body=body.encode())).status
+
+
 def send_another(house: House) -> None:
     """Another request under the key of ours, which Stripe refuses for good: it leaves no event."""
     connection = sqlite3.connect(house.settings.database)
     (key,) = connection.execute("SELECT max(stripe_key) FROM request").fetchone()
     connection.close()
-    headers = {
-        "authorization": f"Bearer {SIMULATOR_KEY}",
-        "content-type": "application/x-www-form-urlencoded",
-        "idempotency-key": key,
-    }
-    body = f"charge={SEED.charge_refunded}".encode()
-    answer = house.world.answer(Asked("POST", "/v1/refunds", headers=headers, body=body))
-    assert answer.status == 400
+    assert written(house, "/v1/refunds", f"charge={SEED.charge_refunded}", key=key) == 400
 
 
 def forget_keys(house: House) -> None:

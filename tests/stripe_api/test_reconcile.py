@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import unquote
 
 import pytest
 
 from runplane_mcp.core.catalog import load
+from runplane_mcp.core.effects import deletion_of
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
 from runplane_mcp.stripe_api import reconcile
 from runplane_mcp.stripe_api.client import Done, Lost, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Evidence, Proven, Unclear, evidence
+from runplane_mcp.stripe_api.resolve import resolve
 from tests.stripe_api.conftest import Recorder
 
 CATALOG = load()
@@ -65,6 +68,18 @@ async def found_of(
     connection: StripeConnection, wire: WireRequest, id: str, key: str = "rp_1", since: int = SINCE
 ) -> Evidence:
     return await evidence(connection, wire, operation(id), key, since)
+
+
+async def snapshot(connection: StripeConnection, wire: WireRequest) -> str:
+    """What there is for a DELETE to take away."""
+    found = (await resolve(connection, CATALOG.classify(wire))).snapshot
+    assert found is not None
+    return found
+
+
+async def deleted(connection: StripeConnection, wire: WireRequest, id: str, before: str | None) -> Evidence:
+    deletion = deletion_of(CATALOG.classify(wire))
+    return await evidence(connection, wire, operation(id), "rp_1", SINCE, deletion=deletion, before=before)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +202,24 @@ async def test_what_events_say_of_a_request(
     assert isinstance(found, expected)
 
 
+async def test_what_lies_behind_a_busy_weekend_is_found_in_the_time_of_its_send(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More newer events than are looked through: then the hour of the send alone."""
+    monkeypatch.setattr(reconcile, "MOST_PAGES", 2)
+    others, ours = event("rp_2", "refund", "refund.created"), event("rp_1", "refund", "refund.created")
+    recorder.body = json.dumps({"object": "list", "data": [others], "has_more": True}).encode()
+    then = json.dumps({"object": "list", "data": [ours], "has_more": False}).encode()
+    recorder.bodies["/v1/events?created"] = then
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        first = await evidence(connection, REFUND, operation("PostRefunds"), "rp_1", SINCE)
+        found = await evidence(connection, REFUND, operation("PostRefunds"), "rp_1", SINCE, until=SINCE + 60_000)
+
+    assert isinstance(first, Unclear)
+    assert isinstance(found, Proven)
+    assert "created[gte]=1699999700&created[lte]=1700003660" in unquote(recorder.sent()[0])
+
+
 async def test_traces_alone_prove_it_without_the_object(recorder: Recorder) -> None:
     events = [event("rp_1", "charge", "charge.refunded")]
     recorder.body = json.dumps({"object": "list", "data": events, "has_more": False}).encode()
@@ -234,11 +267,13 @@ async def test_a_deletion_is_looked_for_in_the_object_itself(
     connection: StripeConnection, world: Simulator, wire: WireRequest, id: str
 ) -> None:
     """v1 DELETE takes no idempotency key: it is repeated only where its effect is not there."""
-    assert await found_of(connection, wire, id) == Absent()
+    before = await snapshot(connection, wire)
+    assert await deleted(connection, wire, id, before) == Absent()
+    assert isinstance(await deleted(connection, wire, id, None), Unclear)
 
     world.add_fault(Fault(FaultKind.DROP_ANSWER, method="DELETE"))
     assert isinstance(await connection.send(wire, idempotency_key=None), Lost)
-    found = await found_of(connection, wire, id)
+    found = await deleted(connection, wire, id, before)
 
     assert isinstance(found, Proven)
     assert found.body["id"] == wire.path.rsplit("/", 1)[1]

@@ -19,6 +19,7 @@ from runplane_mcp.core.effects import (
     customer,
     customer_change,
     declared,
+    deletion,
     discount_end,
     dispute,
     invoice,
@@ -115,7 +116,18 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
     effect = _KINDS[classified.effect][1](classified, looked)
     facts = {name: effect.facts.get(name, UNKNOWN) for name in sorted(classified.facts & EFFECT_FACTS)}
     refusal = unsendable(classified.operation) or effect.refusal
-    return replace(effect, facts=facts, refusal=refusal, incomplete=objects.told_nothing(looked))
+    incomplete = objects.told_nothing(looked)
+    taken = deletion_of(classified)
+    snapshot = taken.snapshot(looked) if taken is not None else None
+    return replace(effect, facts=facts, refusal=refusal, incomplete=incomplete, snapshot=snapshot)
+
+
+def deletion_of(classified: Classified) -> deletion.Deletion | None:
+    """What a DELETE takes away; None for anything else, for /v2 where Stripe keeps the key of a DELETE, and where nobody
+    has said how to look at it."""
+    if classified.wire.method != "DELETE" or classified.wire.v2:
+        return None
+    return deletion.deletion_of(classified.wire.path, reads(classified, {}))
 
 
 def unknown_effect(classified: Classified) -> Effect:
