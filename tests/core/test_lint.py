@@ -53,6 +53,16 @@ def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
         ("when: {action: {any_in: [credits], none_in: [credits]}}, then: block", "dead", "exclude each other"),
         ("when: {customer: {exists: false, starts_with: cus_}}, then: block", "dead", "exclude each other"),
         ("when: {url_hosts: {any_in: [a.com], all_in: [b.com]}}, then: block", "dead", "exclude each other"),
+        (
+            "when: {action: credits, customer: {exists: false, starts_with: cus_}}, then: block",
+            "dead",
+            "applies only where nobody can find out customer: the tests",
+        ),
+        (
+            "when: {action: credits, customer: {exists: false, in: cus_1}}, then: allow",
+            "dead",
+            "can never apply: the tests",
+        ),
         ("when: {action: payout.create, kind: read}, then: block", "dead", "no action is of this kind"),
         (
             "when: {action: [subscription.cancel, payout.create], ends: now, destination: ba_1}, then: block",
@@ -62,7 +72,12 @@ def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
         (
             "when: {action: credits, amount: {over: 5}}, unless: {amount: {over: 4}}, then: block",
             "exception",
-            "always holds",
+            "always holds where the rule does, so that it applies only where nobody can find out amount",
+        ),
+        (
+            "when: {action: credits, hour: {over: 5}}, unless: {hour: {over: 4}}, then: block",
+            "exception",
+            "so that it never applies",
         ),
         (
             "when: {action: credits, amount: {over: 5}}, unless: {amount: {under: 3}}, then: block",
@@ -141,6 +156,16 @@ def test_a_planted_rule_is_found(rule: str, code: str, words: str) -> None:
         ("when: {action: refunds}, per: agent, at_most: {total: 2000, count: 20}, within: 30m", "slack", "tighter"),
         ("when: {action: terminal_reader.refund_payment}, per: agent, at_most: {count: 16}, within: 1h", "slack", "counts"),
         ("when: {action: refunds, share: 9}, per: [agent, object], at_most: {count: 15}, within: 1h", "slack", "tighter"),
+        (
+            "when: {action: refunds}, per: [agent, customer], at_most: {total: 2000}, within: 30m",
+            "slack",
+            "binds only where nobody can find out its customer",
+        ),
+        (
+            "when: {action: credits, customer: {exists: false, in: cus_1}}, at_most: {count: 5}, within: 1h",
+            "dead",
+            "counts only where nobody can find out customer",
+        ),
         ("when: {action: transfer.create}, at_most: {count: 5}, within: 1h", "front_door", "{action: transfers}"),
         ("when: {livemode: true}, at_most: {count: 5}, within: 1h", "unscoped", "reads too"),
         ("when: {action: credits}, at_most: {total: 90000}, within: 1h", "cents", "Is $90,000.00 meant?"),
@@ -175,6 +200,7 @@ def test_a_limit_behind_a_rule_that_blocks_all_of_it_is_found() -> None:
         "when: {action: access, gives_access: true}, then: allow",
         "when: {action: refund.create, amount: {under: 50}}, then: allow",
         "when: {bulk: true}, then: block",
+        "when: {action: terminal_reader.refund_payment, gives_access: true}, then: block",  # by a secret asked for
         "when: {agent: intern}, then: block",
         "when: {known: false}, then: block",
         "when: {action: payouts, amount: {over: 20000}}, then: block",  # a test has a payout near it
@@ -182,6 +208,32 @@ def test_a_limit_behind_a_rule_that_blocks_all_of_it_is_found() -> None:
 )
 def test_a_rule_that_is_not_superfluous_is_left_alone(rule: str) -> None:
     assert () == planted(rule)
+
+
+def test_what_is_held_back_and_kept_from_asking_needs_two_rules() -> None:
+    """`after` silences no risk."""
+    assert () == planted(
+        "when: {action: charges, amount: {under: 90}}, then: allow, after: 10m",
+        "when: {action: charges, amount: {under: 90}}, then: allow",
+    )
+
+
+def test_what_is_held_back_by_another_rule_is_not_allowed_at_once() -> None:
+    (found,) = planted(
+        "when: {action: charges, amount: {under: 90}}, then: allow, after: 10m",
+        "when: {action: charges, amount: {under: 9}}, then: allow",
+    )
+
+    assert ("lint.pointless_allow", RULE_LINE + 1) == (found.code, found.line)
+    assert "allows nothing at once" in found.message
+
+
+def test_a_rule_that_names_what_nobody_has_judged_is_not_covered_by_one_for_its_group() -> None:
+    """It opens it to people; the group alone does not."""
+    assert () == planted(
+        "when: {action: payouts}, then: allow",
+        "when: {action: balance_transfer.create}, then: allow",
+    )
 
 
 def test_what_is_in_shadow_covers_nothing() -> None:

@@ -34,9 +34,14 @@ def _members(actions: Mapping[str, ActionInfo]) -> Mapping[str, Sequence[ActionI
     """The actions of each group that has any, and each action under its own name."""
     members: dict[str, list[ActionInfo]] = {name: [action] for name, action in actions.items()}
     for action in actions.values():
-        for group in action.groups:
+        for group in _groups(action):
             members.setdefault(group, []).append(action)
     return members
+
+
+def _groups(action: ActionInfo) -> frozenset[str]:
+    """Those it can be in: whatever asks for a secret in its answer gives access too."""
+    return action.groups | {"access"}
 
 
 def _candidates(
@@ -60,7 +65,7 @@ def _candidates(
             if candidates is None:
                 candidates = list({each.name: each for name in test.texts for each in members[name]}.values())
             else:
-                candidates = [each for each in candidates if each.name in named or each.groups & named]
+                candidates = [each for each in candidates if each.name in named or _groups(each) & named]
     return candidates
 
 
@@ -108,7 +113,8 @@ def _check_test(test: PolicyTest, actions: Mapping[str, ActionInfo], problems: P
 
 
 def _can_have(name: str, candidates: Sequence[ActionInfo]) -> bool:
-    return name in EVERYWHERE or any(name in each.facts for each in candidates)
+    # Whatever asks for a secret in its answer gives access too.
+    return name in EVERYWHERE or name == "gives_access" or any(name in each.facts for each in candidates)
 
 
 def _have_no(candidates: Sequence[ActionInfo]) -> str:

@@ -49,7 +49,13 @@ def implies(a: Condition, b: Condition, actions: Actions, *, same_trust: bool = 
 
 def disjoint(a: Condition, b: Condition, actions: Actions) -> bool:
     """Whether the two are never true together. Where the fact that tells them apart is unknown, both are unknown."""
-    return bool(_telling_apart(a, b, actions))
+    return bool(telling_apart(a, b, actions))
+
+
+def telling_apart(a: Condition, b: Condition, actions: Actions) -> frozenset[str]:
+    """The facts by which the two are never true together. Where all of these are unknown, so may the two be."""
+    names = {test.fact.name for test in (*a, *b)}
+    return frozenset(name for name in names if not _satisfiable((*_about(a, name), *_about(b, name)), actions))
 
 
 def contradictory(condition: Condition, actions: Actions) -> bool:
@@ -68,7 +74,7 @@ def part_of(a: Rule, b: Rule, actions: Actions) -> bool:
         return True
     # An exception that cannot hold where `a` does takes nothing away. What an agent says of itself tells them apart only
     # where both doubt it.
-    return any(_trusts(a) or name not in CLAIMED for name in _telling_apart(a.when, b.unless, actions))
+    return any(_trusts(a) or name not in CLAIMED for name in telling_apart(a.when, b.unless, actions))
 
 
 def _trusts(rule: Rule) -> bool:
@@ -77,12 +83,6 @@ def _trusts(rule: Rule) -> bool:
 
 def _about(condition: Condition, name: str) -> Condition:
     return tuple(test for test in condition if test.fact.name == name)
-
-
-def _telling_apart(a: Condition, b: Condition, actions: Actions) -> frozenset[str]:
-    """The facts by which the two are never true together."""
-    names = {test.fact.name for test in (*a, *b)}
-    return frozenset(name for name in names if not _satisfiable((*_about(a, name), *_about(b, name)), actions))
 
 
 def _implies_test(given: Condition, test: FactTest, actions: Actions) -> bool:

@@ -28,8 +28,12 @@ def covered(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problem
             if other is rule or other.shadow or not part_of(rule, other, actions):
                 continue
             both_ways = part_of(other, rule, actions)
+            if both_ways and not rule.restricting and other.then is Outcome.ALLOW and other.restricting:
+                continue  # the one holds back what the other keeps the risk from asking about
             # Of two that are the same, the later one is too much.
-            if _says_no_less(other, rule) and not (both_ways and other_number > number and _says_no_less(rule, other)):
+            if _says_no_less(other, rule, actions) and not (
+                both_ways and other_number > number and _says_no_less(rule, other, actions)
+            ):
                 _tell(rule, other, problems, same=both_ways)
                 break
 
@@ -47,11 +51,16 @@ def _always_excepted(rule: Rule, actions: Mapping[str, ActionInfo]) -> bool:
     return bool(rule.unless) and implies(rule.when, rule.unless, actions, same_trust=not rule.restricting)
 
 
-def _says_no_less(other: Rule, rule: Rule) -> bool:
+def _says_no_less(other: Rule, rule: Rule, actions: Mapping[str, ActionInfo]) -> bool:
     """Whether `other` makes `rule` superfluous wherever both apply."""
     if not other.restricting:
         # What names a danger may let through what the wider one does not.
-        return not rule.restricting and _names(rule) & _DANGERS <= _names(other) and _money(rule) <= _money(other)
+        return (
+            not rule.restricting
+            and _names(rule) & _DANGERS <= _names(other)
+            and _money(rule) <= _money(other)
+            and _opened(rule, actions) <= _opened(other, actions)
+        )
     if not rule.restricting:
         return True
     if other.then is not rule.then:
@@ -70,11 +79,18 @@ def _money(rule: Rule) -> frozenset[str]:
     return _names(rule) & {"amount", "amount_on_object", "platform_loss", "mrr_lost"}
 
 
+def _opened(rule: Rule, actions: Mapping[str, ActionInfo]) -> frozenset[str]:
+    """The actions that nobody has judged, and that it opens to people since it names them."""
+    words = (text for test in rule.when if test.fact.name == "action" for text in test.texts)
+    return frozenset(word for word in words if word in actions and actions[word].unjudged)
+
+
 def _tell(rule: Rule, other: Rule, problems: Problems, *, same: bool) -> None:
     where = f"{other.id} (line {other.place.line})"
     if not rule.restricting and other.restricting:
+        nothing = "nothing at once" if other.then is Outcome.ALLOW else "nothing"
         message = (
-            f"{rule.id} allows nothing: {where} always applies too and {_DOES[other.then]}."
+            f"{rule.id} allows {nothing}: {where} always applies too and {_DOES[other.then]}."
             f" Put the exception in `unless` of {other.id}."
         )
         problems.warn(rule.place, "contradiction" if same else "pointless_allow", message)

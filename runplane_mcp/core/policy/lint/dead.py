@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from runplane_mcp.core.catalog import ActionInfo
-from runplane_mcp.core.facts import GROUPS
+from runplane_mcp.core.facts import EVERYWHERE, GROUPS
 from runplane_mcp.core.policy.conditions import Condition
-from runplane_mcp.core.policy.implies import contradictory, disjoint, implies
+from runplane_mcp.core.policy.implies import contradictory, disjoint, implies, telling_apart
 from runplane_mcp.core.policy.lint.reach import candidates, missing, named, named_texts, of_no_operation
 from runplane_mcp.core.policy.model import Policy, Rule
 from runplane_mcp.core.policy.problems import Problems
@@ -21,14 +21,24 @@ def dead(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) 
     for rule in policy.rules:
         why = _never(rule.when, actions)
         if why is not None:
-            problems.warn(rule.place, "dead", f"{rule.id} can never apply: {why}. Change its condition, or remove it.")
+            left = _left(telling_apart(rule.when, (), actions)) if rule.restricting else ""
+            does = f"applies only {left}" if left else "can never apply"
+            problems.warn(rule.place, "dead", f"{rule.id} {does}: {why}. Change its condition, or remove it.")
         else:
             _exception(rule, actions, problems)
             _hindered(rule, problems)
     for limit in policy.limits:
         why = _never(limit.when, actions)
         if why is not None:
-            problems.warn(limit.place, "dead", f"{limit.id} counts nothing: {why}. Change its condition, or remove it.")
+            left = _left(telling_apart(limit.when, (), actions))
+            does = f"counts only {left}" if left else "counts nothing"
+            problems.warn(limit.place, "dead", f"{limit.id} {does}: {why}. Change its condition, or remove it.")
+
+
+def _left(names: Collection[str]) -> str:
+    """Where something still applies that is never true: where none of these facts can be found out, which works against
+    the request. Empty where one of them is known of every request."""
+    return f"where nobody can find out {' and '.join(sorted(names))}" if names and EVERYWHERE.isdisjoint(names) else ""
 
 
 def _never(condition: Condition, actions: Mapping[str, ActionInfo]) -> str | None:
@@ -49,9 +59,9 @@ def _exception(rule: Rule, actions: Mapping[str, ActionInfo], problems: Problems
         return
     place = rule.unless[0].place
     if implies(rule.when, rule.unless, actions, same_trust=not rule.restricting):
-        message = (
-            f"The exception of {rule.id} always holds where the rule does, so the rule never applies: remove both."
-        )
+        names = {test.fact.name for test in rule.unless} - EVERYWHERE
+        applies = f"applies only {_left(names)}" if rule.restricting and names else "never applies"
+        message = f"The exception of {rule.id} always holds where the rule does, so that it {applies}: remove both."
         problems.warn(place, "exception", message)
     elif disjoint(rule.when, rule.unless, actions) or contradictory(rule.unless, actions):
         message = f"The exception of {rule.id} never holds where the rule does: remove it, or change its tests."

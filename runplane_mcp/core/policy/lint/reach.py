@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from runplane_mcp.core.catalog import ActionInfo
 from runplane_mcp.core.facts import EVERYWHERE
 from runplane_mcp.core.policy.conditions import Condition, FactTest, Op
+
+#: Whatever asks for a secret in its answer gives access too.
+_ANYWHERE: Final = EVERYWHERE | {"gives_access"}
 
 
 def candidates(condition: Condition, actions: Mapping[str, ActionInfo]) -> list[ActionInfo]:
@@ -23,7 +27,7 @@ def missing(condition: Condition, infos: Iterable[ActionInfo]) -> list[str]:
     """The facts that it tests and that some of these do not have, in its order."""
     every = list(infos)
     facts = dict.fromkeys(test.fact.name for test in condition)
-    return [name for name in facts if name not in EVERYWHERE and any(name not in info.facts for info in every)]
+    return [name for name in facts if name not in _ANYWHERE and any(name not in info.facts for info in every)]
 
 
 def of_no_operation(condition: Condition) -> bool:
@@ -40,7 +44,7 @@ def named_texts(condition: Condition) -> frozenset[str]:
 
 
 def _has_facts(condition: Condition, info: ActionInfo) -> bool:
-    return all(test.fact.name in EVERYWHERE or test.fact.name in info.facts for test in condition)
+    return all(test.fact.name in _ANYWHERE or test.fact.name in info.facts for test in condition)
 
 
 def _named(condition: Condition, info: ActionInfo) -> bool:
@@ -55,7 +59,7 @@ def _may_pass(test: FactTest, info: ActionInfo) -> bool:
         return True
     match test.op:
         case Op.ANY_IN:
-            return info.name in test.texts or not info.groups.isdisjoint(test.texts)
+            return info.name in test.texts or not (info.groups | {"access"}).isdisjoint(test.texts)
         case Op.NONE_IN:
             return info.name not in test.texts
         case Op.ALL_IN:

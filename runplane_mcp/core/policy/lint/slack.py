@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runplane_mcp.core.catalog import ActionInfo
 from runplane_mcp.core.decision import Outcome
+from runplane_mcp.core.facts import EVERYWHERE
 from runplane_mcp.core.policy.implies import contradictory, implies
 from runplane_mcp.core.policy.lint.covered import no_less
 from runplane_mcp.core.policy.model import Limit, Policy
@@ -36,8 +37,11 @@ def slack(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems)
                 continue
             if tighter(limit, other, actions) and other_number > number:
                 continue  # the same twice: the later one is too much
+            # What nobody knows whose it is exceeds a limit that counts by that, and no other.
+            apart = sorted({*limit.per} - {*other.per} - EVERYWHERE)
+            binds = f"binds only where nobody can find out its {' or '.join(apart)}" if apart else "never binds"
             message = (
-                f"{limit.id} never binds: {other.id} (line {other.place.line}) counts all of it, over no less time, and is"
+                f"{limit.id} {binds}: {other.id} (line {other.place.line}) counts all of it, over no less time, and is"
                 " exceeded no later. Remove it, or make it tighter."
             )
             problems.warn(limit.place, "slack", message)
@@ -45,7 +49,7 @@ def slack(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems)
 
 
 def tighter(one: Limit, other: Limit, actions: Mapping[str, ActionInfo]) -> bool:
-    """Whether `one` is exceeded wherever `other` is, and says no less then."""
+    """Whether `one` is exceeded wherever `other` is and counts what is known, and says no less then."""
     return (
         implies(other.when, one.when, actions)
         and set(one.per) <= set(other.per)
