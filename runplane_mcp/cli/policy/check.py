@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import settings_of_home
 from runplane_mcp.cli.options import JsonFlag
-from runplane_mcp.cli.policy.file import FileArgument, enrolled, not_enforced
+from runplane_mcp.cli.policy.file import FileArgument, Tested, enrolled, not_enforced, tested
 from runplane_mcp.core.approval import Person, eligible_people
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Need
@@ -21,7 +20,6 @@ from runplane_mcp.errors import EXIT_REFUSED
 if TYPE_CHECKING:
     from runplane_mcp.core.exposure import Exposure
     from runplane_mcp.core.policy import Policy, Problem
-    from runplane_mcp.core.policy_tests import TestResult
 
 EXAMPLES = examples(
     ("runplane policy check", "the home's policies.yaml: every rule in words, and its tests"),
@@ -40,6 +38,17 @@ class Spoken:
     need: Need | None
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that `check` says of a file. `people` are those enrolled here, None where there is no home."""
+
+    read: Tested
+    worst: Exposure
+    people: Sequence[Person] | None
+    warnings: Sequence[str]
+    linted: Sequence[Problem]
+
+
 def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     """Check a policy file and say every rule back.
 
@@ -47,28 +56,22 @@ def check(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     Exit 1 where the file does not load or a test fails; warnings alone are exit 0.
     """
     from runplane_mcp.cli.policy.lint import findings, policy_day
-    from runplane_mcp.cli.policy.problems import for_programs
-    from runplane_mcp.core.catalog import load as load_catalog
-    from runplane_mcp.core.policy import load
-    from runplane_mcp.core.policy_tests import run_tests
-    from runplane_mcp.gate.policies import read_policy_file
 
     settings = settings_of_home()
-    path = file if file is not None else settings.policy_file
-    text = read_policy_file(path)
-    actions = load_catalog().actions
-    with for_programs(path, as_json=as_json):
-        loaded = load(text, file=str(path), known_actions=actions)
-        results = run_tests(loaded, actions)
-    worst = _worst_case(loaded)
+    read = tested(file if file is not None else settings.policy_file, as_json=as_json)
     people = enrolled(settings)
-    warnings = [*_warnings(loaded, people), *not_enforced(settings, loaded)]
-    linted = findings(loaded, actions, results, policy_day(settings, loaded))
+    checked = Checked(
+        read=read,
+        worst=_worst_case(read.policy),
+        people=people,
+        warnings=(*_warnings(read.policy, people), *not_enforced(settings, read.policy)),
+        linted=findings(read, policy_day(settings, read.policy)),
+    )
     if as_json:
-        _print_check(path, loaded, results, people, warnings, linted, worst)
+        _print_check(checked)
     else:
-        _say_check(path, loaded, results, people, warnings, linted, worst)
-    if not all(result.passed for result in results):
+        _say_check(checked)
+    if read.passed < len(read.results):
         raise typer.Exit(EXIT_REFUSED)
 
 
@@ -116,21 +119,14 @@ def _worst_case(loaded: Policy) -> Exposure:
     return exposure(compile_policy(loaded, actions=catalog.actions), catalog)
 
 
-def _print_check(
-    path: Path,
-    loaded: Policy,
-    results: Sequence[TestResult],
-    people: Sequence[Person] | None,
-    warnings: Sequence[str],
-    linted: Sequence[Problem],
-    worst: Exposure,
-) -> None:
+def _print_check(checked: Checked) -> None:
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.policy.exposure import exposure_json
     from runplane_mcp.cli.policy.own_tests import results_json
     from runplane_mcp.cli.policy.problems import problems_json
     from runplane_mcp.core.policy.sentences import default_sentences
 
+    read, policy = checked.read, checked.read.policy
     rules: list[Json] = [
         {
             "kind": each.kind,
@@ -138,53 +134,46 @@ def _print_check(
             "line": each.line,
             "sentence": each.sentence,
             "asks": each.need.sentence() if each.need else None,
-            "can_approve": list(_can(each.need, people)) if each.need else None,
+            "can_approve": list(_can(each.need, checked.people)) if each.need else None,
         }
-        for each in _spoken(loaded)
+        for each in _spoken(policy)
     ]
     print_json(
         {
-            "ok": all(each.passed for each in results),
-            "file": str(path),
-            "version": loaded.version,
+            "ok": read.passed == len(read.results),
+            "file": str(read.path),
+            "version": policy.version,
             "rules": rules,
-            "otherwise": list(default_sentences(loaded)),
-            "tests": results_json(results),
-            "exposure": exposure_json(worst),
-            "warnings": list(warnings),
-            "lint": problems_json(linted),
+            "otherwise": list(default_sentences(policy)),
+            "tests": results_json(read.results),
+            "exposure": exposure_json(checked.worst),
+            "warnings": list(checked.warnings),
+            "lint": problems_json(checked.linted),
         }
     )
 
 
-def _say_check(
-    path: Path,
-    loaded: Policy,
-    results: Sequence[TestResult],
-    people: Sequence[Person] | None,
-    warnings: Sequence[str],
-    linted: Sequence[Problem],
-    worst: Exposure,
-) -> None:
+def _say_check(checked: Checked) -> None:
     from runplane_mcp.cli.output import say
     from runplane_mcp.cli.policy.own_tests import tell_results
     from runplane_mcp.core.exposure.words import revenue_case, worst_case
     from runplane_mcp.core.policy.sentences import default_sentences
     from runplane_mcp.core.text import visible
 
-    say(f"{path}  version {loaded.version[:12]}, amounts in {loaded.currency.upper()}", "bold")
-    for spoken in _spoken(loaded):
-        say(f"  - {spoken.sentence} ({spoken.id}){_who(spoken.need, people)}")
+    read, policy, worst = checked.read, checked.read.policy, checked.worst
+    say(f"{read.path}  version {policy.version[:12]}, amounts in {policy.currency.upper()}", "bold")
+    for spoken in _spoken(policy):
+        say(f"  - {spoken.sentence} ({spoken.id}){_who(spoken.need, checked.people)}")
     say("Besides:", "bold")
-    for sentence in default_sentences(loaded):
+    for sentence in default_sentences(policy):
         say(f"  - {sentence}")
     say(worst_case(worst), "bold" if worst.bounded else "bold yellow")
     if lost := revenue_case(worst):
         say(lost, "bold")
-    tell_results(path, results)
-    for warning in warnings:
+    tell_results(read)
+    for warning in checked.warnings:
         say(f"WARNING  {warning}", "bold yellow")
-    for each in linted:
+    for each in checked.linted:
         say(f"WARNING  {visible(str(each), 2_000)}", "yellow")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,47 @@ from runplane_mcp.errors import PolicyError
 if TYPE_CHECKING:
     from runplane_mcp.core.compile import CompiledPolicy
     from runplane_mcp.core.policy import Policy
+    from runplane_mcp.core.policy_tests import TestResult
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
 
 FileArgument = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A policy file. Left out: the home's policies.yaml.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A policy file that loads, and what its own tests came to."""
+
+    path: Path
+    text: str
+    policy: Policy
+    results: tuple[TestResult, ...]
+
+    @property
+    def passed(self) -> int:
+        return sum(result.passed for result in self.results)
+
+    @property
+    def reached(self) -> set[str]:
+        """The rules and limits that some test reaches."""
+        return {name for result in self.results for name in result.by}
+
+
+def tested(path: Path, *, as_json: bool) -> Tested:
+    """Loads a file and runs its tests. PolicyError where there is none; where it does not load, what is wrong is told to
+    people or programs, and the command ends."""
+    from runplane_mcp.cli.policy.problems import for_programs
+    from runplane_mcp.core.catalog import load as load_catalog
+    from runplane_mcp.core.policy import load
+    from runplane_mcp.core.policy_tests import run_tests
+    from runplane_mcp.gate.policies import read_policy_file
+
+    text, actions = read_policy_file(path), load_catalog().actions
+    with for_programs(path, as_json=as_json):
+        policy = load(text, file=str(path), known_actions=actions)
+        return Tested(path, text, policy, run_tests(policy, actions))
 
 
 def enrolled(settings: Settings) -> list[Person] | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
-from runplane_mcp.cli.policy.file import FileArgument
+from runplane_mcp.cli.policy.file import FileArgument, Tested, tested
 
 if TYPE_CHECKING:
-    from runplane_mcp.core.catalog import ActionInfo
     from runplane_mcp.core.policy import Policy, Problem
-    from runplane_mcp.core.policy_tests import TestResult
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
 
@@ -32,46 +29,35 @@ def lint(file: FileArgument = None, as_json: JsonFlag = False) -> None:
     found, and exit 1 only for a file that does not load.
     """
     from runplane_mcp.cli.output import console, print_json, say
-    from runplane_mcp.cli.policy.problems import for_programs, problems_json, show
-    from runplane_mcp.core.catalog import load as load_catalog
-    from runplane_mcp.core.policy import load
-    from runplane_mcp.core.policy_tests import run_tests
-    from runplane_mcp.gate.policies import read_policy_file
+    from runplane_mcp.cli.policy.problems import problems_json, show
 
     settings = settings_of_home()
-    path = file if file is not None else settings.policy_file
-    text = read_policy_file(path)
-    actions = load_catalog().actions
-    with for_programs(path, as_json=as_json):
-        policy = load(text, file=str(path), known_actions=actions)
-        results = run_tests(policy, actions)
-    today = policy_day(settings, policy)
-    found = findings(policy, actions, results, today)
+    read = tested(file if file is not None else settings.policy_file, as_json=as_json)
+    today = policy_day(settings, read.policy)
+    found = findings(read, today)
     if as_json:
         print_json(
             {
                 "ok": True,
-                "file": str(path),
-                "version": policy.version,
+                "file": str(read.path),
+                "version": read.policy.version,
                 "date": today.isoformat(),
                 "findings": problems_json(found),
             }
         )
         return
-    show(found, text, to=console(), style="bold yellow", codes=True)
+    show(found, read.text, to=console(), style="bold yellow", codes=True)
     count = f"{len(found)} warning{'s' if len(found) > 1 else ''}" if found else "No warnings"
     say(f"{count}.", "bold yellow" if found else "bold green")
 
 
-def findings(
-    policy: Policy, actions: Mapping[str, ActionInfo], results: Sequence[TestResult], today: date
-) -> list[Problem]:
-    """All that lint says of a policy whose own tests came out as `results`, in the order of the file."""
+def findings(read: Tested, today: date) -> list[Problem]:
+    """All that lint says of a policy file whose own tests have run, in its order."""
+    from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.core.policy.lint import lint as look
     from runplane_mcp.core.policy.lint import untested
 
-    reached = {name for result in results for name in result.by}
-    found = [*look(policy, actions, today), *untested(policy, reached)]
+    found = [*look(read.policy, load_catalog().actions, today), *untested(read.policy, read.reached)]
     return sorted(found, key=lambda each: (each.line, each.column))
 
 
