@@ -108,7 +108,7 @@ _ALL = (
     Fact(
         "amount_on_object",
         _T.MONEY,
-        "Given back on the same object already, waiting to be, and this one.",
+        "Given back on the same object already, waiting to be, and this one; of a capture, what it releases.",
         _S.STRIPE,
         "money",
     ),

@@ -62,7 +62,7 @@ async def test_what_is_let_go_beside_an_amount_is_counted_too() -> None:
 
     found = await Attack(horizon="hour", only=frozenset({"PostPaymentIntentsIntentCapture"})).on(policy)
 
-    assert found.horizon("hour").amount == 4 * 20_000 + 3 * 5_000
+    assert found.horizon("hour").amount == 4 * 10_000 + 3 * 5_000
     assert {act.told for act in found.undertold} == {1}
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView
@@ -61,3 +63,23 @@ async def test_small_credit_for_many_customers_asks_before_the_day_is_out(house:
     statuses = [view.status for view in views]
     assert 0 < statuses.count(State.SUCCEEDED) * 10_000 <= MOST_A_DAY
     assert statuses[-1] is State.WAITING
+
+
+@pytest.mark.parametrize(("released", "status"), [(10_000, State.SUCCEEDED), (10_001, State.WAITING)])
+async def test_a_capture_of_a_dollar_that_releases_much_of_what_was_held_asks(
+    house: House, released: int, status: State
+) -> None:
+    """What is taken says nothing of what is given up."""
+    await house.enrol()
+    async with house.gate() as gate:
+        held = {
+            "amount": released + 100,
+            "currency": "usd",
+            "capture_method": "manual",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+        }
+        intent = await _made(gate, "PostPaymentIntents", held)
+        view = await _ask(gate, "PostPaymentIntentsIntentCapture", {"intent": intent, "amount_to_capture": 100})
+
+    assert view.status is status
