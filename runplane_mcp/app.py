@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -366,11 +367,28 @@ async def open_connection(settings: Settings, clock: Clock, *, simulated: bool) 
 async def open_account(settings: Settings) -> AsyncIterator[tuple[StripeConnection, StripeIdentity, Clock]]:
     """The account that a home's gate would act on, for looking at it, and the time that holds there. SettingsError
     `settings.no_home`; StripeError when the key may not be used or Stripe cannot be reached."""
+    async with open_books(settings) as books:
+        yield books.connection, books.identity, books.clock
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A home's record and the account beside it, for comparing the two. `clock` is the time that holds at the account."""
+
+    desk: Desk
+    connection: StripeConnection
+    identity: StripeIdentity
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Books]:
+    """The same with the home's own record. The same errors."""
     async with open_desk(settings) as desk:
         simulated = await _is_simulated(settings, desk.store, forced=False)
         clock = desk.clock if simulated else SystemClock()
         async with open_connection(settings, clock, simulated=simulated) as connection:
-            yield connection, await connection.identity(), clock
+            yield Books(desk, connection, await connection.identity(), clock)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from runplane_mcp.cli import (
     status,
     why,
 )
+from runplane_mcp.cli.coverage import command as coverage
 from runplane_mcp.cli.demo import command as demo
 from runplane_mcp.cli.doctor import command as doctor
 from runplane_mcp.cli.examples import examples
@@ -90,6 +91,7 @@ app.command("limits", epilog=limits.EXAMPLES)(limits.limits)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
+audit.audit.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.add_typer(audit.audit, name="audit")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("backup", epilog=backup.EXAMPLES)(backup.backup)

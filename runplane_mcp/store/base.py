@@ -7,7 +7,7 @@ Times are milliseconds since 1970. `at` is wall time unless it says policy time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict, TypeVar, Unpack
 
@@ -220,6 +220,18 @@ class Reader(Protocol):
 
     def count_about(self, stripe_id: str, *, kind: Kind, states: frozenset[State] | None = None) -> int:
         """How many there are in all."""
+        ...
+
+    def sent_by_ids(self, ids: Collection[str], keys: Collection[str]) -> list[ActionRequest]:
+        """The writes that made one of these objects, are one of these requests of Stripe's, or were sent with one of these
+        idempotency keys of ours. Index look-ups, whatever agents have named."""
+        ...
+
+    def sent_between(
+        self, since: int, until: int, *, after: int = 0, limit: int = 500
+    ) -> tuple[list[ActionRequest], int | None]:
+        """Writes whose first attempt lies between these policy times (milliseconds), in the order of the store, and the
+        number to go on after, None where these are the last. It looks through all requests."""
         ...
 
     def result(self, request_id: str) -> Mapping[str, Json] | None:

@@ -55,6 +55,7 @@ from runplane_mcp.store.schema import (
     UNFINISHED,
     VERSION,
 )
+from runplane_mcp.store.sent import SentReads
 from runplane_mcp.store.sums import count_since, usages
 from runplane_mcp.store.triggers import listed_texts
 
@@ -153,7 +154,7 @@ def _about(states: frozenset[State] | None) -> str:
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
-class SqliteReader(PolicyReads):
+class SqliteReader(PolicyReads, SentReads):
     """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:

@@ -243,7 +243,7 @@ def test_credit_and_what_is_given_up_have_lines_beside_the_balance() -> None:
         Source.REFUNDS: [pending | {"balance_transaction": None}, pending | {"id": "re_3", "status": "failed"}],
         Source.MOVES: [event("refund.created", {"id": "re_2"}, SHOP)],
         Source.WAIVERS: [
-            event("credit_note.created", {"id": "cn_1"}, PERSON),
+            event("credit_note.created", {"id": "cn_1", "customer": "cus_1"}, PERSON),
             credited("cus_1", PERSON, 0, -500),  # what the credit note gave: its own line says so
             credited("cus_2", SHOP, -100, -350),
             credited("cus_3", SHOP, -100, 0),  # spent on an invoice: nothing was given

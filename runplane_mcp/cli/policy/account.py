@@ -51,7 +51,7 @@ def read_account(settings: Settings, *, days: int, refresh: bool, quiet: bool) -
             if span is None or not _still_good(span, whose, days, now):
                 span = Span(*whose, now - days * DAY, now)
                 folder.begin(span)
-            with _bar(quiet) as progress:
+            with bar(quiet) as progress:
                 pages = await read_history(connection, folder, span, progress=progress)
         left = Left()
         done = happened(pages, span.since, left)
@@ -69,7 +69,7 @@ def _still_good(span: Span, whose: tuple[str, str, bool], days: int, now: int) -
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator[Progress]:
+def bar(quiet: bool) -> Iterator[Progress]:
     """A bar for each list, on stderr where that is a terminal. Nobody knows how long a list is before its end."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 

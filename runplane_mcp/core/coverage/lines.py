@@ -151,12 +151,12 @@ def _credit_notes(notes: Mapping[str, StripeObject]) -> Iterator[Line]:
 def _waived(lists: Mapping[Source, Mapping[str, StripeObject]]) -> Iterator[Line]:
     """What only an event tells of. A credit note's event says already what it gave the customer."""
     events = lists[Source.WAIVERS].values()
-    noted = {_request(each) for each in events if o.text(each, "type") == "credit_note.created"} - {None}
+    noted = {_act(each, "customer") for each in events if o.text(each, "type") == "credit_note.created"}
     for each in events:
         type, id = o.text(each, "type") or "", o.id_in(each)
         found = o.child(o.child(each, "data"), "object")
         kind = WAIVERS.get(type)
-        if kind is None or id is None or (type == "customer.updated" and _request(each) in noted):
+        if kind is None or id is None or (type == "customer.updated" and _act(each, "id") in noted):
             continue
         given = _given(each, found, type)
         if given is not None and given[0] > 0:
@@ -179,9 +179,11 @@ def _given(event: StripeObject, found: StripeObject | None, type: str) -> tuple[
     return None if amount is None or currency is None else (amount, currency.lower())
 
 
-def _request(event: StripeObject) -> str | None:
+def _act(event: StripeObject, customer: str) -> tuple[str | None, str | int | None]:
+    """Whose customer it touched, by the request that did, or where nobody asked by the second in which it happened."""
     request = event.get("request")
-    return request if isinstance(request, str) else o.text(o.child(event, "request"), "id")
+    named = request if isinstance(request, str) else o.text(o.child(event, "request"), "id")
+    return o.id_in(o.child(o.child(event, "data"), "object"), customer), named or o.number(event, "created")
 
 
 def _money(found: StripeObject | None) -> tuple[int, str] | None:

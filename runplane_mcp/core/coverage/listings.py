@@ -81,6 +81,7 @@ _EVENT: Final[Tree] = {
         "object": {
             "id": None,
             "object": None,
+            "customer": _ID,
             "balance_transaction": _ID,
             "failure_balance_transaction": _ID,
             "balance_transactions": _ID,

@@ -1,0 +1,58 @@
+"""The command itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runplane_mcp.cli.examples import examples
+from runplane_mcp.cli.home import settings_of_home
+from runplane_mcp.cli.options import JsonFlag
+from runplane_mcp.errors import EXIT_REFUSED
+
+EXAMPLES = examples(
+    ("runplane audit coverage", "this month so far"),
+    ("runplane audit coverage --month 2026-02 --csv february.csv", "a month, and each of its lines"),
+    ("runplane audit coverage --from 2026-02-01 --to 2026-02-14 --json", "two weeks, for programs"),
+)
+
+
+def coverage(
+    month: Annotated[str | None, typer.Option("--month", metavar="2026-11", help="A whole month.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day or moment on.")] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="Through this day; until now without.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write every line to a file.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say of every money line at Stripe who made it.
+
+    Each line of the balance, and what is given beside it, is in one box: allowed by policy, approved by people, a
+    person in the Dashboard, another key, automatic, no longer known, unexplained. The boxes tie to Stripe's balance
+    to the cent. Days are those of the policy's time zone. Only reads go to Stripe; one that was ended goes on where it
+    was. Exit 1 when something is unexplained, does not tie, or was recorded as done and is not at Stripe.
+    """
+    import anyio
+
+    from runplane_mcp.cli.coverage.export import report_json, write_csv
+    from runplane_mcp.cli.coverage.page import page
+    from runplane_mcp.cli.coverage.report import report
+    from runplane_mcp.cli.output import console, note, print_json
+    from runplane_mcp.cli.policy.account import bar
+
+    settings = settings_of_home()
+    with bar(quiet=as_json) as progress:
+        found = anyio.run(report, settings, month, first, last, progress)
+    if csv is not None:
+        write_csv(csv, found)
+    if as_json:
+        print_json(report_json(found))
+    else:
+        console().print(page(found))
+        if csv is not None:
+            note(f"Written: {csv}", "green")
+    if not found.sound:
+        raise typer.Exit(EXIT_REFUSED)
