@@ -59,7 +59,13 @@ def default_policy_text() -> str:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, *, clock: Clock | None = None, scrypt_n: int = SCRYPT_N) -> AsyncIterator[Desk]:
+async def open_desk(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    scrypt_n: int = SCRYPT_N,
+    probe: Callable[[str], None] = no_probe,
+) -> AsyncIterator[Desk]:
     """The people's side of a home. It needs no Stripe key and executes nothing."""
     if not settings.database.exists():
         raise SettingsError(
@@ -69,7 +75,7 @@ async def open_desk(settings: Settings, *, clock: Clock | None = None, scrypt_n:
         )
     ensure_home(settings)
     policies = Policies(load_catalog())
-    async with _store(settings, clock) as store:
+    async with _store(settings, clock, probe) as store:
         yield Desk(
             store=store,
             policies=policies,

@@ -45,6 +45,55 @@ def run_and_kill(work: Callable[[Probe], None], at: str) -> Passed:
     return Passed(tuple(points))
 
 
+def cut(work: Callable[[Probe], None], at: str) -> bool:
+    """Like `run_and_kill`, where it is not certain that the point is passed: tasks that run at once share commits. Says
+    whether it was, and so whether the child was killed."""
+    name, _, nth = at.partition("#")
+    points, status = _finish(_fork(lambda say: work(_killer(say, name, int(nth or 1)))))
+    killed = os.WIFSIGNALED(status)
+    assert killed or status == 0, f"the child ended with {status} after {points}"
+    return killed
+
+
+def every_point_of(work: Callable[[Probe], None]) -> list[str]:
+    """Every named point that `work` passes, each time that it does, in order, as `cut` takes them."""
+    points, status = _finish(_fork(work))
+    assert status == 0, f"the child ended with {status} after {points}"
+    heard: Counter[str] = Counter()
+    found = []
+    for point in points:
+        heard[point] += 1
+        found.append(f"{point}#{heard[point]}")
+    return found
+
+
+def kill_all_after(works: Sequence[Callable[[Probe], None]], lines: Sequence[int]) -> list[list[str]]:
+    """Runs each function in a process of its own, all at once, and kills each when it has said so many lines, wherever it
+    is by then. Gives what each had said."""
+    children = [_fork(work) for work in works]
+    said = [b""] * len(children)
+    open_ones = {reading: number for number, (_, reading) in enumerate(children)}
+    end = time.monotonic() + PATIENCE * 3
+    while open_ones:
+        readable, _, _ = select.select(list(open_ones), [], [], max(0.0, end - time.monotonic()))
+        assert readable, f"children were still running; they had said {said}"
+        for reading in readable:
+            number = open_ones[reading]
+            chunk = os.read(reading, 65536)
+            said[number] += chunk
+            if not chunk:
+                del open_ones[reading]
+            elif said[number].count(b"\n") >= lines[number]:
+                os.kill(children[number][0], signal.SIGKILL)
+    for pid, reading in children:
+        os.close(reading)
+        os.waitpid(pid, 0)
+    found = [each.decode().splitlines() for each in said]
+    raised = [json.loads(line.removeprefix("raised: ")) for lines in found for line in lines if line[:8] == "raised: "]
+    assert not raised, raised[0]
+    return found
+
+
 def points_of(work: Callable[[Probe], None]) -> tuple[str, ...]:
     """Every named point that `work` passes when nobody kills it, once each, in order: where `run_and_kill` can cut."""
     points, status = _finish(_fork(work))

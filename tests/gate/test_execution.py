@@ -37,35 +37,6 @@ async def warm(gate: Gate) -> Gate:
     return gate
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        on_refunds(FaultKind.DROP_ANSWER),
-        on_refunds(FaultKind.DROP_ANSWER, times=2),
-        on_refunds(FaultKind.DROP_REQUEST),
-        on_refunds(FaultKind.GARBAGE),
-        on_refunds(FaultKind.RESET, effect=True),
-        on_refunds(FaultKind.RESET),
-        on_refunds(FaultKind.ERROR_500, remembered=False),
-        on_refunds(FaultKind.ERROR_500, effect=True, remembered=False),
-        on_refunds(FaultKind.CONFLICT_409),
-        on_refunds(FaultKind.LIMIT_429),
-    ],
-    ids=lambda fault: f"{fault.kind.value}-{fault.times}-{fault.has_effect}",
-)
-async def test_one_fault_and_the_refund_still_happens_exactly_once(house: House, fault: Fault) -> None:
-    """THREATS 19: lost requests, lost answers, garbage, resets, 500, 409 and 429."""
-    async with house.gate() as gate:
-        await warm(gate)
-        house.world.add_fault(fault)
-        view = await gate.submit(refund(SEED.payment_intent_120, 4000))
-
-    assert view.status is State.SUCCEEDED
-    summary = house.world.summary()
-    assert summary["effects"] == 1
-    assert list(summary["effects_by_key"].values()) == [1]
-
-
 async def test_a_remembered_500_whose_effect_happened_is_proven_by_stripes_events(house: House) -> None:
     async with house.gate() as gate:
         await warm(gate)

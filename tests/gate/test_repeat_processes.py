@@ -18,7 +18,7 @@ from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from tests.crash import Probe, race, run_and_kill
 from tests.gate.conftest import FakeClock, refund, submission
-from tests.gate.test_crashes import check_log, effects, home_of, vote
+from tests.gate.homes import check_log, effects, home_of, vote
 
 PAYOUT = submission("PostPayouts", {"amount": 500_000, "currency": "usd"})
 Told = list[str | None]

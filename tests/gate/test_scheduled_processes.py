@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pytest
 import stripe  # the children are forked: with this they have it already
 
 from runplane_mcp.app import create_home, open_desk, open_gate
@@ -21,15 +20,6 @@ from runplane_mcp.store.verify import verify
 from tests.crash import Probe, race, run_and_kill
 from tests.gate.conftest import AFTERNOON, FakeClock, refund
 from tests.gate.scheduling import DELAY, held_back
-
-POINTS = [
-    "submit.decided",
-    "scheduled.looked_up",
-    "scheduled.released",
-    "execute.before_send",
-    "execute.after_send",
-    "execute.recorded",
-]
 
 
 def home_of(tmp_path: Path) -> Settings:
@@ -72,10 +62,6 @@ def finish(settings: Settings, probe: Probe = lambda _: None) -> str:
     return asyncio.run(run())
 
 
-def release(settings: Settings, probe: Probe) -> None:
-    finish(settings, probe)
-
-
 def stopped(settings: Settings) -> str:
     """A person at the same moment: whether it was stopped, or was too late."""
 
@@ -98,14 +84,10 @@ def refunds(settings: Settings) -> int:
     return count
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_gate_that_dies_anywhere_between_schedule_and_outcome_leaves_one_refund(tmp_path: Path, point: str) -> None:
+def test_a_gate_that_dies_when_it_has_scheduled_leaves_one_refund_at_its_time(tmp_path: Path) -> None:
+    """Deaths at and after that time are in `test_crashes.py`."""
     settings = home_of(tmp_path)
-    if point == "submit.decided":
-        run_and_kill(partial(schedule, settings), point)
-    else:
-        schedule(settings, lambda _: None)
-        run_and_kill(partial(release, settings), point)
+    run_and_kill(partial(schedule, settings), "submit.decided")
 
     assert finish(settings) == "succeeded"
     assert refunds(settings) == 1
