@@ -242,6 +242,24 @@ class Reader(Protocol):
         """The content behind a commitment, None when it was erased."""
         ...
 
+    def requests_of_customer(self, customer: str) -> list[str]:
+        """The ids of all requests that are about this customer of Stripe's, name it, or made it; those about an object that
+        belongs to it; and what these were lowered to or from."""
+        ...
+
+    def payloads_saying(self, word: str, *, after: int = 0) -> list[tuple[str, str | None]]:
+        """The commitments of payloads in whose words this one stands, and whose each is. Reads all of them, but for the
+        first `after`."""
+        ...
+
+    def payloads_of(self, request_id: str) -> list[str]:
+        """The commitments of a request's payloads that were not erased, the oldest first."""
+        ...
+
+    def newest_payload(self) -> int:
+        """The number of the newest payload: what is written later has a higher one."""
+        ...
+
     def decisions(self, request_id: str) -> list[DecisionRecord]:
         """All decisions of a request, first to last."""
         ...
@@ -332,6 +350,11 @@ class Transaction(Reader, Protocol):
         """Stores `content` as JSON bytes under a fresh 128-bit salt and returns its commitment, SHA-256(salt || bytes), in
         hex. `request_id` says whose it is, so that erasing finds it. An event that refers to it does so in its body's
         `payloads`, an object of names and commitments: `verify` follows those."""
+        ...
+
+    def erase_payload(self, commitment: str) -> None:
+        """Overwrites a payload where it stands. The caller appends the event `erased` that names it among its `commitments`
+        in this transaction; `verify` takes no missing payload for an erased one without."""
         ...
 
     def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
@@ -443,6 +466,11 @@ class Store(Protocol):
 
     async def version(self) -> int:
         """A number that changes when any process has committed; cheap enough to poll every 50 ms."""
+        ...
+
+    async def scrub(self) -> None:
+        """Sees to it that what was erased is in none of the database's files any more. StoreError `store.in_use` where
+        another process keeps it from that for now."""
         ...
 
     async def close(self) -> None: ...

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from runplane_mcp.store.payloads import commitment
+from runplane_mcp.store.triggers import ERASED
 
 _IN_ORDER: Final = "SELECT commitment, salt, body FROM payload ORDER BY number"
 _NAMED: Final = """
@@ -48,7 +49,7 @@ class Commitments:
             wanted -= met
         if wanted:
             rows = self._connection.execute(_NAMED, (json.dumps(sorted(wanted)),))
-            found.update((name, commitment(salt, body) == name) for name, salt, body in rows)
+            found.update((name, _kept(name, salt, body)) for name, salt, body in rows)
         return found
 
     def read_all(self) -> str | None:
@@ -59,7 +60,7 @@ class Commitments:
 
     def _read_on(self) -> dict[str, bool]:
         rows = [] if self._rows is None else self._rows.fetchmany(_AT_ONCE)
-        read = {name: commitment(salt, body) == name for name, salt, body in rows}
+        read = {name: _kept(name, salt, body) for name, salt, body in rows}
         if self.changed is None and not all(read.values()):
             self.changed = next(name for name, kept in read.items() if not kept)
         if len(self._recent) >= _REMEMBERED:
@@ -71,3 +72,10 @@ class Commitments:
     def _remembered(self, name: str) -> bool | None:
         kept = self._recent.get(name)
         return self._older.get(name) if kept is None else kept
+
+
+def _kept(name: str, salt: bytes, body: bytes) -> bool:
+    if name.startswith(ERASED):
+        # Nothing but zeros stands where something was erased.
+        return not any(salt) and not body.strip(b"\0")
+    return commitment(salt, body) == name

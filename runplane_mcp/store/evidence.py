@@ -29,6 +29,8 @@ from runplane_mcp.store.rows import (
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
 
+#: The event that says which payloads were erased.
+ERASURE: Final = "erased"
 #: What is read of an event, in the order in which `Evidence.check` takes it.
 SELECT_EVENT: Final = "SELECT seq, at, type, request_id, body, leaf FROM event"
 SEQ, AT, TYPE, LEAF = 0, 1, 2, 5
@@ -67,7 +69,7 @@ class Mismatch(Exception):
 class Evidence:
     """Of events that are given in their order. `seen` counts the rows of each table that an event vouches for: who knows
     how many there are, knows whether there are others. `lifted` counts freezes that ended, `activated` is the policy that
-    the newest such event put in force."""
+    the newest such event put in force, `erasures` are the events that say that something was erased."""
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments) -> None:
         self._connection = connection
@@ -78,6 +80,9 @@ class Evidence:
         self.seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "repeat": 0, "freeze": 0}
         self.lifted = 0
         self.activated: object = None
+        self.erasures: list[int] = []
+        self._missing: dict[str | int | None, tuple[int, str]] = {}
+        self._erased: set[str | int | None] = set()
 
     def check(self, events: Sequence[Row]) -> None:
         """Mismatch for the first of these events that cannot be right: rows of SELECT_EVENT."""
@@ -100,6 +105,13 @@ class Evidence:
                 self._row("decision", seq, said, DECISION_COLUMNS, row)
             else:
                 self._rare(seq, type_, request_id, said)
+
+    def only_erased_missing(self) -> None:
+        """Mismatch for a payload that is missing and that no event named. What is missing was written before its erasure
+        was: only at the end it is known what was erased."""
+        for name, (seq, what) in self._missing.items():
+            if name not in self._erased:
+                raise Mismatch(f"The payload `{what}` of event {seq} is missing.", seq)
 
     def _look_up(self, events: Sequence[Row]) -> list[_Said]:
         """Reads what these events speak of, and tells what they say."""
@@ -130,8 +142,8 @@ class Evidence:
         for name, wanted in payloads.items():
             kept = self._kept.get(_plain(wanted))
             if kept is None:
-                raise Mismatch(f"The payload `{name}` of event {seq} is missing.", seq)
-            if not kept:
+                self._missing.setdefault(_plain(wanted), (seq, name))
+            elif not kept:
                 raise Mismatch(f"The payload `{name}` of event {seq} was changed.", seq)
 
     def _request(self, seq: int, type_: str, request_id: str | None, said: _Said) -> None:
@@ -159,6 +171,8 @@ class Evidence:
             self._lift(seq, said)
         elif type_ == "policy.activated":
             self.activated = said.get("version")
+        elif type_ == ERASURE:
+            self._erasure(seq, said)
 
     def _row(self, table: str, seq: int, said: _Said, columns: tuple[str, ...], row: Row | None) -> None:
         if row is None:
@@ -184,6 +198,15 @@ class Evidence:
         if row is None or row[0] is None or row[0] < seq:
             raise Mismatch(f"The freeze that event {seq} lifted is not lifted by it.", seq)
         self.lifted += row[0] == seq
+
+    def _erasure(self, seq: int, said: _Said) -> None:
+        names = said.get("commitments")
+        if not isinstance(names, list):
+            raise Mismatch(f"Event {seq} does not name what it erased.", seq)
+        if self._commitments.look_up(names):
+            raise Mismatch(f"A payload that event {seq} says was erased is there.", seq)
+        self._erased.update(map(_plain, names))
+        self.erasures.append(seq)
 
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, [_plain(value) for value in values]).fetchone()

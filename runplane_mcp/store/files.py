@@ -130,7 +130,7 @@ def prepare(
     """Makes sure that the database is one of ours, in this program's version: makes or migrates it where needed.
     StoreError `store.schema` for a newer or foreign one."""
     if version_of(connection, path) < VERSION:
-        _acquire(lock, path, busy_timeout_ms)
+        acquire(lock, path, busy_timeout_ms)
         try:
             _bring_up(connection, path, create=create, probe=probe)
         finally:
@@ -158,7 +158,8 @@ def _bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, probe
         raise
 
 
-def _acquire(lock: int, path: Path, busy_timeout_ms: int) -> None:
+def acquire(lock: int, path: Path, busy_timeout_ms: int) -> None:
+    """Takes the lock between processes for this one. StoreError `store.locked` after so long."""
     end = time.monotonic() + busy_timeout_ms / 1000
     while True:
         try:

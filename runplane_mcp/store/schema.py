@@ -18,7 +18,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.repeats import PARAMETER, UNANSWERED, Form, How
 from runplane_mcp.core.request import TRANSITIONS, Kind, State
 from runplane_mcp.store import sums
-from runplane_mcp.store.triggers import listed_texts, transition_trigger, triggers
+from runplane_mcp.store.triggers import erasing_triggers, listed_texts, transition_trigger, triggers
 
 #: Marks the file as ours ("RPLN"), so that no other program's database is ever taken for a store.
 APPLICATION_ID: Final = 0x52504C4E
@@ -379,8 +379,16 @@ def _third(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_FOURTH = ("DROP TRIGGER payload_update", *erasing_triggers())
+
+
+def _fourth(connection: sqlite3.Connection) -> None:
+    for statement in _FOURTH:
+        connection.execute(statement)
+
+
 #: Each brings a database from the version before to its own; the first makes it. They only ever grow in number.
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third)
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third, _fourth)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.checkpoints import EVERY, Checkpoints, Kept
+from runplane_mcp.store.erasing import scrub
 from runplane_mcp.store.files import connect, open_files
 from runplane_mcp.store.jobs import Job
 from runplane_mcp.store.readers import Readers
@@ -100,6 +101,9 @@ class SqliteStore:
                 if fault.code != "store.locked":
                     raise fault from error
             return self._seen
+
+    async def scrub(self) -> None:
+        await asyncio.to_thread(scrub, self.path, self._busy_timeout_ms)
 
     async def close(self) -> None:
         with self._watch_guard:

@@ -25,6 +25,7 @@ from runplane_mcp.core.request import ActionRequest, Kind, State, changed, may_f
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Changed, Changes, DecisionRecord, Head, Repeat
+from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
 from runplane_mcp.store.policies import PolicyWrites
 from runplane_mcp.store.reader import SqliteReader
@@ -91,7 +92,7 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-class SqliteTransaction(SqliteReader, PolicyWrites):
+class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
 

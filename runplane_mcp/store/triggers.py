@@ -19,6 +19,9 @@ def listed_texts(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
+#: What the names of erased payloads begin with: no hash in hex does.
+ERASED: Final = "erased:"
+
 #: The columns of a request that stay what they were when it was received.
 _BORN_WITH: Final = (
     "number, id, reference, principal, agent, via, client, operation_id, kind, target, account, livemode, created_at, "
@@ -59,8 +62,30 @@ def transition_trigger() -> str:
     )
 
 
+def erasing_triggers() -> tuple[str, ...]:
+    """Erasing is overwriting a payload with as many zero bytes, where it stands, name and all. Removing the row would not
+    do: SQLite moves what is left on a page together, and copies of it stay behind in the gaps, which no later removal
+    of it wipes."""
+    return (
+        _trigger(
+            "payload_update",
+            "UPDATE ON payload",
+            "NEW.number <> OLD.number OR NEW.request_id IS NOT OLD.request_id OR NEW.salt <> zeroblob(16)"
+            f" OR NEW.body <> zeroblob(length(OLD.body)) OR NEW.commitment <> {erased_name('OLD.number')}",
+            KEPT_FOR_EVER,
+        ),
+        _trigger("payload_delete", "DELETE ON payload", "", KEPT_FOR_EVER),
+    )
+
+
+def erased_name(number: str) -> str:
+    """What stands in the place of an erased payload's commitment: nothing that any event could name. `number` is an
+    expression for the row's own."""
+    return f"printf('{ERASED}%0{64 - len(ERASED)}d', {number})"
+
+
 def triggers() -> tuple[str, ...]:
-    """All of them, as statements."""
+    """All of them, as statements, as the first version had them."""
     return (
         *_kept("event", unique="seq = NEW.seq"),
         # A gap or a step back in the sequence would be a deletion that nobody sees.
@@ -80,7 +105,7 @@ def triggers() -> tuple[str, ...]:
         ),
         *_kept("policy", unique="version = NEW.version"),
         *_kept("migration", unique="version = NEW.version"),
-        # A payload may go (that is erasing), but never change.
+        # A payload may go, but never change; `erasing_triggers` took the place of this.
         _trigger("payload_update", "UPDATE ON payload", "", KEPT_FOR_EVER),
         _replace("payload", unique="commitment = NEW.commitment OR number = NEW.number"),
         _trigger("head_back", "UPDATE ON head", "NEW.size < OLD.size", KEPT_FOR_EVER),

@@ -2,9 +2,9 @@
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
-every payload against its commitment; the sums that limits are measured by against their rows; the tables and triggers
-themselves. Not checked: reservations, what requests are about and mentions, which hold no evidence, and signatures, which
-whoever relies on one checks.
+every payload against its commitment, where none may be missing but what an event `erased` names; the sums that limits are
+measured by against their rows; the tables and triggers themselves. Not checked: reservations, what requests are about and
+mentions, which hold no evidence, and signatures, which whoever relies on one checks.
 
 Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
 everything consistently is not found. The result says so: `anchored` is False.
@@ -43,7 +43,8 @@ _VERSION = "SELECT version FROM request WHERE id = ?"
 @dataclass(frozen=True, slots=True)
 class Verification:
     """`events` were read and `root` (hex) is theirs. `first_bad` is the first event that cannot be right, None where all
-    are or where no single one can be named; `problem` says what is wrong in one sentence."""
+    are or where no single one can be named; `problem` says what is wrong in one sentence. `erasures` are the events that
+    say that something was erased: whether an administrator signed them is asked of the people's side."""
 
     ok: bool
     anchored: bool
@@ -52,6 +53,7 @@ class Verification:
     first_bad: int | None
     problem: str | None
     events_per_second: int
+    erasures: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class _Check:
         started = time.perf_counter()
         first_bad: int | None = None
         problem: str | None = None
+        erasures: tuple[int, ...] = ()
         try:
             commitments = Commitments(self._connection)
             evidence = Evidence(self._connection, commitments)
@@ -117,11 +120,13 @@ class _Check:
             self._head()
             self._rows(evidence)
             self._policies(evidence)
+            evidence.only_erased_missing()
             changed = commitments.read_all()
             if changed is not None:
                 raise Mismatch(f"The payload {changed} was changed.")
             self._sums()
             self._form()
+            erasures = tuple(evidence.erasures)
         except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
         except sqlite3.Error as error:
@@ -135,6 +140,7 @@ class _Check:
             first_bad=first_bad,
             problem=problem,
             events_per_second=int(self._frontier.size / seconds),
+            erasures=erasures,
         )
 
     def one(self, request_id: str) -> RequestProof:
@@ -145,6 +151,7 @@ class _Check:
         problem: str | None = None
         try:
             evidence.check(rows)
+            evidence.only_erased_missing()
             for table in ("decision", "vote"):
                 if self._count(table, request_id) != evidence.seen[table]:
                     raise Mismatch(f"There is a {table} in the database that no event made.")

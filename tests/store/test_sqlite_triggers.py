@@ -57,6 +57,12 @@ REFUSED = {
     "an answer that is none": "INSERT INTO vote SELECT request_id, 2, person, 'maybe', digest, at, proof_kind, proof, note "
     "FROM vote",
     "change a payload": "UPDATE payload SET body = x'7b7d'",
+    "empty a payload and leave its name": "UPDATE payload SET salt = zeroblob(16), body = zeroblob(length(body))",
+    "shorten a payload": "UPDATE payload SET commitment = printf('erased:%057d', number), salt = zeroblob(16), body = x''",
+    "change a payload's words under an erased name": "UPDATE payload SET commitment = printf('erased:%057d', number)",
+    "give an erased payload to another request": "UPDATE payload SET commitment = printf('erased:%057d', number), "
+    "salt = zeroblob(16), body = zeroblob(length(body)), request_id = 'rpr_other'",
+    "remove a payload": "DELETE FROM payload",
     "replace a payload": "INSERT OR REPLACE INTO payload SELECT number, commitment, request_id, salt, x'7b7d' FROM payload",
     "change a policy": "UPDATE policy SET text = 'version: 2'",
     "remove a policy": "DELETE FROM policy",
@@ -163,7 +169,8 @@ def test_the_statements_above_are_refused_for_their_content_and_not_for_their_fo
         "UPDATE head SET size = size",
         "UPDATE freeze SET lifted_seq = 3 WHERE lifted_seq IS NULL",
         "INSERT INTO event SELECT max(seq) + 1, at, type, request_id, body, leaf FROM event",
-        "DELETE FROM payload",
+        "UPDATE payload SET commitment = printf('erased:%057d', number), salt = zeroblob(16), "
+        "body = zeroblob(length(body))",
         "UPDATE meta SET value = '2' WHERE key = 'epoch'",
     ):
         assert connection.execute(statement).rowcount > 0
