@@ -13,7 +13,6 @@ from runplane_mcp.cli.options import JsonFlag, RequestArgument, SecretStdin
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.request import State
-from runplane_mcp.core.text import label
 from runplane_mcp.errors import ApprovalError, UsageError
 
 if TYPE_CHECKING:
@@ -77,8 +76,9 @@ def list_(
     can be denied as a whole; a yes is given to one request at a time.
     """
     from runplane_mcp.cli.card import card_json
+    from runplane_mcp.cli.card_table import card_table
     from runplane_mcp.cli.groups import group_json, handles, print_group
-    from runplane_mcp.cli.output import RISK_STYLES, Column, brief, console, money, print_json, say, table
+    from runplane_mcp.cli.output import Column, brief, console, print_json, say
     from runplane_mcp.cli.scheduled import print_scheduled
     from runplane_mcp.core.grouping import group_named, grouped
     from runplane_mcp.gate.stopping import scheduled_cards
@@ -109,26 +109,7 @@ def list_(
     if groups_only or not single:
         print_scheduled(() if groups_only else later, now)
         return
-    columns = [
-        Column("REQUEST", whole=True),
-        Column("ACTION", whole=True),
-        Column("AMOUNT", right=True, whole=True),
-        Column("RISK", whole=True, styles=RISK_STYLES),
-        Column("AGENT"),
-        Column("EXPIRES"),
-    ]
-    rows = [
-        (
-            card.reference,
-            card.action,
-            money(card.amount, card.currency),
-            card.risk_level,
-            label(card.agent),
-            brief(card.expires_at),
-        )
-        for card in single
-    ]
-    console().print(table(columns, rows))
+    console().print(card_table(single, Column("EXPIRES"), lambda card: brief(card.expires_at)))
     if stopped := [card.reference for card in single if card.frozen]:
         which = "All of these" if len(stopped) == len(single) else ", ".join(stopped[:_MOST_NAMED])
         more = f" and {len(stopped) - _MOST_NAMED} more" if _MOST_NAMED < len(stopped) < len(single) else ""

@@ -12,7 +12,6 @@ from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card
-from runplane_mcp.core.text import label
 from runplane_mcp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,31 +102,16 @@ def upcoming_json(soon: Upcoming) -> dict[str, Json]:
 
 def print_scheduled(cards: Sequence[Card], now: int) -> None:
     """The listing, below what waits for people."""
-    from runplane_mcp.cli.output import RISK_STYLES, Column, console, money, say, table
+    from runplane_mcp.cli.card_table import card_table
+    from runplane_mcp.cli.output import Column, console, say
     from runplane_mcp.gate.stopping import upcoming
 
     if not cards:
         return
     say()
     say(f"{digest_line(upcoming(cards), now)}. Nobody is asked; each runs by itself.", "bold")
-    columns = [
-        Column("REQUEST", whole=True),
-        Column("ACTION", whole=True),
-        Column("AMOUNT", right=True, whole=True),
-        Column("RISK", whole=True, styles=RISK_STYLES),
-        Column("AGENT"),
-        Column("RUNS", whole=True, styles={"frozen": "bold red"}),
-    ]
-    rows = [
-        (
-            card.reference,
-            card.action,
-            money(card.amount, card.currency),
-            card.risk_level,
-            label(card.agent),
-            "frozen" if card.frozen else runs_in(card.release_at or 0, now),
-        )
-        for card in cards
-    ]
-    console().print(table(columns, rows))
+    runs = Column("RUNS", whole=True, styles={"frozen": "bold red"})
+    console().print(
+        card_table(cards, runs, lambda card: "frozen" if card.frozen else runs_in(card.release_at or 0, now))
+    )
     say("Stop one or all: runplane stop REQUEST   or   runplane stop --all", "dim")
