@@ -55,6 +55,7 @@ def verify(
             "root": found.root,
             "first_bad": found.first_bad,
             "events_per_second": found.events_per_second,
+            "pending_reads": found.pending_reads,
         }
         if found.problem is not None:
             content["problem"] = found.problem
@@ -89,6 +90,8 @@ def _tell(found: Verification) -> None:
         where = f" at event {found.first_bad}" if found.first_bad is not None else ""
         say(f"MISMATCH{where}  {visible(found.problem or '', 500)}", "bold red")
     say(f"Root  {found.root}")
+    if found.pending_reads:
+        say(f"Reads {found.pending_reads:,} of the last moment are recorded; the event that speaks for them follows.")
     say(f"Speed {found.events_per_second:,} events a second")
     if not found.anchored:
         say(

@@ -20,6 +20,7 @@ from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.beside import only_recorded
 from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
+from runplane_mcp.store.base import READS
 
 if TYPE_CHECKING:
     from runplane_mcp.core.approval import Vote
@@ -236,6 +237,10 @@ def _done(life: Life) -> Iterator[str]:
 
 def _proof(life: Life, proof: RequestProof) -> list[RenderableType]:
     lines = [f"audit events {_spans(proof.seqs)}", f"newest leaf {proof.leaf}"]
+    if not proof.seqs:
+        lines = ["no audit event speaks of this read yet: one follows when it has ended, for it and others"]
+    elif any(event.type == READS for event in life.events):
+        lines = [f"audit event {_spans(proof.seqs)}, for this read and others", f"its leaf {proof.leaf}"]
     lines.extend(f"digest voted for {digest}" for digest in sorted({vote.digest for vote in life.votes}))
     if proof.ok:
         lines.append("the log verifies for them; for all of it: runplane audit verify")

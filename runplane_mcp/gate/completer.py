@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 WATCHED, UNWATCHED = 0.05, 0.5
 #: Without any commit, expiry and dead processes are looked for this often (seconds).
 TICK = 2.0
+#: A read is under an event of the log this long after it has ended, and the time between two looks (seconds).
+BATCH = 0.5
 #: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds).
 FIRST_PAUSE_MS, LAST_PAUSE_MS = 2_000, 3_600_000
 
@@ -49,9 +51,12 @@ class Completer:
     async def run(self) -> None:
         """Until canceled. A pass that fails is tried again: the store may be back by then."""
         loop = asyncio.get_running_loop()
-        seen, last = -1, float("-inf")
+        seen, last, batched = -1, float("-inf"), float("-inf")
         while True:
             try:
+                if loop.time() - batched >= BATCH:
+                    batched = loop.time()
+                    await self.gate.batch_reads()
                 version = await self.gate.store.version()
                 if version != seen:
                     await self.gate.notify()

@@ -299,7 +299,7 @@ class Gate:
         effect, operation = effect_of(classified, {}), classified.operation
 
         def work(tx: Transaction) -> ActionRequest:
-            received = tx.insert_request(replace(request, same_asked=None), event=received_event(request))
+            received = tx.insert_request(replace(request, same_asked=None), event=received_event(request), quiet=True)
             return self.conclusion.conclude(tx, received, classified, effect, self.policies.enforced(tx))
 
         decided = await self._written(work)
@@ -375,9 +375,16 @@ class Gate:
         for task in self._tasks:
             task.cancel()
         rest = self._refusals.rest()
-        if rest:
-            with contextlib.suppress(RunplaneError):
+        with contextlib.suppress(RunplaneError):
+            await self.batch_reads()
+            if rest:
                 await self.store.write(lambda tx: refused(tx, rest, self.clock.wall()))
+
+    async def batch_reads(self) -> None:
+        """Puts the reads that have ended, in this process or in one that is dead, under an event."""
+        while await self.store.read(lambda reader: reader.reads_pending()):
+            await self.store.write(lambda tx: tx.batch_reads(at=self.clock.wall()))
+            self.executor.probe("reads.batched")
 
     # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
 

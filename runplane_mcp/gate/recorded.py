@@ -18,7 +18,7 @@ from runplane_mcp.core.request import FINAL, ActionRequest, State
 from runplane_mcp.errors import ParameterError
 from runplane_mcp.gate.answer_secrets import carries_secret
 from runplane_mcp.gate.records import fact_from_json
-from runplane_mcp.store.base import DecisionRecord, Event, Reader
+from runplane_mcp.store.base import READS, DecisionRecord, Event, Reader
 
 _PAGE: Final = 1_000
 #: What time may pass between a decision and its event (milliseconds), and much more.
@@ -44,12 +44,15 @@ class Records:
     catalog: Catalog
     erased: int = 0
     _seen: dict[str, _Seen] = field(default_factory=dict)
+    _started: bool = False
 
     def steps(self, start: int) -> Iterator[Step]:
         """Everything from the policy time `start` (milliseconds) on, and before it the requests that were still open
         then."""
-        started = False
         for event in self._events():
+            if event.type == READS:
+                yield from self._reads(event, start)
+                continue
             body = _body(event)
             if event.request_id is None or body is None:
                 continue
@@ -59,12 +62,29 @@ class Records:
             seen = self._seen.get(event.request_id)
             if seen is None:
                 continue
-            if not started and event.at + seen.offset >= start - _MARGIN:
-                started = True
-                yield from self._still_open()
-            yield from self._step(event, body, seen, started=started)
+            yield from self._begin(event.at + seen.offset, start)
+            yield from self._step(event, body, seen)
+        yield from self._reads(None, start)
 
-    def _step(self, event: Event, body: Mapping[str, Json], seen: _Seen, *, started: bool) -> Iterator[Step]:
+    def _begin(self, now: int, start: int) -> Iterator[Step]:
+        if not self._started and now >= start - _MARGIN:
+            self._started = True
+            yield from self._still_open()
+
+    def _reads(self, batch: Event | None, start: int) -> Iterator[Step]:
+        """What one event says of many reads, or what none says yet: each was decided once and has ended."""
+        for id in self.reader.reads_of(batch):
+            request = self.reader.request(id)
+            if request is None:
+                continue
+            yield from self._begin(request.changed_policy_at, start)
+            decided = self._decided(id, 1, State.EXECUTING) if self._started else None
+            if decided is not None:
+                yield decided
+                left = request.failure is not None and request.failure.effect_id is not None
+                yield Moved(id, request.state, release=request.state is not State.SUCCEEDED and not left, spent=None)
+
+    def _step(self, event: Event, body: Mapping[str, Json], seen: _Seen) -> Iterator[Step]:
         id = str(event.request_id)
         if event.type == "decision":
             seen.decided, seen.pending = cast("int", body["n"]), True
@@ -72,13 +92,13 @@ class Records:
         to = _STATES.get(event.type)
         if to is None or to is State.RECEIVED:
             return
-        if started and seen.pending:
+        if self._started and seen.pending:
             decided = self._decided(id, seen.decided, to)
             if decided is not None:
                 yield decided
         seen.pending = False
         if to in FINAL:
-            if started:
+            if self._started:
                 # What failed and left something behind may have moved its money all the same.
                 release = to is not State.SUCCEEDED and body.get("effect_id") is None
                 yield Moved(id, to, release=release, spent=self._spent(id) if to is State.SUCCEEDED else None)

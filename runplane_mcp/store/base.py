@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, TypeVar, Unpack
+from typing import Final, Protocol, TypedDict, TypeVar, Unpack
 
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
@@ -22,6 +22,9 @@ from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
 
 T = TypeVar("T")
+
+#: The type of the event that speaks for many reads.
+READS: Final = "reads"
 
 
 class Changed(Exception):
@@ -331,6 +334,19 @@ class Reader(Protocol):
         ...
 
     def events(self, after: int, limit: int, request_id: str | None = None) -> list[Event]: ...
+    def reads_pending(self) -> bool:
+        """Whether there are reads that have ended and that no event speaks for yet."""
+        ...
+
+    def batch_of(self, request_id: str) -> list[Event]:
+        """The one event `reads` that speaks for this read; none while none does, and for what has events of its own."""
+        ...
+
+    def reads_of(self, batch: Event | None) -> list[str]:
+        """The ids of the reads that a batch speaks for, in the order in which they ended; with None, of those that none
+        speaks for yet."""
+        ...
+
     def head(self) -> Head: ...
     def meta(self, key: str) -> str | None: ...
     def newest_event_at(self) -> int:
@@ -357,10 +373,19 @@ class Transaction(Reader, Protocol):
         in this transaction; `verify` takes no missing payload for an erased one without."""
         ...
 
-    def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
-        """A new request, always `received`, in version 1. `asked` is the redacted raw arguments where no wire request could
-        be made. A taken reference grows until it is free. The event is `request.received`; beside what `event` says it
-        holds `version`, `row` and `payloads`."""
+    def batch_reads(self, *, at: int) -> int:
+        """Appends the event `reads` for all reads that have ended since the last one, at most 10,000; says how many there
+        were. No read is in two batches, whoever makes them, since each goes on where the last one ended."""
+        ...
+
+    def insert_request(
+        self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json], quiet: bool = False
+    ) -> ActionRequest:
+        """A new request, always `received`, in version 1. `quiet` is for reads: where this same transaction brings it to
+        `executing`, it has no events of its own, and one `reads` event speaks for it and others when it has ended.
+
+        `asked` is the redacted raw arguments where no wire request could be made. A taken reference grows until it is
+        free. The event is `request.received`; beside what `event` says it holds `version`, `row` and `payloads`."""
         ...
 
     def move(

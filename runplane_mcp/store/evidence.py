@@ -15,7 +15,10 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from runplane_mcp.core.merkle import leaf_hash
+from runplane_mcp.store.base import READS
 from runplane_mcp.store.commitments import Commitments
+from runplane_mcp.store.mismatch import Mismatch
+from runplane_mcp.store.read_evidence import ReadEvidence
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
@@ -54,16 +57,10 @@ _STATE = REQUEST_COLUMNS.index("state")
 _COLUMNS = itemgetter("seq", "at", "type", "request_id", "v")
 _REQUEST_ID, _N = DECISION_COLUMNS.index("request_id"), DECISION_COLUMNS.index("n")
 
+#: Whose rows events vouch for.
+TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
+
 _Said = Mapping[str, Any]
-
-
-class Mismatch(Exception):
-    """What is wrong, in one sentence; and the event that cannot be right, where it is one."""
-
-    def __init__(self, problem: str, seq: int | None = None) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.seq = seq
 
 
 class Evidence:
@@ -77,12 +74,13 @@ class Evidence:
         self._kept: Mapping[Any, bool] = {}
         self._requests: dict[object, Row] = {}
         self._decisions: dict[tuple[object, object], Row] = {}
-        self.seen = {"request": 0, "decision": 0, "vote": 0, "person": 0, "repeat": 0, "freeze": 0}
+        self.seen = dict.fromkeys(TABLES, 0)
+        self.reads = ReadEvidence(connection, commitments, self.seen, self.missing)
         self.lifted = 0
         self.activated: object = None
         self.erasures: list[int] = []
-        self._missing: dict[str | int | None, tuple[int, str]] = {}
-        self._erased: set[str | int | None] = set()
+        self._missing: dict[object, tuple[str, int | None]] = {}
+        self._erased: set[object] = set()
 
     def check(self, events: Sequence[Row]) -> None:
         """Mismatch for the first of these events that cannot be right: rows of SELECT_EVENT."""
@@ -109,9 +107,13 @@ class Evidence:
     def only_erased_missing(self) -> None:
         """Mismatch for a payload that is missing and that no event named. What is missing was written before its erasure
         was: only at the end it is known what was erased."""
-        for name, (seq, what) in self._missing.items():
+        for name, (problem, seq) in self._missing.items():
             if name not in self._erased:
-                raise Mismatch(f"The payload `{what}` of event {seq} is missing.", seq)
+                raise Mismatch(problem, seq)
+
+    def missing(self, name: object, problem: str, seq: int | None) -> None:
+        """There is no payload of this name; `problem` is what that means unless it was erased."""
+        self._missing.setdefault(name, (problem, seq))
 
     def _look_up(self, events: Sequence[Row]) -> list[_Said]:
         """Reads what these events speak of, and tells what they say."""
@@ -142,7 +144,7 @@ class Evidence:
         for name, wanted in payloads.items():
             kept = self._kept.get(_plain(wanted))
             if kept is None:
-                self._missing.setdefault(_plain(wanted), (seq, name))
+                self.missing(_plain(wanted), f"The payload `{name}` of event {seq} is missing.", seq)
             elif not kept:
                 raise Mismatch(f"The payload `{name}` of event {seq} was changed.", seq)
 
@@ -173,6 +175,8 @@ class Evidence:
             self.activated = said.get("version")
         elif type_ == ERASURE:
             self._erasure(seq, said)
+        elif type_ == READS:
+            self.reads.batch(seq, said)
 
     def _row(self, table: str, seq: int, said: _Said, columns: tuple[str, ...], row: Row | None) -> None:
         if row is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from runplane_mcp.core.approval import Answer, Role
@@ -18,7 +19,7 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.repeats import PARAMETER, UNANSWERED, Form, How
 from runplane_mcp.core.request import TRANSITIONS, Kind, State
 from runplane_mcp.store import sums
-from runplane_mcp.store.triggers import erasing_triggers, listed_texts, transition_trigger, triggers
+from runplane_mcp.store.triggers import erasing_triggers, listed_texts, read_triggers, transition_trigger, triggers
 
 #: Marks the file as ours ("RPLN"), so that no other program's database is ever taken for a store.
 APPLICATION_ID: Final = 0x52504C4E
@@ -379,7 +380,27 @@ def _third(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-_FOURTH = ("DROP TRIGGER payload_update", *erasing_triggers())
+_FOURTH = (
+    # Reads that the policy allowed and that have ended, in the order in which they did: what is under an event `reads`.
+    """
+    CREATE TABLE read (
+      n INTEGER PRIMARY KEY CHECK (n > 0),
+      number INTEGER NOT NULL UNIQUE REFERENCES request (number),
+      at INTEGER NOT NULL,
+      leaf BLOB NOT NULL CHECK (length(leaf) = 32)
+    ) STRICT
+    """,
+    # The last number of each batch; the next batch goes on behind it.
+    """
+    CREATE TABLE read_batch (
+      last INTEGER PRIMARY KEY REFERENCES read (n),
+      event_seq INTEGER NOT NULL UNIQUE REFERENCES event (seq)
+    ) STRICT
+    """,
+    *read_triggers(),
+    "DROP TRIGGER payload_update",
+    *erasing_triggers(),
+)
 
 
 def _fourth(connection: sqlite3.Connection) -> None:
@@ -410,7 +431,8 @@ def form_of(connection: sqlite3.Connection) -> dict[str, str]:
     }
 
 
-def expected_form(version: int) -> dict[str, str]:
+@cache
+def expected_form(version: int) -> Mapping[str, str]:
     """The form that the migrations up to `version` make, for telling a removed trigger."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:

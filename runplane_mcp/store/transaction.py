@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Unpack
 
@@ -21,10 +21,11 @@ from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.repeats import How
-from runplane_mcp.core.request import ActionRequest, Kind, State, changed, may_follow
+from runplane_mcp.core.request import FINAL, ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Changed, Changes, DecisionRecord, Head, Repeat
+from runplane_mcp.store.batches import BatchWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
 from runplane_mcp.store.policies import PolicyWrites
@@ -92,7 +93,7 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
+class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
 
@@ -104,10 +105,14 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
         self._mentions: dict[str, dict[str, None]] = {}
         self._subjects: dict[str, dict[str, Value]] = {}
         self._places: dict[str, tuple[int, str]] = {}
+        self._quiet: dict[str, list[Callable[[], object]]] = {}
 
     def finish(self) -> None:
         """Also ValueError for what no move took along: a result, since no event would name it, or a subject."""
         self._write_mentions()
+        # What is not decided yet goes on in other transactions: its events are needed.
+        for request_id in list(self._quiet):
+            self._tell_held(request_id)
         super().finish()
         if self._results:
             raise ValueError(f"the results of {', '.join(self._results)} were set, but the requests did not move")
@@ -153,7 +158,9 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
     def commit_payload(self, content: Json, *, request_id: str | None = None) -> str:
         return self._payload(content, request_id)
 
-    def insert_request(self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json]) -> ActionRequest:
+    def insert_request(
+        self, request: ActionRequest, *, asked: Json = None, event: Mapping[str, Json], quiet: bool = False
+    ) -> ActionRequest:
         if request.state is not State.RECEIVED:
             raise faults.transition("A new one is always received.")
         request = changed(request, version=1, reference=self._free_reference(request))
@@ -167,7 +174,10 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
         values = request_values(request, asked=asked_commitment, effective=effective, told=told)
         [(number,)] = self._all(_INSERT_REQUEST, *values)
         self._places[request.id] = (number, request.kind.value)
-        self._append_request(request, values, payloads, event, at=request.created_at)
+        if quiet and request.kind is Kind.READ:
+            self._quiet[request.id] = []
+        write = partial(self._append_request, request, values, payloads, event, at=request.created_at)
+        self._tell(request.id, write)
         self.mention(request.id, _asked_about(request, asked))
         return request
 
@@ -210,6 +220,15 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
             # Stripe shows our key beside its own request: people come from there too.
             self.mention(request.id, [moved.stripe_key])
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
+        if request.id in self._quiet:
+            if to is State.EXECUTING:
+                del self._quiet[request.id]
+                return moved
+            self._tell_held(request.id)
+        elif request.kind is Kind.READ and self._without_events(request.id):
+            if to in FINAL:
+                self._ended(rows[0], at=at)
+            return moved
         self._append_request(moved, rows[0], payloads, event, at=at)
         return moved
 
@@ -217,17 +236,7 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
         content = self._payload({"facts": record.facts, "detail": record.detail}, record.request_id)
         values = decision_values(record, content)
         self._all(_INSERT_DECISION, *values)
-        body: dict[str, Json] = {
-            "n": record.n,
-            "kind": record.kind,
-            "round": record.round,
-            "outcome": record.outcome.value,
-            "policy_version": record.policy_version,
-            "digest": record.digest,
-            "payloads": {"content": content},
-            "row": row_digest(DECISION_COLUMNS, values),
-        }
-        self.append("decision", body, at=record.at, request_id=record.request_id)
+        self._tell(record.request_id, partial(self._append_decision, record, values, content))
 
     def add_vote(self, vote: Vote) -> None:
         voted = "SELECT 1 FROM vote WHERE request_id = ? AND round = ? AND person = ?"
@@ -341,6 +350,19 @@ class SqliteTransaction(SqliteReader, PolicyWrites, ErasureWrites):
             key,
             value,
         )
+
+    def _append_decision(self, record: DecisionRecord, values: Sequence[Value], content: str) -> None:
+        body: dict[str, Json] = {
+            "n": record.n,
+            "kind": record.kind,
+            "round": record.round,
+            "outcome": record.outcome.value,
+            "policy_version": record.policy_version,
+            "digest": record.digest,
+            "payloads": {"content": content},
+            "row": row_digest(DECISION_COLUMNS, values),
+        }
+        self.append("decision", body, at=record.at, request_id=record.request_id)
 
     def _append_request(
         self,

@@ -84,6 +84,23 @@ def erased_name(number: str) -> str:
     return f"printf('{ERASED}%0{64 - len(ERASED)}d', {number})"
 
 
+def read_triggers() -> tuple[str, ...]:
+    """Of the tables that the fourth version added: a read is in one batch, for ever, and none is left out."""
+    return (
+        *_kept("read", unique="n = NEW.n OR number = NEW.number"),
+        _trigger(
+            "read_gapless", "INSERT ON read", "NEW.n <> (SELECT coalesce(max(n), 0) + 1 FROM read)", KEPT_FOR_EVER
+        ),
+        *_kept("read_batch", unique="last = NEW.last OR event_seq = NEW.event_seq"),
+        _trigger(
+            "read_batch_forward",
+            "INSERT ON read_batch",
+            "NEW.last <= (SELECT coalesce(max(last), 0) FROM read_batch)",
+            KEPT_FOR_EVER,
+        ),
+    )
+
+
 def triggers() -> tuple[str, ...]:
     """All of them, as statements, as the first version had them."""
     return (

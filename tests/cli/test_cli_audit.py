@@ -14,7 +14,15 @@ def test_a_log_that_nobody_touched_is_ok_and_unanchored(ask: Ask, run: Run) -> N
     verified, told = run("audit", "verify", "--json"), run("audit", "verify")
 
     assert verified.code == 0
-    assert verified.json.keys() == {"ok", "anchored", "events", "root", "first_bad", "events_per_second"}
+    assert verified.json.keys() == {
+        "ok",
+        "anchored",
+        "events",
+        "root",
+        "first_bad",
+        "events_per_second",
+        "pending_reads",
+    }
     assert verified.json["ok"] is True
     assert verified.json["anchored"] is False
     assert verified.json["events"] > 5

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RequestError
@@ -265,7 +266,7 @@ async def test_reads_are_allowed_recorded_and_their_secrets_redacted(house: Hous
         async with house.desk() as desk:
             life = await desk.life(view.request_id)
         assert life.result is None, "what a read answered is not stored"
-        assert [event.type for event in life.events][-1] == "request.succeeded"
+        assert [(record.kind, record.outcome) for record in life.decisions] == [("first", Outcome.ALLOW)]
 
 
 async def test_an_attempt_that_no_request_could_be_made_of_is_recorded_without_its_secrets(house: House) -> None:

@@ -68,6 +68,8 @@ def path(whole: Path, tmp_path: Path) -> Path:
 def tamper(path: Path, *changes: str | Callable[[sqlite3.Connection], object]) -> None:
     """Changes the database as its owner could: the triggers are taken away first and put back afterwards."""
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN")
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
@@ -78,6 +80,7 @@ def tamper(path: Path, *changes: str | Callable[[sqlite3.Connection], object]) -
             change(connection)
     for _, sql in triggers:
         connection.execute(sql)
+    connection.execute("COMMIT")
     connection.close()
 
 

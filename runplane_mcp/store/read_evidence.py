@@ -1,0 +1,137 @@
+"""What the events `reads` say, against the reads that they speak for, and what no such event speaks for yet."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+from runplane_mcp.core.merkle import root
+from runplane_mcp.core.request import FINAL, Kind
+from runplane_mcp.store.batches import MOST_IN_A_BATCH, batch_counts, read_leaf
+from runplane_mcp.store.commitments import Commitments
+from runplane_mcp.store.mismatch import Mismatch
+from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed
+from runplane_mcp.store.schema import UNFINISHED
+
+# ruff: noqa: S608 - column names of our own; every value is bound.
+
+_AT_ONCE: Final = 1_000
+_READS = f"""
+SELECT read.n, read.leaf, {listed(REQUEST_COLUMNS, "request")} FROM read JOIN request USING (number)
+WHERE read.n BETWEEN ? AND ? ORDER BY read.n
+"""
+_DECISIONS = f"""
+SELECT {listed(DECISION_COLUMNS, "decision")} FROM read JOIN request USING (number)
+JOIN decision ON decision.request_id = request.id WHERE read.n BETWEEN ? AND ? ORDER BY read.n, decision.n
+"""
+#: Reads that run and have no event of their own.
+_RUNNING = f"""
+request WHERE {UNFINISHED} AND kind = 'read' AND (state = 'executing' OR state = 'outcome_unknown')
+AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = request.id)
+"""
+_RUNNING_DECISIONS = f"SELECT count(*) FROM decision WHERE request_id IN (SELECT id FROM {_RUNNING})"
+_ID, _KIND, _STATE = (REQUEST_COLUMNS.index(column) for column in ("id", "kind", "state"))
+_PRINCIPAL, _AGENT = REQUEST_COLUMNS.index("principal"), REQUEST_COLUMNS.index("agent")
+_PAYLOADS: Final = tuple(REQUEST_COLUMNS.index(column) for column in ("asked", "effective", "told", "result"))
+_REQUEST_ID, _CONTENT = DECISION_COLUMNS.index("request_id"), DECISION_COLUMNS.index("content")
+_FINAL: Final = frozenset(state.value for state in FINAL)
+
+
+class ReadEvidence:
+    """Of batches that are given in their order. `last` is the number of the last read of the last of them, `seen` counts
+    the rows that they vouch for, `missing` hears of payloads that are not there."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        commitments: Commitments,
+        seen: dict[str, int],
+        missing: Callable[[object, str, int | None], None],
+    ) -> None:
+        self._connection = connection
+        self._commitments = commitments
+        self._seen = seen
+        self._missing = missing
+        self.last = 0
+
+    def batch(self, seq: int, said: Mapping[str, Any]) -> None:
+        """Mismatch where the batch of this event is not what it was, or does not go on where the last one ended."""
+        first, last = said.get("first"), said.get("last")
+        if first != self.last + 1 or not isinstance(last, int) or not first <= last < first + MOST_IN_A_BATCH:
+            raise Mismatch(f"Event {seq} does not go on with the reads where the one before it ended.", seq)
+        leaves: list[bytes] = []
+        agents: Counter[tuple[str, str]] = Counter()
+        for leaf, request in self._reads(first, last, seq):
+            leaves.append(leaf)
+            agents[request[_PRINCIPAL], request[_AGENT]] += 1
+        if len(leaves) != last - first + 1:
+            raise Mismatch(f"Of the reads that event {seq} speaks for, some are missing.", seq)
+        if root(leaves).hex() != said.get("root") or batch_counts(agents) != said.get("agents"):
+            raise Mismatch(f"The reads of event {seq} are not those that it spoke for.", seq)
+        if self._one("SELECT last FROM read_batch WHERE event_seq = ?", seq) != (last,):
+            raise Mismatch(f"Where the batch of event {seq} ends was changed.", seq)
+        self._seen["read_batch"] += 1
+        self.last = last
+
+    def pending(self) -> int:
+        """How many reads have ended, or run, and no event speaks for them yet. Mismatch where one was changed."""
+        ended = sum(1 for _ in self._reads(self.last + 1, 2**62, None))
+        running = self._one(f"SELECT count(*) FROM {_RUNNING}")[0]
+        self._seen["request"] += running
+        self._seen["decision"] += self._one(_RUNNING_DECISIONS)[0]
+        return ended + int(running)
+
+    def alone(self, request_id: str) -> tuple[int | None, str | None]:
+        """The sequence number of the event that speaks for this read, and the read's own leaf (hex), as far as there are
+        any; `last` is then where that event's batch begins. Mismatch where the read was changed."""
+        n = self._one("SELECT n FROM read JOIN request USING (number) WHERE request.id = ?", request_id)
+        if n is None:
+            return None, None
+        [(leaf, _)] = self._reads(n[0], n[0], None)
+        batch = self._one("SELECT event_seq FROM read_batch WHERE last >= ? ORDER BY last LIMIT 1", *n)
+        self.last = self._one("SELECT coalesce(max(last), 0) FROM read_batch WHERE last < ?", *n)[0]
+        return None if batch is None else batch[0], leaf.hex()
+
+    def running(self, request_id: str) -> bool:
+        return bool(self._one(f"SELECT count(*) FROM {_RUNNING} AND id = ?", request_id)[0])
+
+    def _reads(self, first: int, last: int, seq: int | None) -> Iterator[tuple[bytes, Row]]:
+        """Leaf and request of each read of this range, checked."""
+        rows = self._connection.execute(_READS, (first, last))
+        made = groupby(self._connection.execute(_DECISIONS, (first, last)), key=lambda row: row[_REQUEST_ID])
+        ahead: tuple[object, list[Row]] | None = None
+        while some := rows.fetchmany(_AT_ONCE):
+            found: list[tuple[int, bytes, Row, list[Row]]] = []
+            names: list[object] = []
+            for n, leaf, *values in some:
+                request = tuple(values)
+                if ahead is None and (following := next(made, None)) is not None:
+                    ahead = following[0], list(following[1])
+                decisions: list[Row] = []
+                if ahead is not None and ahead[0] == request[_ID]:
+                    decisions, ahead = ahead[1], None
+                found.append((n, leaf, request, decisions))
+                names += (request[place] for place in _PAYLOADS)
+                names += (decision[_CONTENT] for decision in decisions)
+            kept = self._commitments.look_up(names)
+            for expected, (n, leaf, request, decisions) in enumerate(found, start=first):
+                contents = [decision[_CONTENT] for decision in decisions]
+                named = [request[place] for place in _PAYLOADS if request[place] is not None] + contents
+                read = n == expected and request[_KIND] == Kind.READ and request[_STATE] in _FINAL
+                whole = all(kept.get(name, True) for name in named)
+                if not read or read_leaf(request, decisions) != leaf or not whole:
+                    raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
+                for name in named:
+                    if name not in kept:
+                        self._missing(name, f"A payload of the read {request[_ID]}, number {n}, is missing.", seq)
+                self._seen["request"] += 1
+                self._seen["decision"] += len(decisions)
+                self._seen["read"] += 1
+                yield leaf, request
+            first += len(found)
+
+    def _one(self, sql: str, *values: object) -> Any:
+        return self._connection.execute(sql, values).fetchone()
