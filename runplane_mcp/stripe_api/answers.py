@@ -134,7 +134,7 @@ def _failure(status: int, error: dict[str, object], request_id: str | None) -> F
 
 
 def _left_behind(error: dict[str, object]) -> str | None:
-    for name in ("payment_intent", "setup_intent", "charge", "payout"):
+    for name in ("payment_intent", "setup_intent", "charge", "payout", "refund"):
         value = error.get(name)
         id = value.get("id") if isinstance(value, dict) else value
         if isinstance(id, str) and id:

@@ -73,6 +73,7 @@ def test_killed_at_any_point_a_request_ends_as_it_would_have_ended_with_one_effe
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @each_story
 def test_killed_at_every_point_there_is(story: Story, shelf: Shelf) -> None:
     killed(story, shelf, every)
@@ -85,12 +86,14 @@ def test_killed_before_a_weekend_asleep_nothing_is_sent_after_it(story: Story, s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @each_story
 def test_killed_at_every_point_there_is_before_a_weekend_asleep(story: Story, shelf: Shelf) -> None:
     killed(story, shelf, every, asleep=ASLEEP)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @each_story
 def test_killed_at_every_point_and_finished_by_a_newer_release(
     story: Story, shelf: Shelf, monkeypatch: pytest.MonkeyPatch

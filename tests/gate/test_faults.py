@@ -20,7 +20,7 @@ from runplane_mcp.gate.view import RequestView
 from runplane_mcp.interfaces.mcp.messages import words_for
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
-from tests.gate.conftest import FakeClock, refund
+from tests.gate.conftest import FakeClock, refund, submission
 from tests.gate.stories import ALLOWED, APPROVED, NOTHING, Shelf, Story, stand
 
 _K = FaultKind
@@ -39,16 +39,19 @@ def on_refunds(kind: FaultKind, **more: Any) -> Fault:
 
 @dataclass(frozen=True)
 class End:
-    """How it ends: state, effects at Stripe, its place in the limits, and the first words to the agent."""
+    """How it ends: state, effects at Stripe, its place in the limits, the first words to the agent, and whether it names
+    something that Stripe keeps of a failure."""
 
     state: State
     effects: int
     reserved: str
     told: str
+    left: bool = False
 
 
 DONE = End(State.SUCCEEDED, 1, "spent", "DONE. Money moved: refund of ")
 FAILED = End(State.FAILED, 0, "released", "FAILED. Not done; no money moved.")
+LEFT = End(State.FAILED, 0, "spent", "FAILED. Not done; no money moved.", left=True)
 UNKNOWN = End(State.OUTCOME_UNKNOWN, 0, "spent", "OUTCOME UNKNOWN. Money may or may not have moved")
 ASKED = End(State.WAITING, 0, "waiting", "WAITING FOR A PERSON. Not done yet; no money moved.")
 HELD = End(State.APPROVED, 0, "waiting", "APPROVED, NOT DONE YET. No money moved so far.")
@@ -74,6 +77,7 @@ TABLE: dict[str, tuple[Fault, End, End]] = {
     # What people approved is tried again later, since none of the sends can have done anything.
     "429 for a while": (on_refunds(_K.LIMIT_429, times=3), FAILED, DONE),
     "402": (on_refunds(_K.DECLINE_402, effect=False), FAILED, FAILED),
+    "402 with an object made": (on_refunds(_K.DECLINE_402), LEFT, LEFT),
     "Stripe down": (Fault(_K.ERROR_500, times=10**6, remembered=False), ASKED, HELD),
     "Stripe mute": (Fault(_K.DROP_REQUEST, times=10**6), ASKED, HELD),
 }
@@ -90,6 +94,24 @@ def test_each_fault_ends_right_or_closed(shelf: Shelf, name: str, approved: bool
     assert (view.status, stand(settings).effects) == (end.state, end.effects)
     assert reserved(settings) == {end.reserved}
     assert words_for(view, now=0, tool="create_refund").message.startswith(end.told)
+    assert (view.failure is not None and view.failure.effect_id is not None) == end.left
+
+
+def test_a_decline_whose_answer_was_lost_has_failed_with_the_object_that_it_left(shelf: Shelf) -> None:
+    """Stripe remembers the 402 under our key: that is its answer, whatever else a second attempt may be told."""
+    settings = shelf.home(ALLOWED)
+    charge = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+    _order(settings, Fault(_K.DROP_ANSWER, method="POST", path_prefix="/v1/payment_intents"))
+
+    async def ask() -> RequestView:
+        async with gate_at(settings) as gate:
+            return await gate.submit(submission("PostPaymentIntents", charge))
+
+    view = asyncio.run(ask())
+
+    assert (view.status, stand(settings).received) == (State.FAILED, 2)
+    assert view.failure is not None
+    assert (view.failure.code, (view.failure.effect_id or "")[:3]) == ("stripe.card_declined", "pi_")
 
 
 async def _meet(settings: Settings, fault: Fault, story: Story, state: State) -> RequestView:
