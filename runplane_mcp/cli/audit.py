@@ -46,7 +46,7 @@ def verify(
 
     settings = settings_of_home()
     require_home(settings)
-    found = _verify(settings.database)
+    found = _signatures(settings.database, _verify(settings.database))
     if as_json:
         content: dict[str, Json] = {
             "ok": found.ok,
@@ -78,6 +78,23 @@ def _verify(path: Path) -> Verification:
         return check(path)
     with watched.status("Reading the audit log") as status:
         return check(path, lambda done, total: status.update(f"Reading the audit log: {done:,} of {total:,} events"))
+
+
+def _signatures(path: Path, found: Verification) -> Verification:
+    """The same, or what is wrong with it: a payload is missing only where an administrator signed that it was erased."""
+    from dataclasses import replace
+
+    from runplane_mcp.gate.erasure import unsigned
+    from runplane_mcp.store.reading import reading
+
+    if not found.ok or not found.erasures:
+        return found
+    with reading(path) as reader:
+        forged = unsigned(reader, found.erasures)
+    if not forged:
+        return found
+    problem = f"Event {forged[0]} says that something was erased, and no administrator signed it."
+    return replace(found, ok=False, first_bad=forged[0], problem=problem)
 
 
 def _tell(found: Verification) -> None:

@@ -12,6 +12,7 @@ from runplane_mcp.cli import (
     audit,
     backup,
     catalog,
+    erase,
     freeze,
     init,
     limits,
@@ -93,5 +94,6 @@ app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 audit.audit.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 app.add_typer(audit.audit, name="audit")
+app.command("erase", epilog=erase.EXAMPLES)(erase.erase)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("backup", epilog=backup.EXAMPLES)(backup.backup)

@@ -22,6 +22,7 @@ from runplane_mcp.gate.beside import only_recorded
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Life
+    from runplane_mcp.gate.erasure import Erasure
     from runplane_mcp.store.base import DecisionRecord, Event
 
 _SENTENCE = 500
@@ -75,6 +76,7 @@ def life_json(life: Life) -> dict[str, Json]:
         "votes": [_vote_json(vote) for vote in life.votes],
         "execution": _execution_json(life),
         "resolution": _resolution_json(life),
+        "erasure": erasure_json(life.erasure),
         "events": [_event_json(event) for event in life.events],
     }
 
@@ -135,6 +137,24 @@ def _execution_json(life: Life) -> Json:
     }
 
 
+def erasure_json(erasure: Erasure | None) -> Json:
+    """Who erased what it said, and what of that is kept for the books."""
+    if erasure is None:
+        return None
+    return {"by": erasure.by, "at": iso(erasure.at), "seq": erasure.seq, "kept": dict(erasure.kept)}
+
+
+def erasure_text(erasure: Erasure) -> str:
+    """The same for people: who, when, and what of it is still known."""
+    known = []
+    for name, what in (("amount", "the amount was"), ("moved", "what moved was")):
+        money_ = erasure.kept.get(name)
+        if isinstance(money_, Mapping):
+            known.append(f"{what} {money(*_money(money_))}")
+    left = f" Still known: {', '.join(known)}." if known else ""
+    return f"ERASED, {moment(erasure.at)}: {visible(erasure.sentence(), _SENTENCE)}{left}"
+
+
 def _resolution_json(life: Life) -> Json:
     """None where Stripe's own answer or its events told what became of it."""
     said = life.resolution
@@ -178,6 +198,8 @@ def life_view(life: Life) -> RenderableType:
         if other is not None:
             parts.append(Text(f"{verb} {other}", style="yellow"))
     parts.extend(Text(visible(each.sentence(), 1_000), style="bold red") for each in life.frozen)
+    if life.erasure is not None:
+        parts.append(Text(erasure_text(life.erasure), style="yellow"))
     wire = request.effective or request.as_asked
     if wire is not None:
         parts.append(sent_view(wire.method, wire.url, pairs(wire)))

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from runplane_mcp.cli.card import Fence, Hanging, agents_words, bullets, fact_text, section, sent_view
+from runplane_mcp.cli.life import erasure_text
 from runplane_mcp.cli.output import STATE_STYLES, moment
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome
@@ -63,10 +64,12 @@ def page(life: Life, genuine: Collection[Vote], proof: RequestProof) -> Renderab
     request = life.request
     parts: list[RenderableType] = [_title(request)]
     first = life.decisions[0] if life.decisions else None
-    if first is not None:
+    if life.erasure is not None:
+        parts.append(Text(erasure_text(life.erasure), style="yellow"))
+    elif first is not None:
         parts.append(Text(visible(_effect(first, "sentence"), _SENTENCE), style="bold"))
     parts.extend(_asked_by(request))
-    if first is not None:
+    if first is not None and life.erasure is None:
         parts.extend(section("Looked up", list(_looked_up(first))))
     for before, record in zip([None, *life.decisions], life.decisions, strict=False):
         parts.extend(_decided(record, before))
@@ -203,7 +206,8 @@ def _done(life: Life) -> Iterator[str]:
     if request.state is State.SCHEDULED:
         yield f"not before {moment(request.release_at)}, unless somebody stops it: runplane stop {request.reference}"
     if request.failure is not None:
-        yield f"{visible(request.failure.code, 100)}: {_quoted(request.failure.message)}"
+        words = _quoted(request.failure.message) if request.failure.message or life.erasure is None else "(erased)"
+        yield f"{visible(request.failure.code, 100)}: {words}"
     if request.message_to_agent:
         yield f"told the agent: {_quoted(request.message_to_agent)}"
     if request.replaced_by is not None:

@@ -28,6 +28,7 @@ from runplane_mcp.errors import PersonError, PolicyError, RequestError, Runplane
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
+from runplane_mcp.gate.erasure import Erasure, erasure_of
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
 from runplane_mcp.gate.lapsing import expired, policy_time
@@ -86,7 +87,7 @@ class VoteResult:
 @dataclass(frozen=True, slots=True)
 class Life:
     """One request from first to last. `frozen` are the freezes that hold it now; `resolution` is an administrator's word on
-    an outcome that nobody knew."""
+    an outcome that nobody knew, `erasure` that of what it said something is gone."""
 
     request: ActionRequest
     decisions: tuple[DecisionRecord, ...]
@@ -95,6 +96,7 @@ class Life:
     result: Mapping[str, Json] | None
     frozen: tuple[Freeze, ...]
     resolution: Resolution | None
+    erasure: Erasure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Desk:
         def work(reader: Reader) -> Life:
             request = found(reader, reference_or_id)
             votes = [vote for round in range(1, request.round + 1) for vote in reader.votes(request.id, round)]
+            people = trusted(reader)
             return Life(
                 request=request,
                 decisions=tuple(reader.decisions(request.id)),
@@ -174,7 +177,8 @@ class Desk:
                 events=tuple(reader.events(0, 10_000, request.id) or reader.batch_of(request.id)),
                 result=reader.result(request.id),
                 frozen=self.freezes.on(reader, request) if request.state in HELD else (),
-                resolution=resolution_of(reader, request, trusted(reader)),
+                resolution=resolution_of(reader, request, people),
+                erasure=erasure_of(reader, request.id, people) if request.final else None,
             )
 
         return await self.store.read(work)
@@ -421,6 +425,18 @@ class Desk:
                 )
             raise RequestError("request.no_card", f"{request.reference} was never held for people.")
         people = trusted(reader)
+        if request.final and not record.detail:
+            erasure = erasure_of(reader, request.id, people)
+            raise RequestError(
+                "request.erased",
+                f"There is no card of {request.reference} any more: "
+                + (
+                    erasure.sentence()
+                    if erasure is not None
+                    else "what it was made of is gone, and nobody signed that."
+                ),
+                next_step=f"What is left: runplane requests show {request.reference}",
+            )
         votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
         lowering = lowering_of(reader, request, people)
         frozen = self.freezes.among(standing, request)

@@ -64,6 +64,14 @@ def too_old_sqlite(version: str) -> StoreError:
     )
 
 
+def too_old(path: Path) -> StoreError:
+    return StoreError(
+        "store.schema",
+        f"{path} was written by an earlier version of Runplane.",
+        next_step="`runplane status` brings it up to this one; a backup is looked at with the version that took it.",
+    )
+
+
 def missing(path: Path) -> StoreError:
     return StoreError("store.unavailable", f"There is no store at {path}.", next_step="Make one: runplane init")
 

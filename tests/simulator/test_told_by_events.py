@@ -17,7 +17,8 @@ from tests.simulator.world import DAY, NOW, World
 
 
 def all_of(world: World, source: Source) -> Iterator[dict[str, Any]]:
-    listing, after = LISTINGS[source], {}
+    listing = LISTINGS[source]
+    after: dict[str, Any] = {}
     while True:
         page = world.get(listing.path, limit=100, **listing.parameters, **after)
         yield from (pruned(each, listing.keep) for each in page["data"])

@@ -1,0 +1,75 @@
+"""`runplane erase`: take what is held of a customer out of the home, as an administrator, without breaking the log."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runplane_mcp.cli.examples import examples
+from runplane_mcp.cli.home import at_desk, settings_of_home
+from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
+from runplane_mcp.errors import RequestError, UsageError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.gate.erasing import Erased, Held
+
+EXAMPLES = examples(
+    ("runplane erase --customer cus_ben --as maria", "shows how much there is, asks, erases it"),
+    ("runplane erase --customer cus_ben --as maria --secret-stdin --json < secret", "for scripts"),
+)
+
+
+def erase(
+    customer: Annotated[str, typer.Option("--customer", metavar="CUSTOMER", help="The customer's id at Stripe: cus_…")],
+    as_admin: AsAdmin = None,
+    secret_stdin: SecretStdin = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Erase what is held of a customer, as an administrator.
+
+    Parameters, facts, names, Stripe's answers and the agents' words, of every request that is about the customer or
+    mentions them. The log stays whole and says who erased what; ids, amounts and who decided stay. Refused while such a
+    request is open. Backups that were made before still hold it. A second time there is nothing left to erase. With
+    --secret-stdin the first line on stdin is ADMIN's secret.
+    """
+    from runplane_mcp.cli.output import print_json, say
+    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.core.text import visible
+    from runplane_mcp.gate.erasing import erase as do_erase
+    from runplane_mcp.gate.erasing import held_of
+
+    settings = settings_of_home()
+    held = at_desk(settings, lambda desk: held_of(desk, customer))
+    if sys.stdin.isatty() and not as_json and not secret_stdin:
+        _ask(held)
+        as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
+    if as_admin is None:
+        raise UsageError("usage.admin_missing", "Erasing needs an administrator.", next_step="Add --as ADMIN.")
+    name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+
+    async def work(desk: Desk) -> Erased:
+        return await do_erase(desk, customer, admin=name, secret=secret)
+
+    done = at_desk(settings, work)
+    if as_json:
+        print_json({"customer": done.customer, "requests": done.requests, "payloads": done.payloads, "by": done.by})
+        return
+    if not done.payloads:
+        say(f"Nothing is held of {visible(done.customer, 255)} any more.", "green")
+        return
+    say(f"Erased of {visible(done.customer, 255)}: {done.payloads:,} payloads of {done.requests:,} requests.", "green")
+    say("The ids, amounts and decisions stay, and so does what backups made before hold.", "dim")
+
+
+def _ask(held: Held) -> None:
+    from runplane_mcp.cli.output import say
+    from runplane_mcp.core.text import visible
+
+    say(f"{visible(held.customer, 255)}: {held.payloads:,} payloads of {len(held.requests):,} requests.", "bold")
+    if held.unfinished:
+        say(f"Not finished: {', '.join(held.unfinished[:20])}. Nothing is erased while they are open.", "yellow")
+    if not typer.confirm("Erase them? Nothing brings them back.", default=False):
+        raise RequestError("request.kept", "Nothing was erased.")

@@ -1,0 +1,63 @@
+"""`runplane erase`: an administrator takes a customer out of a home, and every command says so afterwards."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from runplane_mcp.simulator import SEED
+from tests.cli.conftest import DANA, DANAS, Ask, Run, cancellation, refund
+
+SECRET = f"{DANAS}\n"
+ERASE = ("erase", "--customer", SEED.customer_ben, "--as", DANA, "--secret-stdin")
+
+
+def test_a_customer_is_erased_and_every_command_says_so(ask: Ask, run: Run, home: Path) -> None:
+    (done,) = ask(refund(SEED.payment_intent_40, words="Ben wept"))
+    told = run(*ERASE, stdin=SECRET)
+    again = run(*ERASE, "--json", stdin=SECRET)
+    shown = run("requests", "show", done.reference, "--json").json
+
+    assert told.code == 0
+    assert "Erased of cus_ben: " in told.out
+    assert again.json == {"customer": "cus_ben", "requests": 0, "payloads": 0, "by": DANA}
+    assert "Nothing is held of cus_ben any more." in run(*ERASE, stdin=SECRET).out
+    assert shown["erasure"]["by"] == DANA
+    assert shown["erasure"]["kept"]["moved"] == {"amount": 4_000, "currency": "usd"}
+    assert (shown["request"]["as_asked"], shown["decision"]["facts"]) == (None, {})
+    for command in (("requests", "show"), ("why",)):
+        page = run(*command, done.reference)
+        assert page.code == 0
+        assert "ERASED" in page.out
+        assert "what moved was $40.00 USD" in page.out
+        assert "Ben wept" not in page.out
+    assert "erased" in run("policy", "explain", done.reference).out
+    verified = run("audit", "verify")
+    assert verified.code == 0, verified.out
+
+
+def test_what_is_open_is_named_and_nothing_is_erased(ask: Ask, run: Run) -> None:
+    (held,) = ask(cancellation())
+    refused = run("erase", "--customer", SEED.customer_cleo, "--as", DANA, "--secret-stdin", "--json", stdin=SECRET)
+
+    assert (refused.code, refused.error) == (1, "request.unfinished")
+    assert held.reference in refused.json["error"]["message"]
+    assert run("erase", "--customer", "cus_x", "--json").error == "usage.admin_missing"
+    assert run("erase", "--customer", "cus x", "--as", DANA, "--json").error == "request.customer"
+
+
+def test_verify_takes_no_erasure_that_no_administrator_signed(ask: Ask, run: Run, home: Path) -> None:
+    """THREATS 24."""
+    ask(refund(SEED.payment_intent_40))
+    run(*ERASE, stdin=SECRET)
+    with closing(sqlite3.connect(home / "runplane.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE person SET role = 'approver'")
+        [(seq,)] = connection.execute("SELECT seq FROM event WHERE type = 'erased'").fetchall()
+    from runplane_mcp.cli.audit import _signatures
+    from runplane_mcp.store.verify import Verification
+
+    as_if_whole = Verification(True, False, 1, "", None, None, 1, 0, erasures=(seq,))
+    found = _signatures(home / "runplane.db", as_if_whole)
+
+    assert (found.ok, found.first_bad) == (False, seq)
