@@ -20,7 +20,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Look back": ("why", "requests", "limits", "audit"),
     "Say what agents may do, and who decides": ("policy", "catalog", "people", "agents"),
     "Run": ("mcp", "serve", "simulator", "connect"),
-    "Keep": ("backup", "restore"),
+    "Keep": ("backup", "restore", "erase"),
 }
 
 
