@@ -8,7 +8,7 @@ from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.errors import PolicyError
+from runplane_mcp.errors import PolicyError, RunplaneError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk, HomeStatus
@@ -127,7 +127,20 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
         "gates_running": home.gates_running,
         "simulated_clock": home.simulated_clock,
         "events": home.events,
+        "rolled_back": None if (behind := _rolled_back(settings)) is None else behind.message,
     }
+
+
+def _rolled_back(settings: Settings) -> RunplaneError | None:
+    """Why nothing runs from this database although everything else is right, if so."""
+    from runplane_mcp.gate.anchoring import own_public
+    from runplane_mcp.store.anchors import look, refusal
+
+    try:
+        _, found = look(settings.database, settings.checkpoint_file, own_public(settings.log_key))
+    except RunplaneError as error:
+        return error
+    return refusal(found, settings.database, settings.checkpoint_file)
 
 
 def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) -> None:
@@ -138,6 +151,10 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) ->
         say(f"{visible(each.sentence(), 1_000).replace('Frozen', 'FROZEN', 1)} Since {moment(each.at)}.", "bold red")
     if home.frozen:
         say("         What it names is blocked or held, in every process. Lift it: runplane unfreeze --as ADMIN", "red")
+    behind = _rolled_back(settings)
+    if behind is not None:
+        say(f"NOTHING RUNS  {visible(behind.message, 1_000)}", "bold red")
+        say(f"         {behind.next_step}", "red")
     in_use = stripe_in_use(settings, home)
     money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
     say(f"Home     {settings.home}")

@@ -34,6 +34,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from runplane_mcp.core.merkle import EMPTY_ROOT, HASH_BYTES
 from runplane_mcp.errors import CheckpointError
 
+#: The first event of an epoch, whose body says which `epoch` it begins. With it a restored database goes on: checkpoints
+#: of earlier epochs that reach as far as this event belong to what was left behind.
+EPOCH_BEGUN: Final = "epoch.begun"
 #: In bytes: more than any note of ours with all the signatures that are taken, and little enough to read at once.
 LONGEST_NOTE: Final = 64 * 1024
 #: Verifiers take at least 16; more than this nobody needs.

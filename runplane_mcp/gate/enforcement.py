@@ -110,13 +110,14 @@ def _prove_each(
             if not only_tighter(_text(reader, earlier), _text(reader, version)):
                 raise _unproven("it put itself in force and is not provably tighter than the one before")
             continue
-        if not _stands(reader, event, body, oldest=place + 1 == len(activations)):
+        if not activation_stands(reader, event, body, oldest=place + 1 == len(activations)):
             raise _unproven("nobody who may has put it in force")
         break
     known.update(proven)
 
 
-def _stands(reader: Reader, event: Event, body: Mapping[str, Json], *, oldest: bool) -> bool:
+def activation_stands(reader: Reader, event: Event, body: Mapping[str, Json], *, oldest: bool) -> bool:
+    """Whether an activation counts by itself: signed, or of a kind that needs nobody. `oldest`: it is the log's first."""
     if "signature" in body:
         content = _content(str(body.get("version")), event.seq)
         person = signer(event, trusted(reader), store=reader.store_id(), act=ACTIVATED, content=content)

@@ -89,7 +89,7 @@ def erasure_of(reader: Reader, request_id: str, people: Mapping[str, Person] | N
     for event in reader.events(0, _MOST_EVENTS, request_id):
         if event.type == ERASED:
             people = trusted(reader) if people is None else people
-            by = _signer(reader, event, people)
+            by = erased_by(reader, event, people)
             body = said(event)
             kept = body.get("kept")
             if by is not None:
@@ -99,14 +99,8 @@ def erasure_of(reader: Reader, request_id: str, people: Mapping[str, Person] | N
     return found
 
 
-def unsigned(reader: Reader, seqs: Sequence[int]) -> list[int]:
-    """Which of these events say that something was erased, and nobody who may has signed it."""
-    people = trusted(reader)
-    events = ((seq, reader.event(seq)) for seq in seqs)
-    return [seq for seq, event in events if event is None or _signer(reader, event, people) is None]
-
-
-def _signer(reader: Reader, event: Event, people: Mapping[str, Person]) -> Person | None:
+def erased_by(reader: Reader, event: Event, people: Mapping[str, Person]) -> Person | None:
+    """The administrator who signed that something was erased, None where none did."""
     body = said(event)
     names, kept = body.get("commitments"), body.get("kept")
     if not isinstance(names, list) or not isinstance(kept, Mapping):

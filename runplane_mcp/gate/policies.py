@@ -66,7 +66,7 @@ class Policies:
 
     def activation(self, reader: Reader) -> Activation:
         """How what is enforced came to be, from the log. PolicyError as `enforced`."""
-        return prove(reader, self._only_tighter, self._proven)
+        return prove(reader, self.only_tighter, self._proven)
 
     def compare(self, old: CompiledPolicy, new: CompiledPolicy) -> Comparison:
         """What changed. Kept: it is asked inside of transactions."""
@@ -102,7 +102,8 @@ class Policies:
         self._unusable.add(version)
         return None
 
-    def _only_tighter(self, old: str, new: str) -> bool:
+    def only_tighter(self, old: str, new: str) -> bool:
+        """Whether the second of two texts is provably no looser than the first."""
         try:
             one, other = (self.compile(text, file="enforced policy") for text in (old, new))
         except PolicyError:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from runplane_mcp.core.checkpoint import LONGEST_NOTE, Checkpoint, Note, Signed, parse, who_signed
+from runplane_mcp.core.checkpoint import EPOCH_BEGUN, LONGEST_NOTE, Checkpoint, Note, Signed, parse, who_signed
 from runplane_mcp.core.log_key import CURRENT, LogKey, key_of
-from runplane_mcp.core.merkle import leaf_hash
+from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.errors import CheckpointError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.backup import MARK
@@ -155,6 +155,60 @@ def look(path: Path, file: Path, own_key: bytes | None) -> tuple[LogState, Compa
         raise faults.from_sqlite(error, path) from error
 
 
+def roots_at(path: Path, sizes: Iterable[int]) -> dict[int, bytes]:
+    """The root that the log had at each of these sizes, as far as it reaches. Reads all leaves up to the largest.
+    StoreError as `look`."""
+    wanted = sorted({size for size in sizes if size > 0}, reverse=True)
+    if not wanted:
+        return {}
+    found: dict[int, bytes] = {}
+    frontier = Frontier()
+    try:
+        with closing(connect_for_reading(path)) as connection:
+            connection.execute("BEGIN")
+            for seq, leaf in connection.execute(
+                "SELECT seq, leaf FROM event WHERE seq <= ? ORDER BY seq", (wanted[0],)
+            ):
+                if seq != frontier.size + 1:
+                    break  # `verify` names the gap
+                frontier = frontier.append(leaf)
+                if seq == wanted[-1]:
+                    found[wanted.pop()] = frontier.root()
+    except sqlite3.Error as error:
+        raise faults.from_sqlite(error, path) from error
+    return found
+
+
+def ends(path: Path, sizes: Iterable[int]) -> dict[int, tuple[bytes, int]]:
+    """The leaf and time (wall time, milliseconds) of the event that each of these sizes ends with, where there is one."""
+    found: dict[int, tuple[bytes, int]] = {}
+    try:
+        with closing(connect_for_reading(path)) as connection:
+            for size in sizes:
+                row = connection.execute("SELECT leaf, at FROM event WHERE seq = ?", (size,)).fetchone()
+                if row is not None:
+                    found[size] = bytes(row[0]), int(row[1])
+    except sqlite3.Error as error:
+        raise faults.from_sqlite(error, path) from error
+    return found
+
+
+def log_of(path: Path) -> tuple[LogState, dict[int, int]]:
+    """The end of the log, and each epoch that a restore began with the number of its first event. StoreError as `look`."""
+    if not path.is_file():
+        raise faults.missing(path)
+    try:
+        with closing(connect_for_reading(path)) as connection:
+            connection.execute("BEGIN")
+            if version_of(connection, path) == 0:
+                raise faults.missing(path)
+            rows = connection.execute("SELECT seq, body FROM event WHERE type = ? ORDER BY seq", (EPOCH_BEGUN,))
+            begun = {epoch: seq for seq, body in rows if isinstance(epoch := _said(body).get("epoch"), int)}
+            return state_of(connection, path), begun
+    except sqlite3.Error as error:
+        raise faults.from_sqlite(error, path) from error
+
+
 def read_file(file: Path) -> bytes | None:
     """What lies there, None for nothing. What cannot be read is there all the same, and no checkpoint."""
     try:
@@ -195,13 +249,17 @@ def _keys(connection: sqlite3.Connection, current: str | None) -> tuple[LogKey, 
         row = connection.execute("SELECT type, body, leaf FROM event WHERE seq = ?", (seq,)).fetchone()
         if row is None or leaf_hash(row[1]) != row[2]:
             break
-        try:
-            said = json.loads(row[1])
-        except (ValueError, RecursionError):
-            break
-        key = key_of(seq, row[0], said) if isinstance(said, dict) else None
+        key = key_of(seq, row[0], _said(row[1]))
         if key is None:
             break
         found.append(key)
         seq = key.previous_seq
     return tuple(found)
+
+
+def _said(body: bytes) -> Mapping[str, object]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -24,7 +24,7 @@ from runplane_mcp.core.checkpoint import sign
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import compare, leaf_at, read_file, refusal, state_of
-from runplane_mcp.store.files import PRIVATE, connect
+from runplane_mcp.store.files import PRIVATE, connect_for_reading
 from runplane_mcp.store.log_key import flush_folder, key_in_force
 
 logger = logging.getLogger(__name__)
@@ -44,12 +44,9 @@ class Kept:
 class Checkpoints:
     """`committed` and `close` may be called from any thread; the thread starts with the first commit."""
 
-    def __init__(
-        self, database: Path, kept: Kept, *, busy_timeout_ms: int, every: float, probe: Callable[[str], None]
-    ) -> None:
+    def __init__(self, database: Path, kept: Kept, *, every: float, probe: Callable[[str], None]) -> None:
         self._database = database
         self._kept = kept
-        self._busy_timeout_ms = busy_timeout_ms
         self._every = every
         self._probe = probe
         self._changed = threading.Condition()
@@ -81,6 +78,18 @@ class Checkpoints:
         if thread is not None:
             thread.join(patience)
 
+    def write(self) -> None:
+        """Writes it now, in the caller's thread; for one that has no other. StoreError where it cannot be written, or may
+        not be: what lies there is none of this history."""
+        try:
+            self._write()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self._fault(error) from error
+        finally:
+            self._hang_up()
+
     def _serve(self) -> None:
         try:
             while True:
@@ -94,24 +103,31 @@ class Checkpoints:
                     self._unsaid = False
                 self._write_or_tell()
         finally:
-            if self._connection is not None:
-                self._connection.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _write_or_tell(self) -> None:
         try:
             self._write()
-        except StoreError as error:
-            self._tell(error)
-        except sqlite3.Error as error:
-            self._tell(faults.from_sqlite(error, self._database))
-        except OSError as error:
-            self._tell(faults.from_os(error, self._kept.file))
         except Exception as error:  # noqa: BLE001 - a dead thread would keep no checkpoints, and nobody would hear of it
-            self._tell(faults.unavailable(self._kept.file, f"{type(error).__name__} at its writing"))
+            self._tell(self._fault(error))
         else:
             if self._trouble is not None:
                 logger.warning("the audit log's checkpoint is kept again: %s", self._kept.file)
             self._trouble = None
+
+    def _fault(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        if isinstance(error, sqlite3.Error):
+            return faults.from_sqlite(error, self._database)
+        if isinstance(error, OSError):
+            return faults.from_os(error, self._kept.file)
+        return faults.unavailable(self._kept.file, f"{type(error).__name__} at its writing")
 
     def _tell(self, error: StoreError) -> None:
         """Loudly, and once for as long as it stays the same: a full disk stays full for more than a second."""
@@ -135,13 +151,19 @@ class Checkpoints:
     def _forward(self) -> None:
         before = read_file(self._kept.file)
         if self._connection is None:
-            self._connection = connect(self._database, self._busy_timeout_ms, read_only=True)
+            self._connection = connect_for_reading(self._database)
         connection = self._connection
         connection.execute("BEGIN")
         try:
             state = state_of(connection, self._database)
-            if state.backup or not state.keys:
+            if state.backup:
                 return
+            if not state.keys:
+                raise StoreError(
+                    "store.log_key_untold",
+                    f"The audit log in {self._database} does not say which key signs it.",
+                    next_step="See what became of it: runplane audit verify",
+                )
             key = self._signing_key(state.keys[0].public)
             if before is None and self._written is not None:
                 logger.error("the audit log's checkpoint was taken away, and is written anew: %s", self._kept.file)

@@ -48,7 +48,7 @@ def open_store(
     connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
     checkpoints = None
     if kept is not None:
-        checkpoints = Checkpoints(path, kept, busy_timeout_ms=busy_timeout_ms, every=checkpoint_every, probe=probe)
+        checkpoints = Checkpoints(path, kept, every=checkpoint_every, probe=probe)
     return SqliteStore(path, Writer(connection, lock, path, probe, checkpoints), busy_timeout_ms, readers)
 
 

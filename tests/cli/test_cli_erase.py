@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from runplane_mcp.simulator import SEED
@@ -45,19 +43,3 @@ def test_what_is_open_is_named_and_nothing_is_erased(ask: Ask, run: Run) -> None
     assert held.reference in refused.json["error"]["message"]
     assert run("erase", "--customer", "cus_x", "--json").error == "usage.admin_missing"
     assert run("erase", "--customer", "cus x", "--as", DANA, "--json").error == "request.customer"
-
-
-def test_verify_takes_no_erasure_that_no_administrator_signed(ask: Ask, run: Run, home: Path) -> None:
-    """THREATS 24."""
-    ask(refund(SEED.payment_intent_40))
-    run(*ERASE, stdin=SECRET)
-    with closing(sqlite3.connect(home / "runplane.db", isolation_level=None)) as connection:
-        connection.execute("UPDATE person SET role = 'approver'")
-        [(seq,)] = connection.execute("SELECT seq FROM event WHERE type = 'erased'").fetchall()
-    from runplane_mcp.cli.audit import _signatures
-    from runplane_mcp.store.verify import Verification
-
-    as_if_whole = Verification(True, False, 1, "", None, None, 1, 0, erasures=(seq,))
-    found = _signatures(home / "runplane.db", as_if_whole)
-
-    assert (found.ok, found.first_bad) == (False, seq)

@@ -40,7 +40,19 @@ def test_a_home_that_is_well_has_a_line_for_everything_and_is_exit_0(ask: Ask, r
     assert looked.json["ok"] is True
     assert looked.json["problems"] == 0
     assert list(dict.fromkeys(each["check"] for each in looked.json["checks"])) == [
-        *("variables", "runplane", "sqlite", "file_system", "disk", "time_zones", "modes", "database", "clock", "mode"),
+        *(
+            "variables",
+            "runplane",
+            "sqlite",
+            "file_system",
+            "disk",
+            "time_zones",
+            "modes",
+            "database",
+            "clock",
+            "checkpoint",
+            "mode",
+        ),
         *("policy", "rates", "policy_file", "people", "approvals", "outcomes", "gates", "waiting", "key", "account"),
         "permissions",
     ]
@@ -380,3 +392,45 @@ def test_rates_that_grow_old_are_said(
     monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", now)
 
     assert levels(run("doctor", "--offline", "--json"), "rates") == [level]
+
+
+# ── the checkpoint of the log ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_checkpoint_that_fits_is_ok_and_a_missing_one_is_said(home: Path, run: Run) -> None:
+    assert levels(run("doctor", "--offline", "--json"), "checkpoint") == ["ok"]
+    (home / "runplane.db.checkpoint").unlink()
+    assert levels(run("doctor", "--offline", "--json"), "checkpoint") == ["warn"]
+
+
+def test_a_checkpoint_that_is_not_written_any_more_is_said(home: Path, run: Run) -> None:
+    long_ago = SystemClock().wall() - 10 * 60_000
+    write(home, lambda tx: tx.append("something", {}, at=long_ago))
+    [(level, said, advice)] = lines(run("doctor", "--offline", "--json"), "checkpoint")
+
+    assert level == "warn"
+    assert "1 event behind" in said
+    assert advice is not None
+
+
+def test_a_database_that_was_put_back_is_a_problem_here_and_in_status(home: Path, ask: Ask, run: Run) -> None:
+    before = (home / "runplane.db").read_bytes()
+    ask(refund())
+    (home / "runplane.db").write_bytes(before)
+    looked, told, status = run("doctor", "--offline", "--json"), run("status"), run("status", "--json")
+
+    assert looked.code == 1
+    assert levels(looked, "checkpoint") == ["problem"]
+    assert "NOTHING RUNS" in told.out
+    assert "not the newest of its history" in status.json["rolled_back"]
+
+
+def test_a_key_of_the_log_that_others_may_read_or_that_is_gone_is_a_problem(home: Path, run: Run) -> None:
+    (home / "log-signing-key").chmod(0o644)
+    shared = run("doctor", "--offline", "--json")
+    (home / "log-signing-key").unlink()
+    gone = run("doctor", "--offline", "--json")
+
+    assert levels(shared, "checkpoint") == levels(gone, "checkpoint") == ["problem"]
+    assert "Others may read" in lines(shared, "checkpoint")[0][1]
+    assert "rotate-key" in str(lines(gone, "checkpoint")[0][2])

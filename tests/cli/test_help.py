@@ -130,6 +130,7 @@ def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run
         "re_3MtwBwLkdIwHu7ix28a3tqPd": result["object_id"],
         "req_Fj0BNPtS2SDmmt": result["stripe_request_id"],
         "/mnt/backups": str(tmp_path),
+        "/mnt/elsewhere": str(tmp_path),
     }.items():
         command = command.replace(printed, real)
     programs = tmp_path / "bin"
@@ -137,12 +138,15 @@ def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run
     (programs / "runplane").write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m runplane_mcp "$@"\n')
     (programs / "runplane").chmod(stat.S_IRWXU)
     (tmp_path / "secret").write_text(f"{DANAS}\n{DANAS}\n")
+    (tmp_path / "kept.txt").write_text((maria / "runplane.db.checkpoint").read_text())
     (tmp_path / "policies.yaml").write_text((maria / "policies.yaml").read_text())
     digest = run("approvals", "show", held.reference, "--json").json["digest"]
     variables = {"PATH": f"{programs}:{os.environ['PATH']}", "TERM": "xterm", "DIGEST": digest}
     if words(example)[0] == "unfreeze":
         run("freeze")
         run("freeze", "--action", "refunds")
+    if "--lost" in words(example):
+        (maria / "log-signing-key").unlink()
     if words(example)[0] == "init":
         variables["RUNPLANE_HOME"] = str(tmp_path / "new home")
     shell = pexpect.spawn(
@@ -172,6 +176,4 @@ def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run
     finally:
         shell.close()
 
-    # There is no anchor to compare with, and that is what this one is for.
-    expected = {"runplane audit verify --require-anchor --json": 4}.get(example, 0)
-    assert shell.exitstatus == expected, said
+    assert shell.exitstatus == 0, said

@@ -164,7 +164,9 @@ def of(identity: StripeIdentity) -> Callable[[], Awaitable[StripeIdentity]]:
     return told
 
 
-@pytest.mark.parametrize("other", [{"livemode": True}, {"account": "acct_other"}, {"target": "simulator:other"}], ids=str)
+@pytest.mark.parametrize(
+    "other", [{"livemode": True}, {"account": "acct_other"}, {"target": "simulator:other"}], ids=str
+)
 async def test_a_process_with_another_key_leaves_all_of_it_alone(house: House, other: dict[str, Any]) -> None:
     """What people approved, and what may have been sent: only a process of the same mode and account goes on with it."""
     await house.enrol()

@@ -21,11 +21,11 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import PersonError, RequestError
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.erasing import Erased, erase, held_of
-from runplane_mcp.gate.erasure import unsigned
 from runplane_mcp.gate.explaining import explained
 from runplane_mcp.gate.freezing import start_freeze
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.replaying import replay
+from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.gate.why import why
 from runplane_mcp.settings import Settings
@@ -123,7 +123,7 @@ async def test_nothing_of_a_customer_is_left_in_the_files_and_the_log_is_whole(h
     async with house.desk() as desk:
         other = await held_of(desk, SEED.customer_ben)
         assert other.payloads > 0, "another customer's requests are as they were"
-        assert await desk.store.read(lambda reader: unsigned(reader, whole.erasures)) == []
+        assert check_signatures(house.settings.database).problem is None
         life = await desk.life(ran.request_id)
     assert life.erasure is not None
     assert life.erasure.by == "maria"
@@ -211,12 +211,13 @@ async def test_an_erasure_that_nobody_signed_is_none(house: House) -> None:
         await desk.store.write(forge)
         life = await desk.life(ran.request_id)
         found = verify(house.settings.database)
-        forged = await desk.store.read(lambda reader: unsigned(reader, found.erasures))
+        signatures = check_signatures(house.settings.database)
         with pytest.raises(RequestError) as card:
             await desk.card(ran.request_id)
 
     assert life.erasure is None
-    assert list(found.erasures) == forged
+    assert (found.ok, list(found.erasures)) == (True, [signatures.first_bad])
+    assert "no administrator" in (signatures.problem or "")
     assert "nobody signed" in card.value.message
 
 

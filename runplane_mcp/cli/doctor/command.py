@@ -67,6 +67,7 @@ def _all(*, offline: bool) -> Iterator[Finding]:
 
 def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     from runplane_mcp.cli.doctor.account import key
+    from runplane_mcp.cli.doctor.anchoring import checkpoint
     from runplane_mcp.cli.doctor.records import integrity
     from runplane_mcp.cli.doctor.surroundings import modes
 
@@ -77,6 +78,7 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
         yield problem("modes", f"{settings.home} cannot be looked into: {error.strerror}.", "Run it as its owner.")
         return
     yield from integrity(settings)
+    yield from checkpoint(settings)
     try:
         findings = at_desk(settings, lambda desk: _at_desk(desk, settings, offline=offline))
     except RunplaneError as error:
