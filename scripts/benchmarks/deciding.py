@@ -9,7 +9,7 @@ from pathlib import Path
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
 
-from . import house
+from . import checkpoints, house
 from .commits import bare_commits
 from .figures import Aim, Figure, Results
 from .rounds import Round, Rounds
@@ -28,6 +28,7 @@ async def measure(results: Results, folder: Path, base: str, *, n: int) -> None:
     commit = results.took(GROUP, "a bare SQLite commit in the same folder", commits)
     results.ratio("decision transaction ÷ bare commit", decided, commit)
     results.aims.append(Aim("a decision, durably recorded", 1.0, decided))
+    await checkpoints.measure(results, folder / "checkpoints", n=n)
 
 
 async def _reads(results: Results, folder: Path, base: str, *, n: int) -> None:

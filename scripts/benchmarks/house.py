@@ -29,6 +29,8 @@ from runplane_mcp.simulator import SEED, SIMULATOR_KEY
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.stripe_api.client import Answer, StripeConnection
 
+from .checkpoints import kept_in, tell
+
 #: Policy time runs on by this much at every look (milliseconds). The gate looks twice for one request, so that
 #: refunds come one an hour, as the policy's limits allow, and payouts always come at night.
 REFUNDS, PAYOUTS = 30 * 60_000, 24 * 3_600_000
@@ -156,6 +158,7 @@ async def gate(
 
     store = _store(folder, laps)
     try:
+        await tell(store, kept_in(folder))
         await store.write(lambda tx: policies.offer(tx, text, at=clock.wall(), simulator=True))
         opened = Gate(
             store=store,
@@ -174,7 +177,7 @@ async def gate(
 
 def _store(folder: Path, laps: Laps) -> SqliteStore:
     folder.mkdir(parents=True)
-    return open_store(folder / DATABASE, probe=laps.probe)
+    return open_store(folder / DATABASE, probe=laps.probe, kept=kept_in(folder))
 
 
 @contextmanager
