@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import classifying, deciding, growth, house, policies, pure, stdio, writes
+from . import auditing, classifying, deciding, growth, house, policies, pure, stdio, writes
 from .figures import IN_MEMORY, Results, file_system, machine, show
 
 
@@ -47,6 +47,9 @@ async def _measure(folder: Path, *, quick: bool, million: bool) -> Results:
         for earlier in (10_000 if quick else 100_000, *((1_000_000,) if million else ())):
             _say(f"the gate alone after {earlier:,} requests")
             await growth.measure(results, folder / f"after-{earlier}", base, earlier=earlier, n=200 if quick else 1_000)
+        _say("the audit log")
+        sizes = (1_000, 10_000 if quick else 100_000, *((1_000_000,) if million else ()))
+        await auditing.measure(results, folder / "audit", base, sizes=sizes)
         _say("whole writes")
         await writes.measure(results, folder / "writes", base, n=100 if quick else 500)
     _say("calls over stdio, cold starts, memory")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.store.files import connect
 
 from . import checkpoints, house
 from .commits import bare_commits
@@ -47,10 +49,22 @@ async def _reads(results: Results, folder: Path, base: str, *, n: int) -> None:
         await rounds.run(look, n=n // 10)
         passed.clear()
         alone = await rounds.run(look, n=n)
+        alone_passed = list(passed)
+        many = await rounds.run(look, n=2 * n, at_once=AT_ONCE)
     # Right before the send is right after the commit that allows it.
-    decided = between(passed, "begun", "execute.before_send")
+    decided = between(alone_passed, "begun", "execute.before_send")
     results.took(GROUP, "balance, call to durable decision (one commit)", decided)
     results.took(GROUP, "balance, whole call with its outcome recorded (two commits)", alone.each)
+    results.counted(GROUP, "balance, processor time of a whole call", alone.processor / n * 1e3, "ms", n)
+    results.counted(GROUP, f"{AT_ONCE} at once: balances a second, outcomes recorded", many.per_second, "/s", 2 * n)
+    with closing(connect(folder / house.DATABASE, 1000)) as database:
+        [(reads, events)] = database.execute(
+            "SELECT (SELECT count(*) FROM request), (SELECT size FROM head)"
+        ).fetchall()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = (folder / house.DATABASE).stat().st_size
+    results.counted(GROUP, "events of the log for a hundred balances", 100 * events / reads, "", reads)
+    results.counted(GROUP, "size of the store for one balance", size / reads / 1000, "kB", reads)
 
 
 async def _blocked(results: Results, folder: Path, base: str, *, n: int) -> None:
