@@ -25,6 +25,7 @@ from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, Store
 from runplane_mcp.gate.anchoring import ensure_log_key, refuse_rolled_back
 from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
+from runplane_mcp.gate.coverage_turns import watch_later
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
 from runplane_mcp.gate.freezes import Freezes
@@ -152,6 +153,9 @@ async def open_gate(
         await _record(store, "gate.started", presence.owner, clock, checkpoint=standing.value)
         completer = Completer(gate, presence, reload=watch.look)
         background = [asyncio.create_task(upstream.warm()), asyncio.create_task(completer.run())]
+        if settings.coverage_every:
+            around = settings.coverage_alarm == "outside"
+            background.append(asyncio.create_task(watch_later(gate, every=settings.coverage_every, around=around)))
         try:
             yield gate
         finally:

@@ -8,6 +8,8 @@
 | STRIPE_API_KEY | Stripe's key; without it, or with `--simulator`, the simulator |
 | RUNPLANE_STRIPE_API_BASE | another address for Stripe: loopback only, with a test or simulator key |
 | RUNPLANE_SIMULATOR_NOW | sets policy time, simulator only: `2026-03-03T14:00` in the policy's zone, or with an offset |
+| RUNPLANE_COVERAGE_EVERY | seconds between looks for what went around Runplane; default 300, `0` for never |
+| RUNPLANE_COVERAGE_ALARM | `unexplained` (default), or `outside`: also money sent out by another key or in the Dashboard |
 | RUNPLANE_DEBUG | `1` makes the command line print the traceback of a fault of its own |
 | RUNPLANE_ALLOW_LIVE_IN_TRIAL | `yes` accepts a live key although agents run as the same user (see the security page) |
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +43,8 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = None
     simulator_now: str | None = None
     allow_live_in_trial: bool = False
+    coverage_every: Annotated[int, Field(ge=0, le=86_400)] = 300
+    coverage_alarm: Literal["unexplained", "outside"] = "unexplained"
 
     @field_validator("home", "policy", "checkpoint")
     @classmethod

@@ -25,6 +25,7 @@ from runplane_mcp.cli import (
     status,
     why,
 )
+from runplane_mcp.cli.coverage import alarm as coverage_alarm
 from runplane_mcp.cli.coverage import command as coverage
 from runplane_mcp.cli.demo import command as demo
 from runplane_mcp.cli.doctor import command as doctor
@@ -93,6 +94,7 @@ app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 audit.audit.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
+audit.audit.command("accept", epilog=coverage_alarm.ACCEPT_EXAMPLES)(coverage_alarm.accept)
 app.add_typer(audit.audit, name="audit")
 app.command("erase", epilog=erase.EXAMPLES)(erase.erase)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -11,6 +11,9 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import PolicyError, RunplaneError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runplane_mcp.gate.coverage_state import CoverageState
     from runplane_mcp.gate.desk import Desk, HomeStatus
     from runplane_mcp.gate.stopping import Upcoming
     from runplane_mcp.settings import Settings
@@ -31,27 +34,30 @@ _PROMISE = {
 
 def status(as_json: JsonFlag = False) -> None:
     """Say what is enforced, who can approve, and what waits."""
+    from runplane_mcp.cli.coverage.standing import coverage_json, coverage_line
     from runplane_mcp.cli.limits import fullest
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.scheduled import digest_line, upcoming_json
+    from runplane_mcp.gate.coverage_state import states
     from runplane_mcp.gate.fullness import fullness
     from runplane_mcp.gate.stopping import scheduled_cards, upcoming
 
     settings = settings_of_home()
 
-    async def look(desk: Desk) -> tuple[HomeStatus, str | None, Upcoming, int]:
-        found = await desk.status()
+    async def look(desk: Desk) -> tuple[HomeStatus, str | None, Upcoming, int, Mapping[str, CoverageState]]:
+        found, covered = await desk.status(), await desk.store.read(states)
         soon, now = upcoming(await scheduled_cards(desk)), desk.clock.policy()
         if found.policy is None:
-            return found, None, soon, now
+            return found, None, soon, now, covered
         _, limits = await fullness(desk, top=1, most=_BUCKETS)
-        return found, fullest(limits), soon, now
+        return found, fullest(limits), soon, now, covered
 
-    home, limit, soon, now = at_desk(settings, look)
+    home, limit, soon, now, covered = at_desk(settings, look)
     if as_json:
-        print_json({**_json(settings, home), "fullest_limit": limit, "scheduled": upcoming_json(soon)})
+        more = {"fullest_limit": limit, "scheduled": upcoming_json(soon), "coverage": coverage_json(covered)}
+        print_json({**_json(settings, home), **more})
     else:
-        _tell(settings, home, limit, digest_line(soon, now) if soon.count else "")
+        _tell(settings, home, limit, digest_line(soon, now) if soon.count else "", coverage_line(covered))
 
 
 def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
@@ -143,7 +149,7 @@ def _rolled_back(settings: Settings) -> RunplaneError | None:
     return refusal(found, settings.database, settings.checkpoint_file)
 
 
-def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) -> None:
+def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, covered: tuple[str, str] | None) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
 
@@ -211,6 +217,8 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str) ->
             " look in Stripe, then: runplane requests resolve REQUEST",
             "bold red",
         )
+    if covered is not None:
+        say(f"Coverage {visible(covered[0], 1_000)}", covered[1] or None)
     say(f"Audit    {home.events} events: runplane audit verify")
     if home.simulated_clock:
         say("Clock    simulated (RUNPLANE_SIMULATOR_NOW)", "yellow")

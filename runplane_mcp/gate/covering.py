@@ -42,21 +42,32 @@ async def covered(
 ) -> Covered:
     """Each line from `since` until before `until` in its box, and what is claimed. All seconds, by the clock of the account
     (policy time). StripeError `stripe.bad_answer` for lists that cannot be read."""
+    own = await _sent(store, catalog, identity, since, until)
+    lines, placed = await placed_lines(store, catalog, identity, pages, since=since, until=until, now=now, also=own)
+    return Covered(lines, placed, not_there(lines, placed, own))
+
+
+async def placed_lines(
+    store: Store,
+    catalog: Catalog,
+    identity: StripeIdentity,
+    pages: Pages,
+    *,
+    since: int,
+    until: int,
+    now: int,
+    also: Iterable[Made] = (),
+) -> tuple[Lines, tuple[Placed, ...]]:
+    """The lines in their boxes, by index look-ups alone: quick however many requests there are."""
     lines = lines_of(pages, since, until)
     found = await recorded(store, catalog, identity, lines.lines, _traces(pages))
-    own = await _sent(store, catalog, identity, since, until)
-    records = Records([*found, *own])
-    placed = place(lines.lines, Traces(_traces(pages)), records, told_since=told_since(now))
-    return Covered(lines, placed, not_there(lines, placed, own))
+    traces, told = Traces(_traces(pages)), told_since(now)
+    return lines, place(lines.lines, traces, Records([*found, *also]), told_since=told)
 
 
 def told_since(now: int) -> int:
     """From when on Stripe still has all its events."""
     return now - EVENTS_KEPT + _EDGE
-
-
-def traces_of(pages: Pages) -> Traces:
-    return Traces(_traces(pages))
 
 
 def _traces(pages: Pages) -> list[Trace]:

@@ -10,12 +10,12 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import settings_of_home
 from runplane_mcp.cli.options import JsonFlag
-from runplane_mcp.errors import EXIT_REFUSED
+from runplane_mcp.errors import EXIT_REFUSED, UsageError
 
 EXAMPLES = examples(
     ("runplane audit coverage", "this month so far"),
     ("runplane audit coverage --month 2026-02 --csv february.csv", "a month, and each of its lines"),
-    ("runplane audit coverage --from 2026-02-01 --to 2026-02-14 --json", "two weeks, for programs"),
+    ("runplane audit coverage --alarm --json", "what came since the last look; for cron, exit 1"),
 )
 
 
@@ -26,6 +26,9 @@ def coverage(
         str | None, typer.Option("--to", metavar="DAY", help="Through this day; until now without.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write every line to a file.")] = None,
+    since_last: Annotated[
+        bool, typer.Option("--alarm", help="Look only at what came since the last look, as gates do every few minutes.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Say of every money line at Stripe who made it.
@@ -34,7 +37,17 @@ def coverage(
     person in the Dashboard, another key, automatic, no longer known, unexplained. The boxes tie to Stripe's balance
     to the cent. Days are those of the policy's time zone. Only reads go to Stripe; one that was ended goes on where it
     was. Exit 1 when something is unexplained, does not tie, or was recorded as done and is not at Stripe.
+
+    With --alarm it is quick, and what is new and unexplained becomes an audit event, once. Exit 1 as long as something
+    stands that nobody has accepted.
     """
+    if since_last:
+        if month is not None or first is not None or last is not None or csv is not None:
+            raise UsageError("usage.alarm", "--alarm has no period.", next_step="Leave the others out, or --alarm.")
+        from runplane_mcp.cli.coverage.alarm import alarm
+
+        alarm(settings_of_home(), as_json=as_json)
+        return
     import anyio
 
     from runplane_mcp.cli.coverage.export import report_json, write_csv

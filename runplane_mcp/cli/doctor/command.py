@@ -91,8 +91,9 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
 async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Finding]:
     from runplane_mcp.cli.doctor.account import account, key
     from runplane_mcp.cli.doctor.clock import clock_moved
-    from runplane_mcp.cli.doctor.records import approvers, left_open, promises
+    from runplane_mcp.cli.doctor.records import approvers, coverage, left_open, promises
     from runplane_mcp.cli.doctor.rules import rules
+    from runplane_mcp.gate.coverage_state import states
     from runplane_mcp.gate.people import pretended
 
     home: HomeStatus = await desk.status()
@@ -104,6 +105,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
         *rules(settings, home, desk.clock.policy()),
         *approvers(home, await desk.store.read(pretended), needs),
         *await left_open(desk, settings, home),
+        *coverage(await desk.store.read(states)),
         *key(settings, home),
     ]
     if not offline and not any(each.check == "key" and each.level is Level.PROBLEM for each in findings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from runplane_mcp.cli.doctor.finding import Finding, broken, ok, problem, warn
@@ -14,6 +14,7 @@ from runplane_mcp.core.text import label
 from runplane_mcp.errors import RunplaneError
 
 if TYPE_CHECKING:
+    from runplane_mcp.gate.coverage_state import CoverageState
     from runplane_mcp.gate.desk import Desk, HomeStatus
     from runplane_mcp.settings import Settings
 
@@ -158,3 +159,27 @@ def _unknown(requests: Sequence[ActionRequest]) -> Iterator[Finding]:
 def _names(requests: Sequence[ActionRequest]) -> str:
     more = f" and {len(requests) - _NAMED:,} more" if len(requests) > _NAMED else ""
     return ", ".join(each.reference for each in requests[:_NAMED]) + more
+
+
+def coverage(states: Mapping[str, CoverageState]) -> Iterator[Finding]:
+    """Whether anything at Stripe stands unexplained, and whether somebody looks."""
+    from runplane_mcp.cli.coverage.standing import found_words, latest, standing
+    from runplane_mcp.cli.output import moment
+
+    found, newest = standing(states), latest(states.values())
+    if found:
+        yield problem(
+            "coverage",
+            f"Nothing explains {found_words(found)} at Stripe: something may have gone around Runplane.",
+            "runplane audit coverage --alarm; when you know what it was: runplane audit accept",
+        )
+    elif newest is not None and newest.problem:
+        yield warn(
+            "coverage",
+            f"The account could not be looked at for what went around Runplane: {newest.problem}",
+            "Give the key read permission for the balance, refunds, payouts, transfers, credit notes and events.",
+        )
+    elif newest is None or newest.until is None:
+        yield ok("coverage", "nobody has looked yet at what is at Stripe; gates do every few minutes")
+    else:
+        yield ok("coverage", f"nothing unexplained at Stripe before {moment(newest.until * 1000)}")

@@ -1,0 +1,82 @@
+"""What stands unexplained, in a line of `runplane status` and a finding of `runplane doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from runplane_mcp.core.canonical import Json
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.coverage_state import CoverageState, Found
+
+
+def standing(states: Mapping[str, CoverageState]) -> list[Found]:
+    """All of it, oldest first, whichever account it is of."""
+    found = (each for state in states.values() for each in state.standing.values())
+    return sorted(found, key=lambda each: (each.at, each.line))
+
+
+def latest(states: Iterable[CoverageState]) -> CoverageState | None:
+    """The watch that looked last."""
+    return max(states, key=lambda each: max(each.turn, each.looked or 0), default=None)
+
+
+def found_words(found: Iterable[Found]) -> str:
+    """`2 lines, -$150.00 USD`."""
+    from runplane_mcp.cli.output import money
+
+    sums: dict[str, int] = {}
+    number = 0
+    for each in found:
+        sums[each.currency] = sums.get(each.currency, 0) + each.amount
+        number += 1
+    amounts = ", ".join(money(amount, currency) for currency, amount in sorted(sums.items()))
+    return f"{number:,} {'line' if number == 1 else 'lines'}, {amounts}"
+
+
+def found_json(found: Found) -> dict[str, Json]:
+    """A line that stands unexplained, for programs; `event` is its audit event."""
+    from runplane_mcp.cli.output import iso
+
+    return {
+        "line": found.line,
+        "object": found.object_id,
+        "kind": found.kind,
+        "amount": found.amount,
+        "currency": found.currency,
+        "at": iso(found.at * 1000),
+        "box": found.box,
+        "why": found.why,
+        "event": found.seq,
+    }
+
+
+def coverage_json(states: Mapping[str, CoverageState]) -> dict[str, Json]:
+    from runplane_mcp.cli.output import iso
+
+    newest = latest(states.values())
+    until = newest.until if newest is not None else None
+    lines: list[Json] = [found_json(each) for each in standing(states)]
+    return {
+        "unexplained": lines,
+        "until": iso(until * 1000) if until is not None else None,
+        "looked_at": iso(newest.looked) if newest is not None else None,
+        "problem": (newest.problem or None) if newest is not None else None,
+    }
+
+
+def coverage_line(states: Mapping[str, CoverageState]) -> tuple[str, str] | None:
+    """What `status` says, and its style; None where nobody has looked yet."""
+    from runplane_mcp.cli.output import moment
+
+    newest = latest(states.values())
+    if found := standing(states):
+        return f"UNEXPLAINED at Stripe: {found_words(found)}. See: runplane audit coverage --alarm", "bold red"
+    if newest is None:
+        return None
+    if newest.problem:
+        return f"the account could not be looked at: {newest.problem}", "yellow"
+    if newest.until is None:
+        return None
+    return f"nothing unexplained at Stripe before {moment(newest.until * 1000)}: runplane audit coverage", ""

@@ -1,0 +1,127 @@
+"""How far the watch over the account has looked, and what it found that nobody has explained since.
+
+It stands in the store's `meta`, one entry for each account that the home has worked for. What was found is in the audit
+log; this only says what of it still stands, quickly however long the log is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.request import StripeIdentity
+from runplane_mcp.store.base import Reader, Transaction
+
+if TYPE_CHECKING:
+    from runplane_mcp.core.coverage.boxes import Placed
+
+META: Final = "coverage"
+#: Seconds that one look goes through at most; halved while there is too much to read in them.
+WINDOW: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A line that the alarm was raised for. `seq` is its audit event, `at` seconds at Stripe, `amount` minor units."""
+
+    line: str
+    seq: int
+    at: int
+    kind: str
+    object_id: str | None
+    amount: int
+    currency: str
+    box: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageState:
+    """`until`: everything before this second (by the clock of the account) was looked at. `turn`, `looked`: wall time in
+    milliseconds when the latest look began, and when one last ended well. `problem` is why the latest did not. `behind`:
+    there is more to read than one look takes. `standing` is what stays unexplained, `settled` the lines that were explained
+    or accepted, with their time, so that they are not found once more."""
+
+    until: int | None = None
+    window: int = WINDOW
+    turn: int = 0
+    looked: int | None = None
+    problem: str = ""
+    behind: bool = False
+    standing: Mapping[str, Found] = field(default_factory=dict)
+    settled: Mapping[str, int] = field(default_factory=dict)
+
+
+def found_from(placed: Placed, seq: int) -> Found:
+    line = placed.line
+    return Found(
+        line.id,
+        seq,
+        line.created,
+        line.kind,
+        line.object_id,
+        line.amount,
+        line.currency,
+        placed.box.value,
+        placed.why,
+    )
+
+
+def name_of(identity: StripeIdentity) -> str:
+    return f"{identity.target}|{identity.account}|{'live' if identity.livemode else 'test'}"
+
+
+def states(reader: Reader) -> dict[str, CoverageState]:
+    """The watch over each account, by `name_of` it."""
+    try:
+        kept = json.loads(reader.meta(META) or "{}")
+        return {name: _state(each) for name, each in kept.items()}
+    except (ValueError, TypeError, AttributeError, KeyError):
+        # Somebody wrote it past us: looked at anew, since nothing but the next look hangs on it.
+        return {}
+
+
+def state_of(reader: Reader, identity: StripeIdentity) -> CoverageState:
+    return states(reader).get(name_of(identity), CoverageState())
+
+
+def keep(tx: Transaction, identity: StripeIdentity, state: CoverageState) -> CoverageState:
+    tx.set_meta(META, written({**states(tx), name_of(identity): state}))
+    return state
+
+
+def written(all: Mapping[str, CoverageState]) -> str:
+    """As `states` reads them."""
+    return json.dumps({name: _json(each) for name, each in all.items()}, separators=(",", ":"))
+
+
+def settle(state: CoverageState, line: str) -> CoverageState:
+    """One line is explained."""
+    found = state.standing[line]
+    standing = {name: each for name, each in state.standing.items() if name != line}
+    return replace(state, standing=standing, settled={**state.settled, line: found.at})
+
+
+def _state(kept: Mapping[str, Any]) -> CoverageState:
+    fields = dict(kept)
+    standing = {name: Found(**each) for name, each in fields.pop("standing").items()}
+    return CoverageState(**fields, standing=standing)
+
+
+def _json(state: CoverageState) -> dict[str, Json]:
+    standing: dict[str, Json] = {
+        name: {part: getattr(each, part) for part in Found.__slots__} for name, each in state.standing.items()
+    }
+    return {
+        "until": state.until,
+        "window": state.window,
+        "turn": state.turn,
+        "looked": state.looked,
+        "problem": state.problem,
+        "behind": state.behind,
+        "standing": standing,
+        "settled": dict(state.settled),
+    }

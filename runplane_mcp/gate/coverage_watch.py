@@ -1,0 +1,236 @@
+"""The alarm that something went around Runplane: every few minutes the newest money lines of the account are looked at, and
+one that nothing explains becomes an audit event and an error in the log, once.
+
+One process of all looks at a time. It reads a bounded number of pages, slowly, beside the requests and never before them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.coverage.boxes import Box, Placed
+from runplane_mcp.core.coverage.listings import DAY, LISTINGS, Source
+from runplane_mcp.core.effect import StripeObject
+from runplane_mcp.core.money import CURRENCIES, Money
+from runplane_mcp.core.request import StripeIdentity
+from runplane_mcp.errors import RunplaneError
+from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.coverage_state import WINDOW, CoverageState, Found, found_from, keep, settle, state_of
+from runplane_mcp.gate.covering import placed_lines
+from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.stripe_api.client import StripeConnection
+from runplane_mcp.stripe_api.history import pages_of
+
+logger = logging.getLogger(__name__)
+
+UNEXPLAINED: Final = "coverage.unexplained"
+EXPLAINED: Final = "coverage.explained"
+#: How often a gate sees whether it is its turn (seconds).
+TURN: Final = 30.0
+#: Each look begins so much before the end of the one before (seconds): lines and events may come late.
+OVERLAP: Final = 1_800
+#: So long after a line came its event may still be missing (seconds).
+GRACE: Final = 30
+#: So long a request that is not finished may be what made a line (seconds).
+OPEN_GRACE: Final = DAY
+#: Pages of one list that one look reads, and the pause after each (seconds).
+MOST_PAGES: Final = 30
+PAUSE: Final = 0.1
+_SHORTEST: Final = 60
+#: Looks in one go, while there is more than one look takes.
+MOST_LOOKS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look came to. `new` was found by this one; of `early` lines an event may still tell who made them."""
+
+    state: CoverageState
+    new: tuple[Found, ...]
+    early: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Looks at one account. `around`: what another key or a person in the Dashboard sends out raises the alarm too."""
+
+    store: Store
+    catalog: Catalog
+    connection: StripeConnection
+    clock: Clock
+    around: bool = False
+    pause: float = PAUSE
+
+    async def look(self, identity: StripeIdentity) -> Looked:
+        """One look, whoever's turn it is. What goes wrong is kept for `runplane status` and raised."""
+        state = await self.store.read(lambda reader: state_of(reader, identity))
+        try:
+            return await self._look(identity, state)
+        except RunplaneError as error:
+            problem = str(error)
+            await self.store.write(
+                lambda tx: keep(tx, identity, replace(state_of(tx, identity), problem=problem)),
+            )
+            raise
+
+    async def take_turn(self, identity: StripeIdentity, every: float) -> bool:
+        """Whether nobody has looked for `every` seconds; then this process does now."""
+        now = self.clock.wall()
+
+        def due(reader: Reader) -> bool:
+            turn = state_of(reader, identity).turn
+            # A turn in the future is one before somebody set the clock back.
+            return not now - every * 1000 < turn <= now
+
+        def take(tx: Transaction) -> bool:
+            if not due(tx):
+                return False
+            keep(tx, identity, replace(state_of(tx, identity), turn=now))
+            return True
+
+        return await self.store.read(due) and await self.store.write(take)
+
+    async def _look(self, identity: StripeIdentity, state: CoverageState) -> Looked:
+        now = self.clock.policy() // 1000
+        if state.until is None:
+            since = await self.store.read(lambda reader: _beginning(reader, self.clock, now))
+        else:
+            since = min(state.until - OVERLAP, now)
+        until = min(now + 1, since + OVERLAP + state.window)
+        pages = await self._pages(since, until, now)
+        if pages is None:
+            narrower = max(state.window // 2, _SHORTEST)
+            return await self._keep(identity, until=state.until, window=narrower, behind=True)
+        _, placed = await placed_lines(self.store, self.catalog, identity, pages, since=since, until=until, now=now)
+        late = [each for each in placed if _too_early(each, now)]
+        judged = [each for each in placed if each not in late]
+        until = min([until, *(each.line.created for each in late)])
+        behind = until <= now - GRACE - 1 and not late
+        window = min(state.window * 2, WINDOW)
+        done = await self._keep(identity, until=until, window=window, behind=behind, placed=judged)
+        return replace(done, early=len(late))
+
+    async def _pages(self, since: int, until: int, now: int) -> dict[Source, list[StripeObject]] | None:
+        """All lists of this time, None where they are too long for one look."""
+        pages: dict[Source, list[StripeObject]] = {}
+        for source, listing in LISTINGS.items():
+            events = source in {Source.MOVES, Source.WAIVERS}
+            end = min(until + OVERLAP, now + 1) if events else until
+            pages[source], number = [], 0
+            async for objects, following in pages_of(self.connection, listing, since, end):
+                pages[source] += objects
+                number += 1
+                if number == MOST_PAGES and following is not None and until - since > OVERLAP + _SHORTEST:
+                    return None
+                await asyncio.sleep(self.pause)
+        return pages
+
+    async def _keep(
+        self,
+        identity: StripeIdentity,
+        *,
+        until: int | None,
+        window: int,
+        behind: bool,
+        placed: Sequence[Placed] = (),
+    ) -> Looked:
+        at = self.clock.wall()
+
+        def record(tx: Transaction) -> Looked:
+            state = state_of(tx, identity)
+            new: list[Found] = []
+            for each in placed:
+                known = each.line.id in state.standing
+                if self._alarms(each) and not known and each.line.id not in state.settled:
+                    seq = tx.append(UNEXPLAINED, _event(identity, each), at=at)
+                    new.append(found_from(each, seq))
+                    state = replace(state, standing={**state.standing, each.line.id: new[-1]})
+                elif known and not self._alarms(each):
+                    raised = state.standing[each.line.id]
+                    tx.append(EXPLAINED, {"line": each.line.id, "box": each.box.value, "raised": raised.seq}, at=at)
+                    state = settle(state, each.line.id)
+            # Behind the overlap no look comes back to them.
+            oldest = (until or 0) - OVERLAP - OPEN_GRACE
+            settled = {line: when for line, when in state.settled.items() if when >= oldest}
+            state = replace(state, until=until, window=window, behind=behind, looked=at, problem="", settled=settled)
+            return Looked(keep(tx, identity, state), tuple(new))
+
+        return await self.store.write(record)
+
+    def _alarms(self, placed: Placed) -> bool:
+        if placed.box is Box.UNEXPLAINED:
+            return True
+        out = placed.line.amount < 0
+        return self.around and out and placed.box in {Box.ANOTHER_KEY, Box.DASHBOARD}
+
+
+async def keep_watch(gate: Gate, *, every: float, around: bool) -> None:
+    """The background task of a gate: looks every `every` seconds where no other process does, until it is canceled."""
+    watch = Watch(gate.store, gate.catalog, gate.connection, gate.clock, around)
+    told = ""
+    while True:
+        try:
+            identity = await gate.identity()
+            if await watch.take_turn(identity, every):
+                for _ in range(MOST_LOOKS):
+                    looked = await watch.look(identity)
+                    _say(looked.new)
+                    if not looked.state.behind:
+                        break
+            told = ""
+        except (RunplaneError, OSError) as error:
+            if str(error) != told:
+                logger.warning("the account could not be looked at for what went around Runplane: %s", error)
+            told = str(error)
+        await asyncio.sleep(min(TURN, every))
+
+
+def _say(new: Sequence[Found]) -> None:
+    for found in new:
+        about = found.object_id or found.line
+        logger.error(
+            "UNEXPLAINED money line at Stripe: %s %s of %s. %s See: runplane audit coverage --alarm",
+            *(found.kind, about, _worth(found), found.why),
+        )
+
+
+def _too_early(placed: Placed, now: int) -> bool:
+    """Whether an event, or the end of a request, may still explain it."""
+    if placed.box is not Box.UNEXPLAINED or placed.stripe_request_id is not None:
+        return False
+    grace = OPEN_GRACE if placed.may_be is not None else GRACE
+    return placed.line.created > now - grace
+
+
+def _beginning(reader: Reader, clock: Clock, now: int) -> int:
+    """The first look goes back to the beginning of the home, at most a day."""
+    first = reader.event(1)
+    began = now if first is None else (first.at + clock.policy() - clock.wall()) // 1000
+    return max(min(began, now), now - DAY)
+
+
+def _event(identity: StripeIdentity, placed: Placed) -> dict[str, Json]:
+    line = placed.line
+    return {
+        "line": line.id,
+        "object": line.object_id,
+        "kind": line.kind,
+        "amount": line.amount,
+        "currency": line.currency,
+        "line_at": line.created,
+        "box": placed.box.value,
+        "account": identity.account,
+        "stripe_request_id": placed.stripe_request_id,
+        "request": placed.made.request_id if placed.made is not None else None,
+    }
+
+
+def _worth(found: Found) -> str:
+    return str(Money(found.amount, found.currency)) if found.currency in CURRENCIES else str(found.amount)

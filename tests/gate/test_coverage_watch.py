@@ -1,0 +1,212 @@
+"""The alarm: what went around Runplane is an event in the log once, whoever looks and however often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+
+import pytest
+
+from runplane_mcp.core.request import State
+from runplane_mcp.errors import PersonError, RequestError, StripeError
+from runplane_mcp.gate import coverage_watch
+from runplane_mcp.gate.acts import signer
+from runplane_mcp.gate.coverage_accepting import ACCEPTED, accept
+from runplane_mcp.gate.coverage_state import WINDOW, states
+from runplane_mcp.gate.coverage_watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
+from runplane_mcp.gate.people import trusted
+from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
+from runplane_mcp.store.base import Event, Reader
+from runplane_mcp.store.verify import verify
+from tests.gate.conftest import SECRET, House, refund
+
+HOUR_MS = 3_600_000
+
+
+def watch_of(house: House, gate: Gate, *, around: bool = False) -> Watch:
+    return Watch(gate.store, gate.catalog, gate.connection, house.clock, around, pause=0.0)
+
+
+async def events(gate: Gate, type: str) -> list[Event]:
+    return [each for each in await gate.store.read(lambda reader: reader.events(0, 1_000)) if each.type == type]
+
+
+def tell(house: House, *, hidden: bool) -> None:
+    """Stripe's newest events come late: they are not there, and later they are."""
+    kinds = ("event.late", "event") if hidden else ("event", "event.late")
+    with sqlite3.connect(house.world.path) as db:
+        db.execute("UPDATE object SET kind = ? WHERE kind = ? AND id NOT LIKE 'evt_founded%'", kinds)
+    db.close()
+
+
+async def begun(house: House, gate: Gate) -> Watch:
+    """A watch that has looked once, and a minute more."""
+    watch = watch_of(house, gate)
+    await watch.look(await gate.identity())
+    house.clock.forward(60_000)
+    return watch
+
+
+async def test_what_nothing_explains_is_an_event_once_and_stands_until_it_is_explained(house: House) -> None:
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        await gate.submit(refund(SEED.payment_intent_40, 700))
+        [id] = house.world.plant(Bypass(Planted.OTHER_KEY, amount=4_321))
+        tell(house, hidden=True)
+        early = await watch.look(identity)
+        house.clock.forward(60_000)
+        first, again = await watch.look(identity), await watch_of(house, gate).look(identity)
+        tell(house, hidden=False)
+        house.clock.forward(60_000)
+        after = await watch.look(identity)
+        raised, explained = await events(gate, UNEXPLAINED), await events(gate, EXPLAINED)
+
+    assert (early.early, early.new) == (1, ()), "an event may come a little later"
+    assert [each.object_id for each in first.new] == [id]
+    assert (again.new, list(again.state.standing.values())) == ((), list(first.new))
+    assert [(json.loads(each.body)["object"], json.loads(each.body)["amount"]) for each in raised] == [(id, -4_321)]
+    assert [json.loads(each.body)["box"] for each in explained] == ["another_key"]
+    assert after.state.standing == {}
+    assert verify(house.settings.database).ok
+
+
+async def test_only_what_is_unexplained_raises_the_alarm_unless_more_is_asked_for(house: House) -> None:
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        for kind in Planted:
+            house.world.plant(Bypass(kind))
+        house.clock.forward(60_000)
+        some = await watch.look(identity)
+        more = await watch_of(house, gate, around=True).look(identity)
+
+    assert {each.box for each in some.new} == {"unexplained"}
+    assert len(some.new) == 2
+    assert {each.box for each in more.new} == {"another_key", "dashboard"}
+    assert all(each.amount < 0 for each in more.new)
+
+
+async def test_a_line_waits_for_the_request_that_may_have_made_it_but_not_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runplane_mcp.gate.execution.PAUSES", (0.0,))
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.world.add_fault(Fault(FaultKind.DROP_ANSWER, method="POST", path_prefix="/v1/refunds", times=20))
+        house.world.add_fault(Fault(FaultKind.LIMIT_429, method="GET", path_prefix="/v1/events", times=20))
+        lost = await gate.submit(refund(SEED.payment_intent_40, 700))
+        house.world.clear_faults()
+        tell(house, hidden=True)
+        house.clock.forward(HOUR_MS)
+        waits = await watch.look(identity)
+        house.clock.forward(int(OPEN_GRACE) * 1000)
+        over = await watch.look(identity)
+
+    assert lost.status is State.OUTCOME_UNKNOWN
+    assert (waits.new, waits.early) == ((), 1)
+    assert [each.amount for each in over.new] == [-700]
+
+
+async def test_one_of_several_looks_at_a_time_and_the_next_when_its_time_has_come(house: House) -> None:
+    async with house.gate() as gate:
+        identity = await gate.identity()
+        watches = [watch_of(house, gate) for _ in range(5)]
+        turns = await asyncio.gather(*(each.take_turn(identity, 300) for each in watches))
+        too_soon = await watches[0].take_turn(identity, 300)
+        house.clock.forward(301_000)
+        later = await watches[1].take_turn(identity, 300)
+        house.clock.wall_ms -= 10 * HOUR_MS
+        set_back = await watches[2].take_turn(identity, 300)
+
+    assert sorted(turns) == [False, False, False, False, True]
+    assert (too_soon, later, set_back) == (False, True, True)
+
+
+async def test_a_look_reads_a_bounded_number_of_pages_and_the_next_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.clock.forward(20 * HOUR_MS)
+        for _ in range(120):
+            house.world.plant(Bypass(Planted.FEE, amount=1))
+        monkeypatch.setattr(coverage_watch, "MOST_PAGES", 1)
+        looks = [await watch.look(identity)]
+        while looks[-1].state.behind:
+            looks.append(await watch.look(identity))
+            assert len(looks) < 100
+        now = house.clock.policy() // 1000
+
+    assert len(looks) > 2
+    assert looks[0].state.window < WINDOW
+    assert (looks[-1].state.until or 0) > now - OVERLAP
+
+
+async def test_what_goes_wrong_is_kept_for_whoever_asks_and_the_next_look_clears_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runplane_mcp.stripe_api.history.MOST_TRIES", 1)
+    monkeypatch.setattr("runplane_mcp.stripe_api.history.FIRST_WAIT", 0.0)
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.world.add_fault(Fault(FaultKind.ERROR_500, method="GET", path_prefix="/v1/balance_transactions"))
+        with pytest.raises(StripeError):
+            await watch.look(identity)
+        failed = await gate.store.read(states)
+        await watch.look(identity)
+        fine = await gate.store.read(states)
+
+    assert ["stripe.unreachable" in each.problem for each in failed.values()] == [True]
+    assert [each.problem for each in fine.values()] == [""]
+
+
+async def test_a_gate_looks_by_itself_and_says_it_in_its_log(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with house.gate() as gate:
+        await begun(house, gate)
+        [id] = house.world.plant(Bypass(Planted.FORGED_KEY))
+        house.clock.forward(400_000)
+        task = asyncio.create_task(keep_watch(gate, every=300, around=False))
+        async with asyncio.timeout(20):
+            while not await events(gate, UNEXPLAINED):
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    assert [id in each.message for each in caplog.records] == [True]
+    assert "UNEXPLAINED" in caplog.text
+
+
+async def test_an_administrator_accepts_a_line_under_their_signature(house: House) -> None:
+    await house.enrol()
+    async with house.gate() as gate, house.desk() as desk:
+        watch, identity = await begun(house, gate), await gate.identity()
+        [id] = house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        [found] = (await watch.look(identity)).new
+        with pytest.raises(PersonError):
+            await accept(desk, id, reason="The old shop's.", admin="maria", secret="wrong")
+        done = await accept(desk, id, reason="The old shop's.", admin="maria", secret=f"{SECRET} maria")
+        after = await watch.look(identity)
+        with pytest.raises(RequestError):
+            await accept(desk, found.line, reason="Again.", admin="maria", secret=f"{SECRET} maria")
+        [event] = await events(gate, ACCEPTED)
+
+        def by(reader: Reader) -> str | None:
+            told = json.loads(event.body)["payloads"]["reason"]
+            content = {"line": found.line, "raised": found.seq, "reason": told}
+            person = signer(event, trusted(reader), store=reader.store_id(), act=ACCEPTED, content=content)
+            return person.id if person is not None else None
+
+        signed = await gate.store.read(by)
+
+    assert (done.found, done.left) == (found, 0)
+    assert (after.new, after.state.standing) == ((), {})
+    assert signed == "maria"
+    assert verify(house.settings.database).ok
