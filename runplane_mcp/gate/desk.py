@@ -31,7 +31,7 @@ from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_act
 from runplane_mcp.gate.erasure import Erasure, erasure_of
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
-from runplane_mcp.gate.lapsing import expired, policy_time
+from runplane_mcp.gate.lapsing import as_it_stands, expired, policy_time
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import (
     SCRYPT_N,
@@ -163,11 +163,14 @@ class Desk:
         return await self.store.read(work)
 
     async def requests(self, filter: RequestFilter) -> list[ActionRequest]:
-        return await self.store.read(lambda reader: reader.requests(filter))
+        """Newest first, as they stand now."""
+        found = await self.store.read(lambda reader: reader.requests(filter))
+        standing = [as_it_stands(request, self.clock) for request in found]
+        return [each for each in standing if filter.states is None or each.state in filter.states]
 
     async def life(self, reference_or_id: str) -> Life:
         def work(reader: Reader) -> Life:
-            request = found(reader, reference_or_id)
+            request = as_it_stands(found(reader, reference_or_id), self.clock)
             votes = [vote for round in range(1, request.round + 1) for vote in reader.votes(request.id, round)]
             people = trusted(reader)
             return Life(

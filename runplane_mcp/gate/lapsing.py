@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from runplane_mcp.core.request import HELD, ActionRequest, State
+from runplane_mcp.core.request import HELD, ActionRequest, State, changed
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.store.base import Store, Transaction
@@ -21,6 +21,14 @@ def policy_time(request: ActionRequest, clock: Clock) -> int:
 def expired(request: ActionRequest, clock: Clock) -> bool:
     """Whether its time is over by now, although no process may have said so yet."""
     return request.expires_at is not None and policy_time(request, clock) >= request.expires_at
+
+
+def as_it_stands(request: ActionRequest, clock: Clock) -> ActionRequest:
+    """A request as whoever looks at it must see it: what is held counts as expired from its time on, also where that cannot
+    be written down. Not for moving it: the store knows it as it was."""
+    if request.state in HELD and expired(request, clock):
+        return changed(request, state=State.EXPIRED)
+    return request
 
 
 def lapse(tx: Transaction, request: ActionRequest, clock: Clock) -> ActionRequest:

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.request import State
-from runplane_mcp.errors import ApprovalError, PersonError, PolicyError
+from runplane_mcp.errors import ApprovalError, PersonError, PolicyError, RequestError
 from runplane_mcp.gate.clock import SystemClock
+from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.people import act_statement, enrolment, public_hex
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.base import RequestFilter, Transaction
 from tests.gate.conftest import SECRET, House, refund, refund_behind_our_back, submission, until
 
 
@@ -224,6 +225,32 @@ async def test_an_expired_request_cannot_be_approved_and_does_not_run(house: Hou
             await house.vote(view)
         assert refused.value.code == "approval.expired"
         assert (await until(gate, view, State.EXPIRED)).status is State.EXPIRED
+
+
+async def test_what_has_expired_is_seen_so_at_every_look_though_no_process_has_said_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """THREATS 12: nobody is to be told that something still waits which no yes can bring back."""
+
+    async def idle(_self: Completer) -> None:
+        """This gate writes nothing down."""
+
+    monkeypatch.setattr(Completer, "look", idle)
+    async with house.gate() as gate:
+        view = await gate.submit(refund(SEED.payment_intent_900))
+        house.clock.forward(25 * 3600 * 1000)
+        seen = [await gate.get("stdio", view.request_id), *await gate.recent("stdio")]
+        still_open = await gate.recent("stdio", open_only=True)
+        with pytest.raises(RequestError) as refused:
+            await gate.cancel("stdio", view.request_id)
+        async with house.desk() as desk:
+            listed = await desk.requests(RequestFilter())
+            waiting = await desk.requests(RequestFilter(states=frozenset({State.WAITING})))
+            life = await desk.life(view.request_id)
+
+    assert [each.status for each in seen] == [State.EXPIRED, State.EXPIRED]
+    assert (still_open, waiting, refused.value.code) == ([], [], "request.not_cancelable")
+    assert [request.state for request in (*listed, life.request)] == [State.EXPIRED, State.EXPIRED]
 
 
 async def test_an_approval_does_not_outlive_its_request(house: House) -> None:
