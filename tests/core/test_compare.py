@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decide import decide
 from runplane_mcp.core.decision import Decision, Need, Outcome, Usage
-from runplane_mcp.core.facts import FactValue
+from runplane_mcp.core.facts import UNKNOWN, FactValue
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.policy import load
 from runplane_mcp.core.policy.compare import Comparison, Direction, compare
 from runplane_mcp.errors import PolicyError
-from tests.core.policies import ACTIONS, HEAD
+from tests.core.policies import ACTIONS, HEAD, compiled, facts_of
+from tests.core.policies import decided as decided_empty
 from tests.core.test_policy_properties import HEAD as WRITTEN_HEAD
 from tests.core.test_policy_properties import LIMITS, OTHERWISE, RULES, policy, requests, with_ids
 
@@ -228,6 +229,30 @@ def test_what_goes_both_ways_is_not_called_tighter(name: str) -> None:
 
     assert not found.tighter
     assert found.against
+
+
+NEVER = "customer: {exists: false, in: cus_1}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("when: {action: refunds}, unless: {%s}, then: allow", "when: {action: refunds}, then: allow"),
+        (
+            "when: {action: refunds, %s}, then: block",
+            "when: {action: refunds, %s}, unless: {disputed: true}, then: block",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_in_doubt_where_its_fact_is_unknown(before: str, after: str) -> None:
+    """Never true is not always false: an `allow` rule let nothing through that its exception was in doubt about, and a
+    rule that blocks held what it was in doubt about itself."""
+    old, new = (compiled(f"rules: [{{id: one, {rule.replace('%s', NEVER)}}}]\n") for rule in (before, after))
+    unknown = facts_of("refund.create", customer=UNKNOWN, disputed=True, amount=Money(90_000, "usd"))
+    first, second = (decided_empty(each, unknown).outcome for each in (old, new))
+
+    assert second.strictness < first.strictness
+    assert not compare(old.policy, new.policy, CATALOG).tighter
 
 
 @pytest.mark.parametrize("name", ALIKE)

@@ -169,6 +169,18 @@ def test_conditions_that_are_never_true_together_are_found(a: str, b: str, prove
         ("when: {bulk: true}, unless: {amount: {under: 9}}", "when: {bulk: true}, unless: {amount: {under: 5}}", True),
         ("when: {bulk: true}", "when: {bulk: true}, unless: {bulk: false}", True),
         ("when: {agent: a}", "when: {agent: a}, unless: {agent: b}", False),  # the exception is in doubt, the rule not
+        # What contradicts itself is never true, and yet unknown where its fact is.
+        ("when: {bulk: true}", "when: {bulk: true}, unless: {customer: {exists: false, in: a}}", False),
+        (
+            "when: {customer: {exists: false, in: a}}",
+            "when: {customer: {exists: false, in: a}}, unless: {bulk: true}",
+            False,
+        ),
+        (
+            "when: {amount: {exists: true}}",
+            "when: {amount: {exists: true}}, unless: {amount: {in: 9, between: [1, 5]}}",
+            False,
+        ),
     ],
 )
 def test_a_rule_is_part_of_another_with_its_exceptions(a: str, b: str, proven: bool) -> None:

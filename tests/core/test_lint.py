@@ -85,6 +85,11 @@ def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
             "never holds",
         ),
         (
+            "when: {action: credits}, unless: {customer: {exists: false, in: cus_1}}, then: allow",
+            "exception",
+            "holds only where nobody can find out customer",
+        ),
+        (
             "when: {action: [subscription.cancel, payout.create], ends: now}, unless: {destination: ba_1}, then: block",
             "exception",
             "no action of the rule",

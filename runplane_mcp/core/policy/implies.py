@@ -74,7 +74,18 @@ def part_of(a: Rule, b: Rule, actions: Actions) -> bool:
         return True
     # An exception that cannot hold where `a` does takes nothing away. What an agent says of itself tells them apart only
     # where both doubt it.
-    return any(_trusts(a) or name not in CLAIMED for name in telling_apart(a.when, b.unless, actions))
+    return any(
+        (_trusts(a) or name not in CLAIMED) and _no_doubt(_about(a.when, name), _about(b.unless, name))
+        for name in telling_apart(a.when, b.unless, actions)
+    )
+
+
+def _no_doubt(given: Condition, exception: Condition) -> bool:
+    """Whether an exception is no truer than false where `given`, tests of the same fact, is true, and no truer than unknown
+    where that is unknown. What contradicts itself is never true, but unknown all the same where its fact is."""
+    if not given or not exception:
+        return False
+    return min(map(_of_what_cannot_be_compared, given)) + min(map(_of_what_cannot_be_compared, exception)) <= 2
 
 
 def _trusts(rule: Rule) -> bool:

@@ -64,7 +64,11 @@ def _exception(rule: Rule, actions: Mapping[str, ActionInfo], problems: Problems
         message = f"The exception of {rule.id} always holds where the rule does, so that it {applies}: remove both."
         problems.warn(place, "exception", message)
     elif disjoint(rule.when, rule.unless, actions) or contradictory(rule.unless, actions):
-        message = f"The exception of {rule.id} never holds where the rule does: remove it, or change its tests."
+        # What contradicts itself is unknown where its fact is, and then an `allow` rule lets nothing go.
+        own = {test.fact.name for test in rule.unless} - {test.fact.name for test in rule.when}
+        left = "" if rule.restricting else _left(telling_apart((), rule.unless, actions) & own)
+        never = f"holds only {left}" if left else "never holds where the rule does"
+        message = f"The exception of {rule.id} {never}: remove it, or change its tests."
         problems.warn(place, "exception", message)
     elif not of_no_operation(rule.when) and not candidates((*rule.when, *rule.unless), actions):
         message = f"The exception of {rule.id} never holds: no action of the rule has all the facts that it tests."
