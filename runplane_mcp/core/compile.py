@@ -41,6 +41,12 @@ class CompiledRule:
         action = facts.get("action")
         return not self.restricting and type(action) is frozenset and not self.actions.isdisjoint(action)
 
+    def lacks(self, danger: frozenset[str]) -> frozenset[str]:
+        """What its condition would have to name of `danger`, for it to cover a request. Whoever names the score has named
+        the level."""
+        named = self.named | {"risk_level"} if "risk" in self.named else self.named
+        return danger - named
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:

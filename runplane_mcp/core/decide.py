@@ -127,9 +127,7 @@ def _apply_rules(
             vouched = vouched or each.vouches(seen)
             if danger is None:
                 danger = hindrances(facts, risk, unknown)
-            # Whoever names the score has named the level.
-            named = each.named | {"risk_level"} if "risk" in each.named else each.named
-            if danger <= named:
+            if not each.lacks(danger):
                 reasons.append(each.reason)
                 covered = True
     return covered, vouched

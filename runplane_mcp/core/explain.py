@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import Final
 
 from runplane_mcp.core.compile import CompiledPolicy
-from runplane_mcp.core.decision import Outcome, Risk
+from runplane_mcp.core.decision import Outcome, Risk, RiskLevel
 from runplane_mcp.core.facts import NONE, UNKNOWN, Facts, FactValue
 from runplane_mcp.core.policy import Limit, Rule
 from runplane_mcp.core.policy.conditions import Condition, Verdict, compile_condition, today_of
 from runplane_mcp.core.policy.sentences import words_of
+from runplane_mcp.core.standing import hindrances, unknown_amounts
 
 ABSENT: Final = "absent"
 
@@ -31,8 +32,9 @@ class ConditionTrace:
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One rule or limit. `applies` is true, false or unknown; unknown applies where it restricts, and not where it allows.
-    Of a limit it says whether the request counts into it, not whether it is exceeded. What is in `shadow` decides nothing,
-    whatever it says."""
+    Of a limit it says whether the request counts into it, not whether it is exceeded. An `allow` rule that applies covers
+    the request only where nothing is in `lacking`: what of its dangers the condition does not name. What is in `shadow`
+    decides nothing, whatever it says."""
 
     kind: str
     id: str
@@ -41,6 +43,7 @@ class Trace:
     applies: str
     tests: tuple[ConditionTrace, ...]
     shadow: bool
+    lacking: tuple[str, ...] = ()
 
 
 def evaluate(policy: CompiledPolicy, facts: Facts, risk: Risk | None = None) -> tuple[Trace, ...]:
@@ -50,12 +53,17 @@ def evaluate(policy: CompiledPolicy, facts: Facts, risk: Risk | None = None) -> 
     if risk is not None:
         seen |= {"risk": risk.score, "risk_level": risk.level.value}
     today = today_of(facts)
+    critical = seen.get("risk_level") == RiskLevel.CRITICAL.value
+    judged = Risk(0, RiskLevel.CRITICAL if critical else RiskLevel.LOW)
+    danger = hindrances(facts, judged, unknown_amounts(facts, policy.converter, today))
     traces = []
     for each in (*policy.rules, *policy.shadow_rules):
         rule = each.rule
         tests = _traces(policy, "when", rule.when, seen, trusting=not each.restricting)
         tests += _traces(policy, "unless", rule.unless, seen, trusting=True)
-        traces.append(_trace("rule", rule, each.check(seen, today), tests))
+        verdict = each.check(seen, today)
+        applies = verdict == Verdict.TRUE and not each.restricting
+        traces.append(_trace("rule", rule, verdict, tests, each.lacks(danger) if applies else frozenset()))
     for limit in policy.limits:
         tests = _traces(policy, "when", limit.limit.when, seen, trusting=False)
         traces.append(_trace("limit", limit.limit, limit.check(seen, today), tests))
@@ -75,9 +83,15 @@ def value_words(value: FactValue | None) -> str:
     return f"{float(value):g}" if isinstance(value, Fraction) else str(value)
 
 
-def _trace(kind: str, what: Rule | Limit, verdict: int, tests: list[ConditionTrace]) -> Trace:
+def _trace(
+    kind: str,
+    what: Rule | Limit,
+    verdict: int,
+    tests: list[ConditionTrace],
+    lacking: frozenset[str] = frozenset(),
+) -> Trace:
     applies = Verdict(verdict).name.lower()
-    return Trace(kind, what.id, what.place.line, what.then, applies, tuple(tests), what.shadow)
+    return Trace(kind, what.id, what.place.line, what.then, applies, tuple(tests), what.shadow, tuple(sorted(lacking)))
 
 
 def _traces(

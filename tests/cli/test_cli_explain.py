@@ -15,7 +15,7 @@ from runplane_mcp.core.facts import REGISTRY
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.gate import explaining
 from runplane_mcp.gate.policies import Policies
-from runplane_mcp.gate.view import RequestView
+from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, refund
@@ -187,6 +187,21 @@ def test_what_unless_softens_is_shown_with_what_it_saw(ask: Ask, run: Run, setti
         ("unless", "true"),
     ]
     assert "unless customer cus_ada or cus_ben: it is cus_ada, true" in told
+
+
+def test_an_allow_rule_that_does_not_cover_is_not_shown_as_the_reason(ask: Ask, run: Run, settings: Settings) -> None:
+    rule = "rules:\n  - {id: all-fine, when: {action: bank_details}, then: allow}\n"
+    text = settings.policy_file.read_text(encoding="utf-8").partition("\ntests:")[0]
+    settings.policy_file.write_text(text.replace("rules:\n", rule, 1), encoding="utf-8")
+    daily = {"payments": {"payouts": {"schedule": {"interval": "daily"}}}}
+    (blocked,) = ask(Submission("stdio", "support-bot", "mcp", "PostBalanceSettings", daily))
+    told = run("policy", "explain", blocked.reference).out
+    decision = only(run, blocked.reference)
+
+    assert decision["outcome"] == "block"
+    assert rules_of(decision)["all-fine"]["applies"] == "true"
+    assert rules_of(decision)["all-fine"]["not_covered"] == ["redirects_funds"]
+    assert "applies, but does not cover it: its condition does not name redirects_funds" in told
 
 
 def test_what_a_candidate_policy_says_is_told_beside(ask: Ask, run: Run, settings: Settings, tmp_path: Path) -> None:

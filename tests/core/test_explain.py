@@ -115,6 +115,27 @@ def test_without_a_risk_a_test_of_the_risk_is_absent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "facts", "lacking"),
+    [
+        ("when: {action: refunds}", {"amount": UNKNOWN}, ("amount",)),
+        ("when: {action: refunds, amount: {over: 5}}", {}, ()),
+        ("when: {action: refunds}", {"gives_access": True, "bulk": UNKNOWN}, ("bulk", "gives_access")),
+        ("when: {action: refunds, bulk: true}", {"bulk": True}, ()),
+        ("when: {action: refunds}", {"risk_level": "critical", "risk": 90}, ("risk_level",)),
+        ("when: {action: refunds, risk: {under: 95}}", {"risk_level": "critical", "risk": 90}, ()),
+        ("when: {action: payouts}", {"amount": UNKNOWN}, ()),
+    ],
+)
+def test_an_allow_rule_that_applies_and_covers_nothing_says_what_it_would_have_to_name(
+    rule: str, facts: dict[str, FactValue], lacking: tuple[str, ...]
+) -> None:
+    policy = compiled(f"rules:\n  - {{id: fine, {rule}, then: allow}}\n")
+    (trace,) = evaluate(policy, refund(8) | facts)
+
+    assert lacking == trace.lacking
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         (Money(65000, "usd"), "$650.00 USD"),

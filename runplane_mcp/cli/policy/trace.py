@@ -22,6 +22,7 @@ def traces_json(traces: Sequence[Trace]) -> list[Json]:
             "then": trace.then.value,
             "applies": trace.applies,
             "mode": "shadow" if trace.shadow else "enforce",
+            "not_covered": list(trace.lacking),
             "tests": [
                 {"part": test.part, "fact": test.fact, "test": test.test, "value": test.value, "verdict": test.verdict}
                 for test in trace.tests
@@ -45,7 +46,9 @@ def say_traces(traces: Sequence[Trace], file: str, before: Sequence[Trace] = ())
         applies = {"true": "applies", "false": "does not apply", "unknown": "may apply"}[trace.applies]
         head = f"{trace.kind} {trace.id}, {visible(file, 200)}:{trace.line}: {trace.then.value}"
         shadow = ", in shadow: it decides nothing" if trace.shadow else ""
-        say(f"  {head}  {applies}{shadow}", _STYLES[trace.applies])
+        names = " and ".join(trace.lacking)
+        but = f", but does not cover it: its condition does not name {names}" if names else ""
+        say(f"  {head}  {applies}{but}{shadow}", _STYLES[trace.applies])
         for test in trace.tests:
             unless = "unless " if test.part == "unless" else ""
             value = visible(test.value, 120)
