@@ -101,10 +101,12 @@ def only_recorded(detail: Mapping[str, Json]) -> Iterator[str]:
         if not tried.get("differs"):
             yield f"tried beside, policy {version} says the same"
             return
-        spoke = ", ".join(
-            f"{each.get('source')} {each.get('id')}" for each in (*_objects(tried.get("reasons")),) if each.get("id")
+        spoke, silent = (
+            ", ".join(f"{each.get('source')} {each.get('id')}" for each in _objects(tried.get(name)) if each.get("id"))
+            for name in ("reasons", "silent")
         )
-        yield f"tried beside, policy {version} says {tried.get('outcome')}: {spoke}"
+        without = f", without {silent}" if silent else ""
+        yield f"tried beside, policy {version} says {tried.get('outcome')}: {spoke}{without}"
 
 
 def _objects(value: Json) -> list[Mapping[str, Json]]:

@@ -204,18 +204,37 @@ def test_an_allow_rule_that_does_not_cover_is_not_shown_as_the_reason(ask: Ask, 
     assert "applies, but does not cover it: its condition does not name redirects_funds" in told
 
 
-def test_what_a_candidate_policy_says_is_told_beside(ask: Ask, run: Run, settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "outcome", "spoke"),
+    [
+        (
+            "rules:\n",
+            "rules:\n  - {id: no-refunds, when: {action: refunds}, then: block}\n",
+            "block",
+            "block: rule no-refunds",
+        ),
+        (
+            "then: require_approval\n    why: Large refunds",
+            "then: allow\n    why: Large refunds",
+            "allow",
+            "allow: rule large-refunds, without risk risk.medium, rule large-refunds",
+        ),
+    ],
+    ids=["stricter", "milder"],
+)
+def test_what_a_candidate_policy_says_is_told_beside(
+    ask: Ask, run: Run, settings: Settings, tmp_path: Path, old: str, new: str, outcome: str, spoke: str
+) -> None:
     candidate = tmp_path / "candidate.yaml"
     text = settings.policy_file.read_text(encoding="utf-8").partition("\ntests:")[0]
-    ban = "rules:\n  - {id: no-refunds, when: {action: refunds}, then: block}\n"
-    candidate.write_text(text.replace("rules:\n", ban, 1), encoding="utf-8")
+    candidate.write_text(text.replace(old, new, 1), encoding="utf-8")
     assert run("policy", "shadow", str(candidate)).code == 0
     (held,) = ask(refund())
     told = run("policy", "explain", held.reference).out
     decision = only(run, held.reference)
 
-    assert decision["candidate"]["outcome"] == "block"
-    assert f"tried beside, policy {decision['candidate']['version'][:12]} says block: rule no-refunds" in told
+    assert decision["candidate"]["outcome"] == outcome
+    assert f"tried beside, policy {decision['candidate']['version'][:12]} says {spoke}\n" in told
     assert "REQUIRE APPROVAL" in told
     assert "no-refunds" not in rules_of(decision), "it is no rule of the policy that decided"
 
