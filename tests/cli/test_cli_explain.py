@@ -33,6 +33,14 @@ def rules_of(decision: dict[str, Any]) -> dict[str, Any]:
     return {each["id"]: each for each in decision["rules"]}
 
 
+def altered(settings: Settings, statement: str) -> None:
+    """Changes the database as its owner could, triggers or not."""
+    with closing(sqlite3.connect(settings.database, isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        assert connection.execute(statement).rowcount > 0
+
+
 def rewrite(settings: Settings, old: str, new: str) -> None:
     text = settings.policy_file.read_text(encoding="utf-8")
     assert old in text
@@ -241,8 +249,7 @@ def test_what_a_candidate_policy_says_is_told_beside(
 
 def test_erased_facts_are_said_to_be_erased(ask: Ask, run: Run, settings: Settings) -> None:
     (held,) = ask(refund())
-    with closing(sqlite3.connect(settings.database, isolation_level=None)) as connection:
-        connection.execute("DELETE FROM payload WHERE commitment IN (SELECT content FROM decision)")
+    altered(settings, "DELETE FROM payload WHERE commitment IN (SELECT content FROM decision)")
     told = run("policy", "explain", held.reference)
     decision = only(run, held.reference)
 
@@ -295,11 +302,8 @@ def test_a_policy_text_that_was_changed_explains_nothing(ask: Ask, run: Run, set
     (held,) = ask(refund())
     rewrite(settings, "amount: {over: 500}", "amount: {over: 450}")
     ask(refund(SEED.payment_intent_40))
-    with closing(sqlite3.connect(settings.database, isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        older = "text NOT LIKE '%over: 450%'"
-        connection.execute(f"UPDATE policy SET text = replace(text, 'over: 500', 'over: 5000') WHERE {older}")
+    older = "text NOT LIKE '%over: 450%'"
+    altered(settings, f"UPDATE policy SET text = replace(text, 'over: 500', 'over: 5000') WHERE {older}")
     told = run("policy", "explain", held.reference, "--json")
 
     assert (told.code, told.error) == (1, "policy.unreadable")
