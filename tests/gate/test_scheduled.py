@@ -12,7 +12,7 @@ import pytest
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State
-from runplane_mcp.errors import ApprovalError
+from runplane_mcp.errors import ApprovalError, StoreError
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
@@ -111,6 +111,26 @@ async def test_what_was_held_too_long_is_over_at_the_very_next_look(house: House
     assert looked.status is State.EXPIRED
     assert [view.status for view in listed] == [State.EXPIRED, State.EXPIRED]
     assert held == [("released",)]
+    assert effects(house) == 0
+
+
+async def test_a_look_works_while_nothing_can_be_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """THREATS 19: what is over is not said to be over before that is durable; nobody is left without an answer."""
+    held_back(house.home)
+
+    async def refuse(_work: object) -> None:
+        raise StoreError("store.full", "The disk is full.")
+
+    async with house.gate() as gate:
+        view = await gate.submit(refund(PAYMENT, 23_500))
+        with monkeypatch.context() as broken:
+            broken.setattr(gate.store, "write", refuse)
+            house.clock.forward(2 * 24 * 60 * MINUTE)
+            looked, listed = await gate.get("stdio", view.request_id), await gate.recent("stdio")
+        after = await gate.get("stdio", view.request_id)
+
+    assert looked.status is listed[0].status is State.SCHEDULED
+    assert after.status is State.EXPIRED
     assert effects(house) == 0
 
 
