@@ -40,7 +40,7 @@ OVERLAP: Final = 1_800
 GRACE: Final = 30
 #: So long a request that is not finished may be what made a line (seconds).
 OPEN_GRACE: Final = DAY
-#: Pages of one list that one look reads, and the pause after each (seconds).
+#: Pages of one list that one look reads, and the pause between them (seconds).
 MOST_PAGES: Final = 30
 PAUSE: Final = 0.1
 _SHORTEST: Final = 60
@@ -129,7 +129,8 @@ class Watch:
                 number += 1
                 if number == MOST_PAGES and following is not None and until - since > OVERLAP + _SHORTEST:
                     return None
-                await asyncio.sleep(self.pause)
+                if following is not None:
+                    await asyncio.sleep(self.pause)
         return pages
 
     async def _keep(

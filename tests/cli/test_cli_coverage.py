@@ -1,0 +1,172 @@
+"""`runplane audit coverage` and `audit accept`: for people, for programs, for cron."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from pathlib import Path
+
+import anyio
+import pytest
+
+from runplane_mcp.app import open_desk
+from runplane_mcp.cli.doctor.finding import Finding, Level
+from runplane_mcp.cli.doctor.records import coverage
+from runplane_mcp.gate.coverage_state import states
+from runplane_mcp.settings import Settings, load_settings
+from tests.cli.conftest import DANA, DANAS, Ask, Run, refund
+
+LATER = "2026-03-03T14:05"
+
+
+@pytest.fixture
+def touched(ask: Ask, run: Run) -> dict[str, str]:
+    """A home with one refund through Runplane, and others' doings beside it: their objects by what was planted."""
+    ask(refund("pi_ben_40", agent="=cmd|' /C calc'!A0"))
+    planted = run(
+        *("simulator", "--plant", "other-key", "--plant", "dashboard", "--plant", "dispute", "--plant", "silent"),
+        *("--plant", "automatic-payout", "--json"),
+    )
+    return {each["kind"]: each["ids"][0] for each in planted.json["planted"]}
+
+
+def test_every_box_is_told_to_people_and_programs_and_unexplained_is_exit_1(
+    touched: dict[str, str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lines.csv"
+    told, page = run("audit", "coverage", "--json"), run("audit", "coverage", "--csv", str(file))
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = run("audit", "coverage").out
+    boxes = {each["object"]: each["box"] for each in told.json["lines"] if each["kind"] != "fee"}
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+
+    assert (told.code, page.code) == (1, 1)
+    assert {kind: boxes[id] for kind, id in touched.items()} == {
+        "other-key": "another_key",
+        "dashboard": "dashboard",
+        "dispute": "automatic",
+        "silent": "unexplained",
+        "automatic-payout": "automatic",
+    }
+    assert [each["agent"] for each in told.json["lines"] if each["box"] == "allowed"] == ["=cmd|' /C calc'!A0"]
+    assert (told.json["ok"], told.json["unexplained"]) == (False, 1)
+    for tie in told.json["ties"]:
+        booked = [each for each in told.json["lines"] if each["balance"] and each["currency"] == tie["currency"]]
+        assert tie["ties"]
+        assert tie["boxes"] == tie["stripe"] == sum(each["amount"] for each in booked)
+        assert (
+            sum(int(each["amount"]) for each in rows if each["currency"] == tie["currency"] and each["balance"])
+            == (tie["boxes"])
+        )
+    assert len(rows) == len(told.json["lines"])
+    assert not [each["agent"] for each in rows if each["agent"].startswith("=")], "no formula in a spreadsheet"
+    assert page.out.index("UNEXPLAINED: 1 line, -$50.00 USD") < page.out.index("allowed by policy")
+    assert touched["silent"] in page.out
+    assert "Ties to the cent" in page.out
+    assert "Out, not through Runplane" in page.out
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert all(touched[kind] in narrow for kind in ("silent", "other-key", "dashboard")), "ids stay whole"
+
+
+def test_a_month_in_which_nothing_is_unexplained_is_exit_0(ask: Ask, run: Run) -> None:
+    ask(refund("pi_ben_40"))
+    told, page = (
+        run("audit", "coverage", "--month", "2026-03", "--json"),
+        run("audit", "coverage", "--month", "2026-03"),
+    )
+    all_time = run("audit", "coverage", "--from", "2025-01-01", "--json").json
+
+    assert (told.code, page.code) == (0, 0)
+    assert told.json["ok"] is True
+    assert "Nothing is unexplained" in page.out
+    assert "March 2026, so far (America/New_York)" in page.out
+    assert all(tie["checked"] and tie["opening"] == 0 for tie in all_time["ties"]), "read from the account's first line"
+    assert any("30 days" in note for note in all_time["notes"])
+    assert any(each["box"] == "no_longer_known" for each in all_time["lines"])
+
+
+def test_what_stripe_does_not_show_is_claimed_and_a_line_that_its_list_lacks_does_not_tie(
+    ask: Ask, home: Path, run: Run
+) -> None:
+    (made,) = ask(refund("pi_ben_40"))
+    assert made.result is not None
+    id = str(made.result["id"])
+    with sqlite3.connect(home / "simulator.db") as world:
+        world.execute("DELETE FROM object WHERE id = ?", (id,))
+        world.execute("DELETE FROM object WHERE json_extract(body, '$.source') = ?", (id,))
+    world.close()
+    told, page = run("audit", "coverage", "--json"), run("audit", "coverage", "--from", "2025-01-01")
+    words = " ".join(page.out.split())
+
+    assert (told.code, page.code) == (1, 1)
+    assert [(each["object"], each["amount"]) for each in told.json["claimed"]] == [(id, 4_000)]
+    assert "CLAIMED, NOT AT STRIPE: 1" in words
+    assert "THE SUMS DO NOT TIE" in words
+    assert "-$40.00 USD has no line" in words
+
+
+def test_a_reading_that_was_ended_goes_on_where_it_was(home: Path, run: Run) -> None:
+    whole = run("audit", "coverage", "--json").json
+    (home / "coverage" / "events_of_waivers-00000.json").unlink()
+    pages = sorted((home / "coverage").glob("*.json"))
+    stamps = [each.stat().st_mtime_ns for each in pages]
+
+    again = run("audit", "coverage", "--json").json
+
+    assert stamps == [each.stat().st_mtime_ns for each in pages]
+    assert whole["lines"] == again["lines"]
+    assert "runplane_request" not in "".join(each.read_text() for each in pages)
+    run("audit", "coverage", "--json")
+    assert stamps != [each.stat().st_mtime_ns for each in pages], "what was read to its end is read anew"
+
+
+async def findings(settings: Settings) -> list[Finding]:
+    """What `runplane doctor` says of it."""
+    async with open_desk(settings) as desk:
+        return list(coverage(await desk.store.read(states)))
+
+
+def test_cron_hears_of_what_is_new_until_somebody_says_what_it_was(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run("audit", "coverage", "--alarm", "--json")
+    [planted] = run("simulator", "--plant", "silent", "--json").json["planted"]
+    id = planted["ids"][0]
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
+    raised, again = run("audit", "coverage", "--alarm", "--json"), run("audit", "coverage", "--alarm")
+    status, found = run("status").out, anyio.run(findings, load_settings())
+    accepted = run(
+        *("audit", "accept", id, "--reason", "Ours, before Runplane.", "--as", DANA, "--secret-stdin", "--json"),
+        stdin=f"{DANAS}\n",
+    )
+    after, calm = run("audit", "coverage", "--alarm"), run("status", "--json").json
+
+    assert (before.code, before.json["ok"], before.json["unexplained"]) == (0, True, [])
+    assert raised.code == again.code == 1
+    assert [(each["object"], each["new"]) for each in raised.json["unexplained"]] == [(id, True)]
+    assert "0 of them new" in again.out
+    assert "UNEXPLAINED at Stripe: 1 line, -$50.00 USD" in status
+    assert [each.level for each in found] == [Level.PROBLEM]
+    assert (accepted.code, accepted.json["left"], accepted.json["by"]) == (0, 0, DANA)
+    assert (after.code, calm["coverage"]["unexplained"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--month", "2026-13"),
+        ("--month", "2026-04"),
+        ("--month", "2026-02", "--from", "2026-02-01"),
+        ("--to", "2026-02-01"),
+        ("--from", "2026-02-10", "--to", "2026-02-01"),
+        ("--from", "1026-02-10"),
+        ("--alarm", "--month", "2026-02"),
+    ],
+)
+def test_what_is_no_period_is_a_usage_error(options: tuple[str, ...], home: Path, run: Run) -> None:
+    ran = run("audit", "coverage", *options, "--json")
+
+    assert ran.code == 2
+    assert ran.error in {"usage.period", "usage.alarm"}
+    assert json.loads(ran.out)["error"]["next_step"]
