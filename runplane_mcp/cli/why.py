@@ -13,10 +13,11 @@ from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import State
-from runplane_mcp.errors import EXIT_AUDIT_MISMATCH
+from runplane_mcp.errors import EXIT_AUDIT_MISMATCH, EXIT_REFUSED, RequestError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.why import Why
+    from runplane_mcp.settings import Settings
     from runplane_mcp.store.verify import RequestProof, Verification
 
 
@@ -43,20 +44,29 @@ def why(
     whole: Annotated[
         bool, typer.Option("--verify", help="Also read the whole audit log, up to the root that covers these events.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask Stripe who made what Runplane did not.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Say why something happened at Stripe.
 
     One page for each request that the id belongs to, newest first: asked by, looked up, decided, approved by, done,
-    proof. Exit 1 when nothing was made through Runplane, 3 when the audit log does not bear it out.
+    proof. Of what was not made through Runplane it says what Stripe tells: another key, a person in the Dashboard,
+    Stripe itself. Exit 1 then, and 3 when the audit log does not bear a page out.
     """
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.gate.why import NotMadeHere, cleaned
     from runplane_mcp.gate.why import why as look_up
     from runplane_mcp.store.verify import verify, verify_requests
 
     settings = settings_of_home()
     states = frozenset(state) if state else None
-    found = at_desk(settings, lambda desk: look_up(desk, id, limit=limit, states=states))
+    try:
+        found = at_desk(settings, lambda desk: look_up(desk, id, limit=limit, states=states))
+    except NotMadeHere as error:
+        _ask_elsewhere(settings, error, cleaned(id), offline=offline, as_json=as_json)
+        raise typer.Exit(EXIT_REFUSED) from None
     proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
     log = verify(settings.database) if whole else None
     if as_json:
@@ -65,6 +75,22 @@ def why(
         _tell(found, proofs, log)
     if not all(proof.ok for proof in proofs.values()) or (log is not None and not log.ok):
         raise typer.Exit(EXIT_AUDIT_MISMATCH)
+
+
+def _ask_elsewhere(settings: Settings, error: RequestError, id: str, *, offline: bool, as_json: bool) -> None:
+    """Says who made it as far as Stripe tells; otherwise raises the error, with where to look."""
+    from runplane_mcp.cli.output import print_json
+    from runplane_mcp.cli.why_elsewhere import ask_stripe, elsewhere_json, not_made_here, tell
+
+    if offline:
+        raise error
+    found, where = ask_stripe(settings, id)
+    if found is None:
+        raise not_made_here(error, where)
+    if as_json:
+        print_json(elsewhere_json(id, error, found, where))
+    else:
+        tell(error, found, where)
 
 
 def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> dict[str, Json]:
@@ -111,6 +137,7 @@ def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
         "requests": requests,
         "reads": found.reads,
         "newest_reads": reads,
+        "log": {"events": found.head.size, "root": found.head.root.hex()},
         "audit_log": whole,
     }
 
@@ -125,7 +152,7 @@ def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
         say(f"{visible(found.id, 255)}: {_counted(found)}", "bold")
     for life in found.lives:
         say()
-        out.print(page(life, found.genuine, proofs[life.request.id]))
+        out.print(page(life, found.genuine, proofs[life.request.id], found.head))
     if found.writes > len(found.lives):
         say()
         say(f"{found.writes - len(found.lives):,} older ones are left out: --limit {min(found.writes, 1_000)}", "dim")

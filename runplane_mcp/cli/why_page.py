@@ -26,7 +26,7 @@ from runplane_mcp.store.base import READS
 if TYPE_CHECKING:
     from runplane_mcp.core.approval import Vote
     from runplane_mcp.gate.desk import Life
-    from runplane_mcp.store.base import DecisionRecord
+    from runplane_mcp.store.base import DecisionRecord, Head
     from runplane_mcp.store.verify import RequestProof
 
 _SENTENCE = 500
@@ -59,8 +59,8 @@ _ENDS: Mapping[State, str] = {
 }
 
 
-def page(life: Life, genuine: Collection[Vote], proof: RequestProof) -> RenderableType:
-    """The page of one request. `genuine` holds the votes whose signatures verify."""
+def page(life: Life, genuine: Collection[Vote], proof: RequestProof, head: Head | None = None) -> RenderableType:
+    """The page of one request. `genuine` holds the votes whose signatures verify; `head` is the audit log's."""
     request = life.request
     parts: list[RenderableType] = [_title(request)]
     first = life.decisions[0] if life.decisions else None
@@ -75,7 +75,7 @@ def page(life: Life, genuine: Collection[Vote], proof: RequestProof) -> Renderab
         parts.extend(_decided(record, before))
     parts.extend(_approved_by(life, genuine))
     parts.extend(section("Done", list(_done(life))))
-    parts.extend(_proof(life, proof))
+    parts.extend(_proof(life, proof, head))
     return Group(*parts)
 
 
@@ -239,12 +239,14 @@ def _done(life: Life) -> Iterator[str]:
         yield "Nobody knows whether it happened: no answer came, and nothing at Stripe proves it yet."
 
 
-def _proof(life: Life, proof: RequestProof) -> list[RenderableType]:
+def _proof(life: Life, proof: RequestProof, head: Head | None) -> list[RenderableType]:
     lines = [f"audit events {_spans(proof.seqs)}", f"newest leaf {proof.leaf}"]
     if not proof.seqs:
         lines = ["no audit event speaks of this read yet: one follows when it has ended, for it and others"]
     elif any(event.type == READS for event in life.events):
         lines = [f"audit event {_spans(proof.seqs)}, for this read and others", f"its leaf {proof.leaf}"]
+    if head is not None:
+        lines.append(f"root of all {head.size:,} events {head.root.hex()}")
     lines.extend(f"digest voted for {digest}" for digest in sorted({vote.digest for vote in life.votes}))
     if proof.ok:
         lines.append("the log verifies for them; for all of it: runplane audit verify")

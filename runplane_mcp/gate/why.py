@@ -12,17 +12,21 @@ from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.desk import Desk, Life
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find
-from runplane_mcp.store.base import Reader
+from runplane_mcp.store.base import Head, Reader
 
 #: Reads only looked: the newest few are named, the others counted.
 _READS_NAMED = 5
+
+
+class NotMadeHere(RequestError):
+    """Nothing in this home has to do with the id. Stripe may tell who made it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
     """What there is about `id`. `lives` are the writes, newest first, `writes` how many there are in all; where `id` is a
     read's own, that read is the one life. `genuine` holds the votes whose signatures verify. `reads` counts the reads
-    that mention it, `newest_reads` are a few of them."""
+    that mention it, `newest_reads` are a few of them. `head` is the audit log's, whose root covers all of their events."""
 
     id: str
     lives: tuple[Life, ...]
@@ -30,6 +34,7 @@ class Why:
     writes: int
     reads: int
     newest_reads: tuple[ActionRequest, ...]
+    head: Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ async def why(desk: Desk, asked: str, *, limit: int, states: frozenset[State] | 
     lives = tuple([await desk.life(request_id) for request_id in found.request_ids])
     votes = [vote for life in lives for vote in life.votes]
     held = await desk.store.read(lambda reader: genuine(votes, trusted(reader), reader.store_id()))
-    return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads)
+    head = await desk.store.read(lambda reader: reader.head())
+    return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads, head)
 
 
 def _find(reader: Reader, id: str, limit: int, states: frozenset[State] | None) -> _Found:
@@ -94,7 +100,7 @@ def _nothing(reader: Reader, id: str, states: frozenset[State] | None) -> Reques
         )
     first = reader.event(1)
     since = f" since its log began, {iso(first.at)}" if first is not None else ""
-    return RequestError(
+    return NotMadeHere(
         "request.not_found",
         f"{id[:80]!r} was not made through Runplane: no request of this home has to do with it{since}.",
         next_step="Stripe's own log says who made it: https://dashboard.stripe.com/logs",

@@ -1,5 +1,5 @@
-"""Who did what in the seeded company's past, as Stripe's events tell it: the web shop's key took the payments, a person in
-the Dashboard gave money back and sent it out."""
+"""Who did what in the seeded company's past, as Stripe's events tell it: the web shop's key took payments and made
+subscriptions, a person in the Dashboard wrote invoices, gave money back and sent it out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from runplane_mcp.simulator.seed import NAMED_PAYMENTS, ORDER_PAYMENTS, SEED
 from runplane_mcp.simulator.transaction import Transaction
 
 _INVOICE_CHARGE: Final = "ch_quentin_240"
+_SUBSCRIPTIONS: Final = (
+    SEED.subscription_monthly,
+    SEED.subscription_office,
+    SEED.subscription_trial,
+    SEED.subscription_ending,
+    SEED.subscription_canceled,
+    SEED.subscription_discounted,
+)
 
 
 def found_events(tx: Transaction) -> None:
-    """Writes the events of seeded payments, refunds, transfers and payouts, each at its own time."""
+    """Writes the events of what was seeded, each at its own time."""
     if tx.find(_event_id(SEED.refund_full)) is not None:
         return
     for id, type, shop in _happened():
@@ -40,6 +48,10 @@ def _happened() -> Iterator[tuple[str, str, bool]]:
         yield payment.charge, "charge.succeeded", True
     yield _INVOICE_CHARGE, "charge.succeeded", True
     yield SEED.transfer_of_charge, "transfer.created", True
+    for id in _SUBSCRIPTIONS:
+        yield id, "customer.subscription.created", True
+    for id in (SEED.invoice_paid, SEED.invoice_open, SEED.invoice_draft, SEED.invoice_eur):
+        yield id, "invoice.created", False
     for id in (SEED.refund_partial, SEED.refund_full):
         yield id, "refund.created", False
     yield SEED.transfer_past, "transfer.created", False

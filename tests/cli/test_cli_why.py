@@ -146,6 +146,11 @@ def test_programs_get_the_same_and_the_proof(approved: dict[str, Any], run: Run)
         "first_bad": None,
         "problem": None,
     }
+    log = run("audit", "verify", "--json").json
+    assert told["log"] == {"events": log["events"], "root": log["root"]}
+    page = run("why", approved["reference"]).out
+    assert f"root of all {log['events']:,} events {log['root']}" in page
+    assert request["proof"]["leaf"] in page
     assert told["audit_log"] is None
 
 

@@ -13,7 +13,6 @@ from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.errors import EXIT_REFUSED, UsageError
 
 EXAMPLES = examples(
-    ("runplane audit coverage", "this month so far"),
     ("runplane audit coverage --month 2026-02 --csv february.csv", "a month, and each of its lines"),
     ("runplane audit coverage --alarm --json", "what came since the last look; for cron, exit 1"),
 )

@@ -88,7 +88,12 @@ _KEY_KEPT: Final = DAY + CLOCKS_DIFFER
 _MAY_HAVE_RUN: Final = frozenset({State.SUCCEEDED, State.EXECUTING, State.OUTCOME_UNKNOWN})
 OPEN: Final = frozenset({State.EXECUTING, State.OUTCOME_UNKNOWN})
 #: The form of our own idempotency keys.
-_OURS: Final = re.compile(r"rp_[0-9a-f]{32}")
+OUR_KEY: Final = re.compile(r"rp_[0-9a-f]{32}")
+
+
+BY_SCHEDULE: Final = "A payout by the account's schedule."
+TOO_OLD: Final = "Stripe keeps events for 30 days, and it is older."
+NO_EVENT: Final = "No event of Stripe's tells who made it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,36 +203,39 @@ def _traced(line: Line, trace: Trace, named: Made | None, claimed: Made | None) 
         return Placed(line, Box.UNEXPLAINED, why, made=claimed)
     if claimed is not None:
         return _governed(line, claimed)
-    if trace.key is not None and _OURS.fullmatch(trace.key):
-        why = "Its key has Runplane's form, and no request of this home has it: another home's, or a record that was lost."
-        return Placed(line, Box.UNEXPLAINED, why)
     if line.automatic:
-        return Placed(line, Box.AUTOMATIC, "A payout by the account's schedule.")
+        return Placed(line, Box.AUTOMATIC, BY_SCHEDULE)
+    if trace.automatic and line.automatic is False:
+        why = "Stripe says that somebody asked for this payout, and its event that nobody did."
+        return Placed(line, Box.UNEXPLAINED, why)
+    box, why = maker(trace)
+    return Placed(line, box, why)
+
+
+def maker(trace: Trace) -> tuple[Box, str]:
+    """Whom an event names that no request of Runplane's caused, and why in a sentence."""
+    if trace.key is not None and OUR_KEY.fullmatch(trace.key):
+        why = "Its key has Runplane's form, and no request of this home has it: another home's, or a record that was lost."
+        return Box.UNEXPLAINED, why
     if not trace.told:
-        return Placed(line, Box.UNEXPLAINED, "Stripe's event does not say who made it.")
+        return Box.UNEXPLAINED, "Stripe's event does not say who made it."
     if trace.automatic:
-        if line.automatic is False:
-            why = "Stripe says that somebody asked for this payout, and its event that nobody did."
-            return Placed(line, Box.UNEXPLAINED, why)
-        return Placed(line, Box.AUTOMATIC, "Stripe's event names no request: Stripe did it by itself.")
+        return Box.AUTOMATIC, "Stripe's event names no request: Stripe did it by itself."
     if trace.key is None:
-        return Placed(line, Box.DASHBOARD, "Its request had no idempotency key, as those of the Dashboard have none.")
-    return Placed(line, Box.ANOTHER_KEY, "Its request was none of Runplane's.")
+        return Box.DASHBOARD, "Its request had no idempotency key, as those of the Dashboard have none."
+    return Box.ANOTHER_KEY, "Its request was none of Runplane's."
 
 
 def _untraced(line: Line, claimed: Made | None, records: Records, told_since: int) -> Placed:
     if claimed is not None:
         return _governed(line, claimed)
     if line.automatic:
-        return Placed(line, Box.AUTOMATIC, "A payout by the account's schedule.")
+        return Placed(line, Box.AUTOMATIC, BY_SCHEDULE)
     if line.created < told_since:
-        return Placed(line, Box.NO_LONGER_KNOWN, "Stripe keeps events for 30 days, and it is older.")
+        return Placed(line, Box.NO_LONGER_KNOWN, TOO_OLD)
     may_be = records.may_be(line)
-    why = f"No event of Stripe's tells who made it; {may_be} is not finished and may have." if may_be else _NO_TRACE
-    return Placed(line, Box.UNEXPLAINED, why, may_be=may_be)
-
-
-_NO_TRACE: Final = "No event of Stripe's tells who made it, and Runplane has no request for it."
+    more = f"; {may_be} is not finished and may have." if may_be else ", and Runplane has no request for it."
+    return Placed(line, Box.UNEXPLAINED, NO_EVENT + more, may_be=may_be)
 
 
 def _governed(line: Line, made: Made) -> Placed:

@@ -72,7 +72,7 @@ _BESIDE: Final = frozenset({*WAIVERS, "credit_note.created"})
 _ID: Final[Tree] = {"id": None}
 _PARTS: Final[Tree] = {"data": {"id": None, "balance_transaction": _ID}}
 _REQUEST: Final[Tree] = {"id": None, "idempotency_key": None}
-_EVENT: Final[Tree] = {
+EVENT: Final[Tree] = {
     "id": None,
     "type": None,
     "created": None,
@@ -82,6 +82,7 @@ _EVENT: Final[Tree] = {
             "id": None,
             "object": None,
             "customer": _ID,
+            "payment_intent": _ID,
             "balance_transaction": _ID,
             "failure_balance_transaction": _ID,
             "balance_transactions": _ID,
@@ -108,7 +109,7 @@ _MOVING: Final[Tree] = {
 
 def _events(types: Iterable[str]) -> Listing:
     # Stripe takes at most twenty types at once: https://docs.stripe.com/api/events/list
-    return Listing("/v1/events", {"types": sorted(types)}, _EVENT, before=CLOCKS_DIFFER)
+    return Listing("/v1/events", {"types": sorted(types)}, EVENT, before=CLOCKS_DIFFER)
 
 
 LISTINGS: Final[Mapping[Source, Listing]] = {

@@ -45,7 +45,7 @@ def trace_of(event: StripeObject) -> Trace | None:
     found = o.child(o.child(event, "data"), "object")
     if id is None or type is None or created is None or found is None:
         return None
-    ids = {id, o.id_in(found), *(o.id_in(found, name) for name in _BOOKINGS)}
+    ids = {id, o.id_in(found), o.id_in(found, "payment_intent"), *(o.id_in(found, name) for name in _BOOKINGS)}
     parts = [*(o.listed({"data": found.get("balance_transactions")}) or ())]
     for name in _PARTS:
         parts += o.listed(o.child(found, name)) or ()

@@ -1,0 +1,112 @@
+"""`runplane why` for an id that Runplane did not make: what Stripe tells of who did, where there is a key to ask with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.coverage.boxes import Box
+from runplane_mcp.errors import RequestError, RunplaneError
+
+if TYPE_CHECKING:
+    from runplane_mcp.gate.elsewhere import Elsewhere
+    from runplane_mcp.settings import Settings
+
+_LOGS = "https://dashboard.stripe.com"
+_BY = {
+    Box.DASHBOARD: "Made by a person in the Dashboard.",
+    Box.ANOTHER_KEY: "Made by another key.",
+    Box.AUTOMATIC: "Made automatically.",
+    Box.NO_LONGER_KNOWN: "Stripe no longer tells who made it.",
+    Box.UNEXPLAINED: "UNEXPLAINED.",
+}
+
+
+def ask_stripe(settings: Settings, id: str) -> tuple[Elsewhere | None, str]:
+    """What Stripe tells, and where to look further. None, and why, where it cannot be asked or does not have the id."""
+    import anyio
+
+    from runplane_mcp.app import open_books
+    from runplane_mcp.gate.elsewhere import elsewhere
+
+    if settings.stripe_api_key is None and not settings.simulator_file.exists():
+        return None, f"Stripe's own log says who made it: {_LOGS}/logs"
+
+    async def work() -> tuple[Elsewhere | None, str]:
+        async with open_books(settings) as books:
+            found = await elsewhere(books.connection, id, now=books.clock.policy() // 1000)
+            if books.identity.simulator:
+                return found, "It is the simulator: there is no log of Stripe's to look into."
+            logs = _LOGS if books.identity.livemode else f"{_LOGS}/test"
+            request = f"/{found.stripe_request_id}" if found is not None and found.stripe_request_id else ""
+            return found, f"Stripe's log says whose key or name: {logs}/logs{request}"
+
+    try:
+        found, where = anyio.run(work)
+    except RunplaneError as error:
+        return None, f"Stripe could not be asked ({error.code}). Its own log says who made it: {_LOGS}/logs"
+    if found is None:
+        return None, f"Stripe, asked now, does not tell of it either. Its own log may: {_LOGS}/logs"
+    return found, where
+
+
+def not_made_here(error: RequestError, where: str) -> RequestError:
+    """The error, with where to look instead."""
+    return RequestError(error.code, error.message, next_step=where)
+
+
+def tell(error: RequestError, found: Elsewhere, where: str) -> None:
+    from rich.text import Text
+
+    from runplane_mcp.cli.card import Hanging
+    from runplane_mcp.cli.output import console, moment, money, say
+    from runplane_mcp.core.text import visible
+
+    say(visible(error.message, 500), "bold")
+    lines = []
+    what = [found.noun]
+    if found.amount is not None:
+        what.append(money(found.amount, found.currency))
+    if found.status is not None:
+        what.append(found.status)
+    if found.created is not None:
+        what.append(f"made {moment(found.created * 1000)}")
+    lines.append(", ".join(what))
+    if found.source is not None:
+        lines.append(f"about {found.source}: runplane why {found.source}")
+    lines.append(f"{_BY[found.box]} {found.why}" if found.box in _BY else found.why)
+    if found.stripe_request_id is not None:
+        lines.append(f"Stripe's request {found.stripe_request_id}")
+    lines.append(where)
+    say()
+    say("At Stripe", "bold")
+    out = console()
+    for line in lines:
+        out.print(Hanging("  - ", "    ", Text(visible(line, 500))))
+
+
+def elsewhere_json(id: str, error: RequestError, found: Elsewhere, where: str) -> dict[str, Json]:
+    """The same keys as for what Runplane made, and `elsewhere`."""
+    from runplane_mcp.cli.output import iso
+
+    return {
+        "id": id,
+        "writes": 0,
+        "requests": [],
+        "reads": 0,
+        "newest_reads": [],
+        "audit_log": None,
+        "elsewhere": {
+            "message": error.message,
+            "kind": found.noun,
+            "created": iso(found.created * 1000) if found.created is not None else None,
+            "amount": found.amount,
+            "currency": found.currency,
+            "status": found.status,
+            "box": found.box.value if found.box is not None else None,
+            "why": found.why,
+            "stripe_request": found.stripe_request_id,
+            "about": found.source,
+            "where": where,
+        },
+    }

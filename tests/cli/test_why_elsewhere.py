@@ -1,0 +1,86 @@
+"""`runplane why` for what Runplane did not make: by whom, as far as Stripe tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from runplane_mcp.simulator import SEED
+from tests.cli.conftest import Ask, Run, refund
+
+
+def planted(run: Run, *kinds: str) -> list[str]:
+    told = run("simulator", *(word for kind in kinds for word in ("--plant", kind)), "--json").json["planted"]
+    return [each["ids"][0] for each in told]
+
+
+def test_it_says_by_which_key_or_person_or_that_nobody_asked(ask: Ask, run: Run) -> None:
+    ask(refund())
+    kinds = ("other-key", "dashboard", "silent", "dispute", "dashboard-payout", "automatic-payout")
+    ids = planted(run, *kinds)
+    told = [run("why", id, "--json") for id in ids]
+    boxes = dict(zip(kinds, (each.json["elsewhere"]["box"] for each in told), strict=True))
+    page = run("why", f"https://dashboard.stripe.com/test/refunds/{ids[1]}")
+    request = told[0].json["elsewhere"]["stripe_request"]
+    by_request = run("why", request, "--json").json["elsewhere"]
+
+    assert boxes == {
+        "other-key": "another_key",
+        "dashboard": "dashboard",
+        "silent": "unexplained",
+        "dispute": "automatic",
+        "dashboard-payout": "dashboard",
+        "automatic-payout": "automatic",
+    }
+    assert {each.code for each in told} == {page.code} == {1}
+    assert "was not made through Runplane" in page.out
+    assert "refund, $50.00 USD, succeeded" in page.out
+    assert "Made by a person in the Dashboard." in page.out
+    assert (by_request["kind"], by_request["box"]) == ("request", "another_key")
+    assert "refund.created" in by_request["why"]
+
+
+def test_ids_of_every_kind_are_asked_for(ask: Ask, run: Run) -> None:
+    ask(refund())
+    kinds = {
+        SEED.refund_full: "refund",
+        SEED.charge_40: "charge",
+        SEED.payment_intent_40: "payment",
+        SEED.customer_ben: "customer",
+        SEED.payout_pending: "payout",
+        SEED.transfer_past: "transfer",
+        SEED.subscription_monthly: "subscription",
+        SEED.invoice_open: "invoice",
+        SEED.dispute: "dispute",
+        SEED.credit_note: "credit note",
+        "txn_order_007": "line in the balance",
+    }
+    told = {id: run("why", id, "--json").json["elsewhere"] for id in kinds}
+
+    assert {id: each["kind"] for id, each in told.items()} == kinds
+    assert told[SEED.payment_intent_40]["box"] == told[SEED.charge_40]["box"] == "another_key"
+    assert told[SEED.transfer_past]["box"] == told[SEED.customer_ben]["box"] == "no_longer_known"
+    assert told["txn_order_007"]["about"] == "ch_order_007"
+
+
+@pytest.mark.parametrize("id", ["re_nothing", "req_nothing", "xx_1", "re_", "re_..", "re_a/../../v1/customers", "txn"])
+def test_what_stripe_does_not_tell_of_is_said_with_where_to_look(id: str, ask: Ask, run: Run) -> None:
+    ask(refund())
+    told = run("why", id, "--json")
+
+    assert (told.code, told.error) == (1, "request.not_found")
+    assert "https://dashboard.stripe.com/logs" in told.json["error"]["next_step"]
+
+
+def test_without_a_key_or_when_told_not_to_it_asks_nobody(ask: Ask, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(refund())
+    [id] = planted(run, "other-key")
+    offline = run("why", id, "--offline")
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_somebody_else")
+    monkeypatch.setenv("RUNPLANE_STRIPE_API_BASE", "http://127.0.0.1:9")
+    monkeypatch.delenv("RUNPLANE_SIMULATOR_NOW")
+    unreachable = run("why", id)
+
+    assert (offline.code, offline.out) == (1, "")
+    assert "https://dashboard.stripe.com/logs" in offline.err
+    assert unreachable.code == 1
+    assert "Stripe could not be asked (stripe.unreachable)" in unreachable.err
