@@ -56,6 +56,7 @@ def why(
     Stripe itself. Exit 1 then, and 3 when the audit log does not bear a page out.
     """
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.cli.why_elsewhere import ask_stripe, elsewhere_json, tell
     from runplane_mcp.gate.why import NotMadeHere, cleaned
     from runplane_mcp.gate.why import why as look_up
     from runplane_mcp.store.verify import verify, verify_requests
@@ -69,18 +70,24 @@ def why(
         raise typer.Exit(EXIT_REFUSED) from None
     proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
     log = verify(settings.database) if whole else None
+    # What agents only looked at was made by somebody else.
+    made, where = (None, "") if found.lives or offline or states is not None else ask_stripe(settings, found.id)
     if as_json:
-        print_json(_json(found, proofs, log))
+        more: dict[str, Json] = {} if made is None else {"elsewhere": elsewhere_json(made, where)}
+        print_json({**_json(found, proofs, log), **more})
     else:
         _tell(found, proofs, log)
+        if made is not None:
+            tell(made, where)
     if not all(proof.ok for proof in proofs.values()) or (log is not None and not log.ok):
         raise typer.Exit(EXIT_AUDIT_MISMATCH)
 
 
 def _ask_elsewhere(settings: Settings, error: RequestError, id: str, *, offline: bool, as_json: bool) -> None:
     """Says who made it as far as Stripe tells; otherwise raises the error, with where to look."""
-    from runplane_mcp.cli.output import print_json
+    from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.why_elsewhere import ask_stripe, elsewhere_json, not_made_here, tell
+    from runplane_mcp.core.text import visible
 
     if offline:
         raise error
@@ -88,9 +95,11 @@ def _ask_elsewhere(settings: Settings, error: RequestError, id: str, *, offline:
     if found is None:
         raise not_made_here(error, where)
     if as_json:
-        print_json(elsewhere_json(id, error, found, where))
+        nothing: dict[str, Json] = {"id": id, "writes": 0, "requests": [], "reads": 0, "newest_reads": []}
+        print_json({**nothing, "message": error.message, "elsewhere": elsewhere_json(found, where)})
     else:
-        tell(error, found, where)
+        say(visible(error.message, 500), "bold")
+        tell(found, where)
 
 
 def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> dict[str, Json]:

@@ -55,15 +55,13 @@ def not_made_here(error: RequestError, where: str) -> RequestError:
     return RequestError(error.code, error.message, next_step=where)
 
 
-def tell(error: RequestError, found: Elsewhere, where: str) -> None:
+def tell(found: Elsewhere, where: str) -> None:
     from rich.text import Text
 
     from runplane_mcp.cli.card import Hanging
     from runplane_mcp.cli.output import console, moment, money, say
     from runplane_mcp.core.text import visible
 
-    say(visible(error.message, 500), "bold")
-    lines = []
     what = [found.noun]
     if found.amount is not None:
         what.append(money(found.amount, found.currency))
@@ -71,7 +69,7 @@ def tell(error: RequestError, found: Elsewhere, where: str) -> None:
         what.append(found.status)
     if found.created is not None:
         what.append(f"made {moment(found.created * 1000)}")
-    lines.append(", ".join(what))
+    lines = [", ".join(what)]
     if found.source is not None:
         lines.append(f"about {found.source}: runplane why {found.source}")
     lines.append(f"{_BY[found.box]} {found.why}" if found.box in _BY else found.why)
@@ -85,28 +83,18 @@ def tell(error: RequestError, found: Elsewhere, where: str) -> None:
         out.print(Hanging("  - ", "    ", Text(visible(line, 500))))
 
 
-def elsewhere_json(id: str, error: RequestError, found: Elsewhere, where: str) -> dict[str, Json]:
-    """The same keys as for what Runplane made, and `elsewhere`."""
+def elsewhere_json(found: Elsewhere, where: str) -> dict[str, Json]:
     from runplane_mcp.cli.output import iso
 
     return {
-        "id": id,
-        "writes": 0,
-        "requests": [],
-        "reads": 0,
-        "newest_reads": [],
-        "audit_log": None,
-        "elsewhere": {
-            "message": error.message,
-            "kind": found.noun,
-            "created": iso(found.created * 1000) if found.created is not None else None,
-            "amount": found.amount,
-            "currency": found.currency,
-            "status": found.status,
-            "box": found.box.value if found.box is not None else None,
-            "why": found.why,
-            "stripe_request": found.stripe_request_id,
-            "about": found.source,
-            "where": where,
-        },
+        "kind": found.noun,
+        "created": iso(found.created * 1000) if found.created is not None else None,
+        "amount": found.amount,
+        "currency": found.currency,
+        "status": found.status,
+        "box": found.box.value if found.box is not None else None,
+        "why": found.why,
+        "stripe_request": found.stripe_request_id,
+        "about": found.source,
+        "where": where,
     }

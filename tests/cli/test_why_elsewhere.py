@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runplane_mcp.gate.view import Submission
 from runplane_mcp.simulator import SEED
 from tests.cli.conftest import Ask, Run, refund
 
@@ -56,7 +57,13 @@ def test_ids_of_every_kind_are_asked_for(ask: Ask, run: Run) -> None:
     }
     told = {id: run("why", id, "--json").json["elsewhere"] for id in kinds}
 
+    ask(Submission("stdio", "support-bot", "mcp", "GetPayoutsPayout", {"payout": SEED.payout_pending}))
+    only_read = run("why", SEED.payout_pending)
+
     assert {id: each["kind"] for id, each in told.items()} == kinds
+    assert only_read.code == 0
+    assert "Looked at by" in only_read.out
+    assert "Made by a person in the Dashboard." in only_read.out
     assert told[SEED.payment_intent_40]["box"] == told[SEED.charge_40]["box"] == "another_key"
     assert told[SEED.transfer_past]["box"] == told[SEED.customer_ben]["box"] == "no_longer_known"
     assert told["txn_order_007"]["about"] == "ch_order_007"
