@@ -266,6 +266,22 @@ async def test_an_approval_does_not_outlive_its_request(house: House) -> None:
     assert house.world.summary()["writes"]["received"] == 0
 
 
+async def test_an_approval_that_ends_while_its_request_is_looked_up_again_runs_nothing(house: House) -> None:
+    """THREATS 12: expiry counts in the transaction that would make it run."""
+    await house.enrol()
+
+    def late(point: str) -> None:
+        if point == "approved.looked_up":
+            house.clock.forward(25 * 3600 * 1000)
+
+    async with house.gate(probe=late) as gate:
+        view = await gate.submit(refund(SEED.payment_intent_900))
+        await house.vote(view)
+        await until(gate, view, State.EXPIRED)
+
+    assert house.world.summary()["writes"]["received"] == 0
+
+
 async def test_a_charge_refunded_in_part_meanwhile_goes_back_to_people_with_the_difference(house: House) -> None:
     """THREATS 8: what was approved was $900; $860 are left when it would run."""
     await house.enrol()
