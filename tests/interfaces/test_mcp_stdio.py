@@ -250,18 +250,19 @@ async def test_a_client_that_vanishes_in_mid_call_changes_no_outcome(company: Co
     assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
 
 
-async def test_sigterm_in_mid_call_is_finished_by_the_next_gate_without_a_second_refund(
-    company: Company, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+async def test_what_a_signal_ends_in_mid_call_is_finished_by_the_next_gate_without_a_second_refund(
+    company: Company, tmp_path: Path, number: signal.Signals
 ) -> None:
     company.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/refunds", seconds=25.0))
     async with started(company.settings.home, tmp_path / "log") as wire:
         await wire.greet()
         await wire.call(1, "create_refund", SMALL)
         await eventually(lambda: company.writes() == 1)
-        os.kill(wire.process.pid, signal.SIGTERM)
+        os.kill(wire.process.pid, number)
         status, _ = await wire.end()
 
-    assert status == 0
+    assert status == (0 if number is signal.SIGTERM else -number)
     assert await how_it_ended(company) == ["succeeded"]
     assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
 
