@@ -105,6 +105,7 @@ async def _by_events(
     """Newest first, page by page, until older than the request, or within `span` alone. Each page is looked through
     whole, so that a stand-in whose clock is set otherwise still tells of its newest hundred."""
     traces = failures = 0
+    proof: Proven | None = None
     after: str | None = None
     for _ in range(MOST_PAGES):
         asked: dict[str, Value] = {"limit": 100}
@@ -123,16 +124,17 @@ async def _by_events(
             if (o.text(event, "type") or "").endswith(_FAILURES):
                 failures += 1
             elif _proves(event, operation) and (body := _answered(found, operation, mark)) is not None:
-                return Proven(body)
+                proof = proof or Proven(body)
             else:
                 traces += 1
         times = [o.number(event, "created") for event in page]
         last = o.id_in(page[-1]) if page else None
-        reached = any(time is not None and time < oldest for time in times)
+        reached = proof is not None or any(time is not None and time < oldest for time in times)
         if reached or o.complete(answer.body) or last is None:
             if failures:
+                # A payment that was made and declined in one request has events of both, the failure's the newer one.
                 return Unclear("It ran, and something of it failed.")
-            return Proven() if traces else Absent()
+            return proof or (Proven() if traces else Absent())
         after = last
     return _TOO_MANY
 

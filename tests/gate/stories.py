@@ -207,4 +207,6 @@ APPROVED = Story("approved", partial(_approve, what=_LARGE), _settle)
 SCHEDULED = Story("scheduled", _schedule, _settle, at=AFTERNOON + DELAY)
 DELETED = Story("deleted", partial(_approve, what=_CANCEL), _settle)
 READ = Story("read", _nothing_before, partial(_ask, what=submission("GetBalance", {})), writes=False)
+_PAYMENT = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+DECLINED = Story("declined", _nothing_before, partial(_ask, what=submission("PostPaymentIntents", _PAYMENT)))
 STORIES = (ALLOWED, VOTED, APPROVED, SCHEDULED, DELETED, READ)

@@ -19,7 +19,7 @@ from runplane_mcp.store.sqlite import open_store
 from tests.crash import Probe, cut, every_point_of, run_and_kill
 from tests.gate.conftest import FakeClock, refund
 from tests.gate.homes import check_log, effects, home_of
-from tests.gate.stories import ALLOWED, ASLEEP, DELETED, STORIES, Shelf, Stand, Story, cuts, stand
+from tests.gate.stories import ALLOWED, ASLEEP, DECLINED, DELETED, STORIES, Shelf, Stand, Story, cuts, stand
 
 each_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 
@@ -152,6 +152,15 @@ def test_killed_at_every_point_and_again_at_every_point_of_the_recovery(story: S
 
 
 # ── several, and what was told ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_declined_payment_whose_answer_died_with_its_gate_has_failed(shelf: Shelf) -> None:
+    """Stripe made the payment and declined it in one request: its events show both, and its memory of our key decides."""
+    settings = shelf.home(DECLINED)
+    run_and_kill(partial(DECLINED.run, settings), "execute.after_send")
+    DECLINED.recover(settings)
+
+    assert (stand(settings).state, stand(settings).effects) == ("failed", 0)
 
 
 def test_two_gates_that_recover_at_once_send_once(shelf: Shelf) -> None:

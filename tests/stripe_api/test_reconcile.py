@@ -134,6 +134,17 @@ async def test_an_invoice_that_was_finalized_to_be_paid_and_declined_is_no_proof
     assert isinstance(await found_of(connection, PAY_DRAFT, "PostInvoicesInvoicePay"), Unclear)
 
 
+async def test_a_payment_that_was_made_and_declined_in_one_request_is_no_success(connection: StripeConnection) -> None:
+    """That it was made has our key as well as that it failed."""
+    asked = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
+    answer = await connection.send(encode("POST", "/v1/payment_intents", asked), idempotency_key="rp_1")
+
+    assert isinstance(answer, Refused)
+    assert isinstance(
+        await found_of(connection, encode("POST", "/v1/payment_intents", asked), "PostPaymentIntents"), Unclear
+    )
+
+
 async def test_no_event_is_no_proof(connection: StripeConnection, world: Simulator) -> None:
     world.add_fault(Fault(FaultKind.DROP_REQUEST, method="POST"))
     await connection.send(REFUND, idempotency_key="rp_1")
