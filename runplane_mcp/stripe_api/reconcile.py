@@ -32,10 +32,14 @@ _FAILURES = (".failed", ".payment_failed", ".setup_failed")
 #: What proves these, where a request can leave events of the same object although the last of its steps failed: an invoice
 #: that was finalized to be paid tells nothing of the payment.
 _PROOFS = {
-    "PostInvoicesInvoiceFinalize": "invoice.finalized",
-    "PostInvoicesInvoicePay": "invoice.paid",
-    "PostInvoicesInvoiceVoid": "invoice.voided",
+    "PostInvoicesInvoiceFinalize": frozenset({"invoice.finalized"}),
+    "PostInvoicesInvoicePay": frozenset({"invoice.paid"}),
+    "PostInvoicesInvoiceVoid": frozenset({"invoice.voided"}),
 }
+#: And these, where a payment is made and confirmed in one request: that it was made tells nothing of how that ended.
+_CONFIRMED = frozenset(
+    f"payment_intent.{end}" for end in ("succeeded", "amount_capturable_updated", "requires_action", "processing")
+)
 _THIN_EVENTS = "/v2/core/events"
 # Where Stripe says that something is: only this is asked, whatever else an answer may say.
 _NEXT_PAGE = re.compile(r"/v2/core/events\?[A-Za-z0-9_.~%&=+\[\]-]{1,2000}")
@@ -84,22 +88,41 @@ async def evidence(
     oldest = since // 1000 - CLOCKS_DIFFER
     if wire.v2:
         return await _by_thin_events(connection, operation, stripe_key, oldest, account)
-    mark = dict(pairs(wire)).get("metadata[runplane_request]")
-    found = await _by_events(connection, operation, stripe_key, oldest, account, mark)
+    asked = dict(pairs(wire))
+    proofs = _CONFIRMED if _confirms(operation, asked) else _PROOFS.get(operation.operation_id)
+    sought = _Sought(operation, stripe_key, asked.get("metadata[runplane_request]"), proofs)
+    found = await _by_events(connection, sought, oldest, account)
     if found == _TOO_MANY and until is not None:
         # Days later, so many newer ones lie before it. Not at once like this: our clock may be another one than Stripe's.
         span: dict[str, Value] = {"gte": oldest, "lte": until // 1000 + EVENTS_COME}
-        found = await _by_events(connection, operation, stripe_key, oldest, account, mark, span)
+        found = await _by_events(connection, sought, oldest, account, span)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What is looked for among events: those with our key, an answer of the operation in one of them, and in it our own
+    mark. `proofs` are the only types that prove it, where there are such."""
+
+    operation: Operation
+    stripe_key: str
+    mark: str | None
+    proofs: frozenset[str] | None
+
+    def proves(self, event: StripeObject) -> bool:
+        return self.proofs is None or o.text(event, "type") in self.proofs
+
+
+def _confirms(operation: Operation, asked: Mapping[str, str]) -> bool:
+    made = operation.operation_id == "PostPaymentIntents" and asked.get("confirm") == "true"
+    return made or operation.operation_id == "PostPaymentIntentsIntentConfirm"
 
 
 async def _by_events(
     connection: StripeConnection,
-    operation: Operation,
-    stripe_key: str,
+    sought: _Sought,
     oldest: int,
     account: str | None,
-    mark: str | None,
     span: Mapping[str, Value] | None = None,
 ) -> Evidence:
     """Newest first, page by page, until older than the request, or within `span` alone. Each page is looked through
@@ -118,12 +141,12 @@ async def _by_events(
         if page is None or not isinstance(answer, Done):
             return Unclear("Stripe's events could not be read.")
         for event in page:
-            if o.text(o.child(event, "request"), "idempotency_key") != stripe_key:
+            if o.text(o.child(event, "request"), "idempotency_key") != sought.stripe_key:
                 continue
             found = o.child(o.child(event, "data"), "object")
             if (o.text(event, "type") or "").endswith(_FAILURES):
                 failures += 1
-            elif _proves(event, operation) and (body := _answered(found, operation, mark)) is not None:
+            elif sought.proves(event) and (body := _answered(found, sought.operation, sought.mark)) is not None:
                 proof = proof or Proven(body)
             else:
                 traces += 1
@@ -134,6 +157,8 @@ async def _by_events(
             if failures:
                 # A payment that was made and declined in one request has events of both, the failure's the newer one.
                 return Unclear("It ran, and something of it failed.")
+            if traces and sought.proofs is not None and proof is None:
+                return Unclear("It ran, and how it ended is not among Stripe's events.")
             return proof or (Proven() if traces else Absent())
         after = last
     return _TOO_MANY
@@ -193,11 +218,6 @@ def _answered(found: StripeObject | None, operation: Operation, mark: str | None
             if ours and each.get("object") in operation.answers.split("|"):
                 return each
     return None
-
-
-def _proves(event: Mapping[str, object], operation: Operation) -> bool:
-    wanted = _PROOFS.get(operation.operation_id)
-    return wanted is None or o.text(event, "type") == wanted
 
 
 async def _deleted(

@@ -12,7 +12,7 @@ import pytest
 from runplane_mcp.core.catalog import load
 from runplane_mcp.core.effects import deletion_of
 from runplane_mcp.core.operation import Operation
-from runplane_mcp.core.wire import WireRequest, encode
+from runplane_mcp.core.wire import Value, WireRequest, encode
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind, Simulator, SimulatorServer
 from runplane_mcp.stripe_api import reconcile
 from runplane_mcp.stripe_api.client import Done, Lost, Refused, StripeConnection
@@ -60,6 +60,9 @@ PRODUCT = encode(
     "POST", "/v1/products", {"name": "Kettle", "default_price_data": {"currency": "usd", "unit_amount": 4_900}}
 )
 PRICE = encode("POST", "/v1/prices", {"currency": "usd", "unit_amount": 900, "product_data": {"name": "Cup"}})
+CHARGE = encode(
+    "POST", "/v1/payment_intents", {"amount": 500, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+)
 CANCEL = encode("DELETE", f"/v1/subscriptions/{SEED.subscription_monthly}", {})
 DELETE = encode("DELETE", f"/v1/customers/{SEED.customer_gbp}", {})
 
@@ -107,6 +110,7 @@ async def deleted(connection: StripeConnection, wire: WireRequest, id: str, befo
         (encode("POST", "/v1/coupons", {"percent_off": "10"}), "PostCoupons", "coupon"),
         (PRODUCT, "PostProducts", "product"),
         (PRICE, "PostPrices", "price"),
+        (CHARGE, "PostPaymentIntents", "payment_intent"),
     ],
 )
 async def test_a_lost_answer_is_proven_by_its_events(
@@ -136,13 +140,12 @@ async def test_an_invoice_that_was_finalized_to_be_paid_and_declined_is_no_proof
 
 async def test_a_payment_that_was_made_and_declined_in_one_request_is_no_success(connection: StripeConnection) -> None:
     """That it was made has our key as well as that it failed."""
-    asked = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
-    answer = await connection.send(encode("POST", "/v1/payment_intents", asked), idempotency_key="rp_1")
+    asked: dict[str, Value] = {"amount": 500, "currency": "usd", "confirm": True}
+    wire = encode("POST", "/v1/payment_intents", {**asked, "payment_method": "pm_card_chargeDeclined"})
+    answer = await connection.send(wire, idempotency_key="rp_1")
 
     assert isinstance(answer, Refused)
-    assert isinstance(
-        await found_of(connection, encode("POST", "/v1/payment_intents", asked), "PostPaymentIntents"), Unclear
-    )
+    assert isinstance(await found_of(connection, wire, "PostPaymentIntents"), Unclear)
 
 
 async def test_no_event_is_no_proof(connection: StripeConnection, world: Simulator) -> None:
@@ -229,6 +232,23 @@ async def test_what_lies_behind_a_busy_weekend_is_found_in_the_time_of_its_send(
     assert isinstance(first, Unclear)
     assert isinstance(found, Proven)
     assert "created[gte]=1699999700&created[lte]=1700003660" in unquote(recorder.sent()[0])
+
+
+@pytest.mark.parametrize(
+    ("wire", "id", "type"),
+    [
+        (CHARGE, "PostPaymentIntents", "payment_intent.created"),
+        (PAY_DRAFT, "PostInvoicesInvoicePay", "invoice.finalized"),
+    ],
+)
+async def test_the_first_of_several_steps_proves_nothing_of_the_last(
+    recorder: Recorder, wire: WireRequest, id: str, type: str
+) -> None:
+    """Stripe was still at it, or its other events had not come yet."""
+    events = [event("rp_1", operation(id).answers, type)]
+    recorder.body = json.dumps({"object": "list", "data": events, "has_more": False}).encode()
+    async with StripeConnection(SIMULATOR_KEY, base=recorder.base_url) as connection:
+        assert isinstance(await found_of(connection, wire, id), Unclear)
 
 
 async def test_traces_alone_prove_it_without_the_object(recorder: Recorder) -> None:
