@@ -16,9 +16,10 @@ from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.freezing import start_freeze
+from runplane_mcp.gate.log_keys import rotate
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.verify import verify
-from tests.gate.conftest import House, refund, until
+from tests.gate.conftest import SECRET, House, refund, until
 
 
 def copied(house: House, to: Path) -> Path:
@@ -69,6 +70,17 @@ async def test_people_can_still_deny_freeze_and_read(house: House, tmp_path: Pat
     async with house.desk() as desk:
         for _ in range(10):
             await start_freeze(desk, Scope())
+    assert (await refused(house)).code == "store.rolled_back"
+
+
+async def test_a_copy_of_before_the_logs_key_was_changed_is_an_older_one(house: House, tmp_path: Path) -> None:
+    """It does not know the key that has signed since; the home does."""
+    await house.enrol()
+    before = copied(house, tmp_path / "before.db")
+    async with house.desk() as desk:
+        await rotate(desk, house.settings.log_key, admin="maria", secret=f"{SECRET} maria")
+    shutil.copy(before, house.settings.database)
+
     assert (await refused(house)).code == "store.rolled_back"
 
 

@@ -251,6 +251,18 @@ def test_a_second_first_key_is_found(log: Log) -> None:
     assert (found.ok, found.first_bad) == (False, log.events)
 
 
+def test_a_key_in_use_that_is_not_the_newest_of_the_log_is_found(log: Log) -> None:
+    """Pointed back at the key before, whoever has that one could go on signing."""
+    first = place_of(log.database, "log_key.added")
+    with unguarded(log.database) as database:
+        database.execute("UPDATE meta SET value = ? WHERE key = 'log_key_seq'", (str(first),))
+    log.settings.checkpoint_file.unlink()
+    found = log.audit()
+
+    assert not found.ok
+    assert "key in use" in str(found.problem)
+
+
 def test_an_event_with_a_signature_that_nobody_knows_is_counted_and_not_called_checked(log: Log) -> None:
     last = bodies(log.database)[-1]
     rewrite(log.database, lambda said: said.append({**last, "type": "something.signed", "signature": "00"}))

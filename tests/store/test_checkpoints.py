@@ -22,7 +22,7 @@ from runplane_mcp.store.anchors import Standing, look, refusal
 from runplane_mcp.store.backup import back_up
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.checkpoints import Kept
-from runplane_mcp.store.log_key import make_key, read_key, tell_key
+from runplane_mcp.store.log_key import make_key, public_hex, read_key, tell_key
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, points_of, race, run_and_kill
@@ -351,7 +351,9 @@ def test_looking_takes_as_many_reads_however_long_the_log_is(path: Path) -> None
     assert statements() == short
 
 
-def test_a_backup_keeps_none_of_its_own(path: Path, tmp_path: Path) -> None:
+def test_a_backup_keeps_none_of_its_own_and_does_not_complain(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keep(path, event)
     copy = tmp_path / "elsewhere" / "runplane.db"
     copy.parent.mkdir()
@@ -359,6 +361,7 @@ def test_a_backup_keeps_none_of_its_own(path: Path, tmp_path: Path) -> None:
     keep(copy, event)
 
     assert not kept(copy).file.exists()
+    assert caplog.text == ""
 
 
 def test_the_note_of_the_key_in_force_is_not_believed_without_its_event(
@@ -371,5 +374,21 @@ def test_the_note_of_the_key_in_force_is_not_believed_without_its_event(
     keep(path, event)
 
     assert checkpoint(path) == before
+    state, _ = look(path, kept(path).file, None)
+    assert state.keys == ()
+    assert "store.log_key_untold" in caplog.text
+
+
+def test_a_key_that_was_written_over_in_its_event_is_none(path: Path) -> None:
+    keep(path, event)
+    other = public_hex(make_key(path.parent / "another key"))
+    _meddled(
+        path,
+        lambda database: database.execute(
+            "UPDATE event SET body = CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB) WHERE seq = 1",
+            (public_hex(read_key(kept(path).key)), other),
+        ),
+    )
+
     state, _ = look(path, kept(path).file, None)
     assert state.keys == ()
