@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "runplane_mcp"
 #: What each room may import of the others. A room that is not named here has no place in the house.
 MAY_IMPORT = {
     "errors": set(),
+    "check_receipt": set(),
     "settings": {"errors"},
     "core": {"errors"},
     "simulator": {"core", "errors"},

@@ -19,6 +19,7 @@ from runplane_mcp.cli import (
     lower,
     people,
     policy,
+    prove,
     requests,
     scheduled,
     serving,
@@ -93,6 +94,7 @@ app.command("limits", epilog=limits.EXAMPLES)(limits.limits)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
+audit.audit.command("prove", epilog=prove.EXAMPLES)(prove.prove)
 audit.audit.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 audit.audit.command("accept", epilog=coverage_alarm.ACCEPT_EXAMPLES)(coverage_alarm.accept)
 app.add_typer(audit.audit, name="audit")

@@ -17,6 +17,7 @@ from runplane_mcp.core.decision import Bucket, Outcome, RiskLevel, Usage
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.proofs import Node
 from runplane_mcp.core.repeats import Earlier, Form, How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
@@ -77,6 +78,14 @@ class Event:
     request_id: str | None
     body: bytes
     leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Salted:
+    """A payload as it was committed to: SHA-256(salt || body)."""
+
+    salt: bytes
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +270,19 @@ class Reader(Protocol):
 
     def newest_payload(self) -> int:
         """The number of the newest payload: what is written later has a higher one."""
+        ...
+
+    def row_forms(self, request_id: str) -> list[str]:
+        """The rows of a request, its decisions and its votes as canonical JSON: what the events that wrote them hashed."""
+        ...
+
+    def salted(self, commitment: str) -> Salted | None:
+        """The bytes behind a commitment, None when they were erased."""
+        ...
+
+    def tree_hashes(self, wanted: Collection[Node], size: int) -> dict[Node, bytes]:
+        """Hashes of these complete subtrees of the log's first `size` events; those that they do not fill are missing.
+        Reads the leaves of all of them once, some thousand at a time."""
         ...
 
     def decisions(self, request_id: str) -> list[DecisionRecord]:

@@ -30,6 +30,7 @@ from runplane_mcp.store.base import (
 from runplane_mcp.store.batches import BatchReads
 from runplane_mcp.store.erasing import ErasureReads
 from runplane_mcp.store.policies import SELECT_EVENT as _EVENT
+from runplane_mcp.store.receipts import ReceiptReads
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,
@@ -155,7 +156,7 @@ def _about(states: frozenset[State] | None) -> str:
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
-class SqliteReader(BatchReads, SentReads, ErasureReads):
+class SqliteReader(BatchReads, SentReads, ErasureReads, ReceiptReads):
     """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,193 @@
+"""A receipt for one request: what the audit log has of it, with the proofs that it is in there, in one file that somebody
+without Runplane checks with `check_receipt.py`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.checkpoint import Note
+from runplane_mcp.core.log_key import CURRENT
+from runplane_mcp.core.merkle import verify_consistency, verify_inclusion
+from runplane_mcp.core.proofs import Range, consistency_ranges, hash_of, inclusion_ranges, nodes_of
+from runplane_mcp.core.request import ActionRequest
+from runplane_mcp.errors import CheckpointError, RequestError, StoreError
+from runplane_mcp.gate.acts import said
+from runplane_mcp.gate.enforcement import ACTIVATED
+from runplane_mcp.gate.rounds import found
+from runplane_mcp.store.base import Event, Reader
+
+TYPE: Final = "runplane.receipt/1"
+_MOST_EVENTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`content` is the receipt as JSON. `undisclosed` counts payloads whose words it leaves out or that were erased."""
+
+    request: ActionRequest
+    content: Mapping[str, Json]
+    events: int
+    size: int
+    undisclosed: int
+
+
+def last_event(reader: Reader, reference_or_id: str) -> int:
+    """The sequence number that a checkpoint must cover. RequestError `request.not_found`, `request.read`."""
+    return _events(reader, found(reader, reference_or_id))[-1].seq
+
+
+def receipt(
+    reader: Reader,
+    reference_or_id: str,
+    *,
+    note: Note,
+    log_key: bytes,
+    payloads: bool = True,
+    older: Note | None = None,
+) -> Receipt:
+    """The receipt of a request under the checkpoint `note`, which `log_key` signed and which covers it.
+
+    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.foreign` where `older` is of another log,
+    `checkpoint.newer` where it is the newer one, `checkpoint.forked` where this log is not that one, grown; StoreError
+    `store.corrupt` where the log's leaves are not what the checkpoint says.
+    """
+    request = found(reader, reference_or_id)
+    own = _events(reader, request)
+    events = sorted({event.seq: event for event in (*own, *_beside(reader, own))}.values(), key=lambda event: event.seq)
+    size = note.checkpoint.size
+    ranges = {event.seq: inclusion_ranges(event.seq - 1, size) for event in events}
+    since = _since(note, older)
+    nodes = {node for each in (*ranges.values(), since) for one in each for node in nodes_of(one)}
+    hashes = reader.tree_hashes(nodes, size)
+    if hashes.keys() != nodes:
+        raise _not_its_root()
+
+    def proof(path: Sequence[Range]) -> list[bytes]:
+        return [hash_of(each, hashes) for each in path]
+
+    for event in events:
+        if not verify_inclusion(event.leaf, event.seq - 1, size, proof(ranges[event.seq]), note.checkpoint.root):
+            raise _not_its_root()
+    rows = _rows(reader, request.id)
+    named = dict.fromkeys(name for event in own for name in _named(event))
+    salted = [each for name in named if payloads and (each := reader.salted(name)) is not None]
+    versions = dict.fromkeys(record.policy_version for record in reader.decisions(request.id))
+    texts = [text for each in versions if payloads and (text := reader.policy_text(each)) is not None]
+    return Receipt(
+        request,
+        {
+            "type": TYPE,
+            "request_id": request.id,
+            "log_key": log_key.hex(),
+            "checkpoint": note.encode().decode(),
+            "older": None if older is None else _older(note, older, proof(since)),
+            "events": [
+                {
+                    "body": event.body.decode(),
+                    "proof": [each.hex() for each in proof(ranges[event.seq])],
+                    "row": rows.get(str(said(event).get("row"))) if event in own else None,
+                }
+                for event in events
+            ],
+            "payloads": [{"salt": each.salt.hex(), "body": each.body.decode()} for each in salted],
+            "policies": list(texts),
+        },
+        len(events),
+        size,
+        len(named) - len(salted),
+    )
+
+
+def _events(reader: Reader, request: ActionRequest) -> list[Event]:
+    events = reader.events(0, _MOST_EVENTS, request.id)
+    if not any(event.type == "request.received" for event in events):
+        raise RequestError(
+            "request.read",
+            f"{request.reference} is a read: the log has it under one event with others, and it changed nothing.",
+            next_step=f"See what there is of it: runplane why {request.reference}",
+        )
+    return events
+
+
+def _beside(reader: Reader, own: Sequence[Event]) -> Iterator[Event]:
+    """What the events of a request rest on: who its people are, up to the first, which policies decided it, and whose key
+    signs the log."""
+    people, activations = reader.people(), [event for event in reader.policy_events() if event.type == ACTIVATED]
+    names: list[str] = []
+    wanted = [reader.meta(CURRENT)]
+    for event in own:
+        body = said(event)
+        if event.type == "vote":
+            names.append(str(body.get("person")))
+        elif event.type == "erased":
+            names.append(str(body.get("by")))
+        elif event.type == "decision":
+            # Newest first: the one that was in force when this was decided.
+            version = body.get("policy_version")
+            active = next((e for e in activations if e.seq < event.seq and said(e).get("version") == version), None)
+            if active is not None:
+                yield active
+                if "signature" in said(active):
+                    names.append(str(said(active).get("by")))
+    seen: set[str] = set()
+    while names:
+        person = people.get(names.pop())
+        if person is not None and person.id not in seen:
+            seen.add(person.id)
+            wanted.append(str(person.event_seq))
+            names.extend([person.added_by] if person.added_by is not None else [])
+    for seq in wanted:
+        event_ = reader.event(int(seq)) if seq is not None and seq.isdecimal() else None
+        if event_ is not None:
+            yield event_
+
+
+def _rows(reader: Reader, request_id: str) -> dict[str, str]:
+    return {hashlib.sha256(form.encode()).hexdigest(): form for form in reader.row_forms(request_id)}
+
+
+def _named(event: Event) -> Iterator[str]:
+    payloads = json.loads(event.body).get("payloads", {})
+    yield from (str(name) for name in payloads.values())
+
+
+def _since(note: Note, older: Note | None) -> tuple[Range, ...]:
+    if older is None:
+        return ()
+    if older.checkpoint.origin != note.checkpoint.origin:
+        raise CheckpointError(
+            "checkpoint.foreign",
+            f"That checkpoint is of {older.checkpoint.origin}, and this log is {note.checkpoint.origin}.",
+            next_step="Compare with one of this log, and of the same epoch.",
+        )
+    if older.checkpoint.size > note.checkpoint.size:
+        raise CheckpointError(
+            "checkpoint.newer",
+            f"That checkpoint has {older.checkpoint.size:,} events, and the log's own {note.checkpoint.size:,}.",
+            next_step="If this home was restored from a backup, that is why; if it was not, keep both and look.",
+        )
+    return consistency_ranges(older.checkpoint.size, note.checkpoint.size)
+
+
+def _older(note: Note, older: Note, proof: list[bytes]) -> dict[str, Json]:
+    there, now = older.checkpoint, note.checkpoint
+    if not verify_consistency(there.size, there.root, now.size, now.root, proof):
+        raise CheckpointError(
+            "checkpoint.forked",
+            f"The log of {now.size:,} events is not that of {there.size:,} events, grown: history was rewritten.",
+            next_step="Run `runplane audit verify`, and keep that checkpoint.",
+        )
+    return {"checkpoint": older.encode().decode(), "proof": [each.hex() for each in proof]}
+
+
+def _not_its_root() -> StoreError:
+    return StoreError(
+        "store.corrupt",
+        "The audit log is not what its checkpoint says: no receipt can be given.",
+        next_step="Run `runplane audit verify`; it says where.",
+    )

@@ -1,0 +1,36 @@
+"""A checkpoint for a receipt: the one that is kept outside the database where it reaches far enough, else a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runplane_mcp.core.checkpoint import Note, sign
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store.anchors import Standing, look, refusal
+from runplane_mcp.store.checkpoints import Kept
+from runplane_mcp.store.log_key import key_in_force
+
+
+def covering(database: Path, kept: Kept, seq: int) -> tuple[Note, bytes]:
+    """A checkpoint of this log, signed by its key, that reaches event `seq`; and the public key that signed it.
+
+    StoreError `store.rolled_back` and `store.checkpoint_broken` where what lies beside the database is not of its history,
+    `store.no_log_key` for a log that has no key yet, and what reading the key says where a new one is needed.
+    """
+    state, found = look(database, kept.file, None)
+    refused = refusal(found, database, kept.file)
+    if refused is not None:
+        raise refused
+    there = found.note
+    if found.standing is Standing.HELD and there is not None and found.key is not None:
+        same = there.checkpoint.epoch == state.epoch
+        if same and there.checkpoint.size >= seq:
+            return there, found.key
+    if not state.keys:
+        raise StoreError(
+            "store.no_log_key",
+            "The audit log has no key that could sign a checkpoint.",
+            next_step="Run `runplane status` once: it gives the log one.",
+        )
+    key = key_in_force(kept.key, state.keys[0].public)
+    return sign(state.checkpoint(), key), state.keys[0].public

@@ -1,0 +1,218 @@
+"""`runplane audit prove`: a receipt that somebody without Runplane checks, and that no changed byte of gets past."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runplane_mcp.app import open_desk
+from runplane_mcp.check_receipt import check
+from runplane_mcp.core.request import State
+from runplane_mcp.settings import load_settings
+from runplane_mcp.simulator import SEED
+from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, balance, refund
+from tests.gate.conftest import until
+
+SECRET = f"{DANAS}\n"
+Receipt = dict[str, Any]
+
+
+@pytest.fixture
+def approved(gate: OpenGate, run: Run) -> str:
+    """The reference of a refund that a person said yes to, and that ran."""
+
+    async def work() -> str:
+        async with gate() as living:
+            view = await living.submit(refund(words="She asked twice — «please»"))
+            async with open_desk(load_settings(), scrypt_n=2**4) as desk:
+                from runplane_mcp.core.approval import Answer
+
+                card = await desk.card(view.request_id)
+                await desk.vote(view.request_id, digest=card.digest, person=DANA, secret=DANAS, answer=Answer.YES)
+            return (await until(living, view, State.SUCCEEDED)).reference
+
+    return anyio.run(work)
+
+
+@pytest.fixture
+def receipt(approved: str, run: Run) -> Receipt:
+    content: Receipt = run("audit", "prove", approved).json
+    return content
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The checker as an auditor runs it: an interpreter that has `cryptography` and nothing of ours."""
+    installed, libraries = Path(sysconfig.get_paths()["purelib"]), tmp_path / "libraries"
+    libraries.mkdir()
+    for pattern in ("cryptography*", "cffi*", "_cffi_backend*", "pycparser*"):
+        for each in installed.glob(pattern):
+            (libraries / each.name).symlink_to(each)
+    start = (
+        "import importlib.util, runpy, sys; sys.path.append(sys.argv.pop(1));"
+        "assert importlib.util.find_spec('runplane_mcp') is None;"
+        "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+
+    def run_checker(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-S", "-c", start, str(libraries), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+
+    return run_checker
+
+
+def test_an_outsider_checks_a_receipt_without_runplane(
+    approved: str, run: Run, tmp_path: Path, elsewhere: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    made = run("audit", "prove", approved, "--out", str(tmp_path / "r.json"), "--checker", str(tmp_path / "c.py"))
+    receipt = json.loads((tmp_path / "r.json").read_text())
+    told = elsewhere("c.py", "r.json", receipt["log_key"])
+    (tmp_path / "bad.json").write_text((tmp_path / "r.json").read_text().replace("90000", "90001", 1))
+    refused = elsewhere("c.py", "bad.json")
+
+    assert made.code == 0, made.err
+    assert receipt["log_key"] in made.err
+    assert told.returncode == 0, told.stderr
+    for words in (
+        "request.received, decision, request.waiting, vote, request.approved",
+        f"{DANA} signed yes",
+        "POST /v1/refunds",
+        "It is succeeded; at Stripe req_",
+        "NOT PROVED\n- That Stripe did it",
+    ):
+        assert words in told.stdout
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "DOES NOT HOLD" in refused.stderr
+    assert elsewhere("c.py", "r.json", "00" * 32).returncode == 1
+    assert elsewhere("c.py", "nothing.json").returncode == 1
+    assert len((tmp_path / "c.py").read_text().splitlines()) < 120
+    assert run("audit", "prove", approved, "--out", str(tmp_path / "r.json"), "--json").code == 2, (
+        "nothing is overwritten"
+    )
+
+
+def parts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every text and number in a receipt."""
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from parts(inner, (*path, name))
+    elif value is not None:
+        yield path
+
+
+def holder(receipt: Receipt, path: tuple[Any, ...]) -> Any:
+    for step in path[:-1]:
+        receipt = receipt[step]
+    return receipt
+
+
+def holds(receipt: Any) -> bool:
+    try:
+        check(receipt)
+    except Exception:  # noqa: BLE001 - whatever it is, it does not hold
+        return False
+    return True
+
+
+def test_no_part_of_a_receipt_can_be_changed_or_taken_away(receipt: Receipt) -> None:
+    assert holds(receipt)
+    places = list(parts(receipt))
+    assert len(places) > 70
+    for path in places:
+        text = holder(receipt, path)[path[-1]]
+        for at in {0, len(text) // 2, len(text) - 1}:
+            changed = copy.deepcopy(receipt)
+            other = "0" if text[at] != "0" else "1"
+            holder(changed, path)[path[-1]] = text[:at] + other + text[at + 1 :]
+            assert not holds(changed), (path, text[at])
+        if path[0] not in {"payloads", "policies"}:
+            without = copy.deepcopy(receipt)
+            holder(without, path)[path[-1]] = ""
+            assert not holds(without), path
+    for name in receipt:
+        assert not holds({key: value for key, value in receipt.items() if key != name})
+    for place in range(len(receipt["events"])):
+        if '"type":"repeat"' in receipt["events"][place]["body"]:
+            continue  # its agent has looked at it: no part of its course
+        fewer = copy.deepcopy(receipt)
+        del fewer["events"][place]
+        assert not holds(fewer), receipt["events"][place]["body"]
+    assert not holds({**receipt, "events": [*reversed(receipt["events"])]})
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_no_byte_of_a_receipt_file_can_be_flipped(receipt: Receipt, data: st.DataObject) -> None:
+    content = json.dumps(receipt, ensure_ascii=False).encode()
+    at, bit = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7))
+    flipped = content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+    try:
+        now = json.loads(flipped)
+    except ValueError:
+        return
+
+    # Hex in capitals says the same, and so do the spaces between two parts.
+    assert json.dumps(now).lower() == json.dumps(receipt).lower() or not holds(now)
+
+
+def test_what_is_left_out_is_said_and_the_rest_still_holds(approved: str, run: Run) -> None:
+    made = run("audit", "prove", approved, "--without-payloads")
+    proved, left = check(made.json)
+
+    assert made.json["payloads"] == made.json["policies"] == []
+    assert "please" not in made.out
+    assert "Left out or erased" in made.err
+    assert any("leaves out" in each for each in left)
+    assert any(f"{DANA} signed yes" in each for each in proved)
+    assert not any("POST /v1/refunds" in each for each in proved)
+
+
+def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
+    ask: Ask, run: Run, home: Path, tmp_path: Path
+) -> None:
+    older = tmp_path / "older"
+    older.write_bytes((home / "runplane.db.checkpoint").read_bytes())
+    (done,) = ask(refund(SEED.payment_intent_40))
+    content = run("audit", "prove", done.reference, "--from-checkpoint", str(older)).json
+    proved, _ = check(content)
+
+    assert any("the log only grew" in each for each in proved)
+    for path in parts(content["older"], ("older",)):
+        changed = copy.deepcopy(content)
+        text = holder(changed, path)[path[-1]]
+        holder(changed, path)[path[-1]] = ("0" if text[0] != "0" else "1") + text[1:]
+        assert not holds(changed), path
+    older.write_text("nothing\n")
+    refused = run("audit", "prove", done.reference, "--from-checkpoint", str(older), "--json")
+    assert (refused.code, refused.error) == (1, "checkpoint.malformed")
+
+
+def test_what_was_erased_is_proved_to_have_been(ask: Ask, run: Run) -> None:
+    (done,) = ask(refund(SEED.payment_intent_40, words="Ben wept"))
+    run("erase", "--customer", SEED.customer_ben, "--as", DANA, "--secret-stdin", stdin=SECRET)
+    content = run("audit", "prove", done.reference).json
+    proved, _ = check(content)
+
+    assert any(f"{DANA} erased" in each and '"moved":{"amount":4000' in each for each in proved)
+    forged = copy.deepcopy(content)
+    forged["events"] = [each for each in content["events"] if '"type":"erased"' not in each["body"]]
+    assert any("leaves out" in each for each in check(forged)[1]), "then it is only not disclosed"
+
+
+def test_only_what_has_events_of_its_own_is_proved(ask: Ask, run: Run) -> None:
+    (read,) = ask(balance())
+
+    assert run("audit", "prove", read.reference, "--json").error == "request.read"
+    assert run("audit", "prove", "RP-ZZZZ", "--json").error == "request.not_found"
+    assert run("audit", "prove", "--json").error == "usage.request_missing"
