@@ -70,6 +70,22 @@ class Frontier:
             nodes = [node_hash(left, right) for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
         return Frontier(self.size + len(leaves), (*hashes, *reversed(left_over)))
 
+    def joined(self, later: Frontier) -> Frontier:
+        """The frontier after the leaves that `later` stands for, which come behind these. ValueError where they do not
+        begin at a border: its largest subtree must fit behind this tree as it is."""
+        hashes, size = list(self.hashes), self.size
+        for (first, end), subtree in zip(later.spans(), later.hashes, strict=True):
+            before, rest = divmod(size, end - first)
+            if rest:
+                raise ValueError(f"{later.size} leaves do not fit behind {self.size} as they are")
+            node = subtree
+            while before & 1:
+                node = node_hash(hashes.pop(), node)
+                before >>= 1
+            hashes.append(node)
+            size += end - first
+        return Frontier(size, tuple(hashes))
+
     def root(self) -> bytes:
         if not self.hashes:
             return EMPTY_ROOT

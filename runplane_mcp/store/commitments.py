@@ -14,7 +14,7 @@ from typing import Final
 from runplane_mcp.store.payloads import commitment
 from runplane_mcp.store.triggers import ERASED
 
-_IN_ORDER: Final = "SELECT commitment, salt, body FROM payload ORDER BY number"
+_IN_ORDER: Final = "SELECT commitment, salt, body FROM payload WHERE number >= ? AND number < ? ORDER BY number"
 _NAMED: Final = """
 SELECT commitment, salt, body FROM json_each(?) CROSS JOIN payload ON commitment = value
 """
@@ -26,11 +26,12 @@ _REMEMBERED: Final = 50_000
 
 
 class Commitments:
-    """Of one snapshot. `in_order`: false for few events of a long log, whose payloads are found by name alone."""
+    """Of one snapshot. Those from number `first` on and before `end` are read in their order; all others are found by name,
+    for few events of a long log each of them."""
 
-    def __init__(self, connection: sqlite3.Connection, *, in_order: bool = True) -> None:
+    def __init__(self, connection: sqlite3.Connection, first: int = 0, end: int = 0) -> None:
         self._connection = connection
-        self._rows = connection.execute(_IN_ORDER) if in_order else None
+        self._rows = connection.execute(_IN_ORDER, (first, end))
         self._read = 0
         self._named = 0
         self._recent: dict[str, bool] = {}
@@ -59,7 +60,7 @@ class Commitments:
         return self.changed
 
     def _read_on(self) -> dict[str, bool]:
-        rows = [] if self._rows is None else self._rows.fetchmany(_AT_ONCE)
+        rows = self._rows.fetchmany(_AT_ONCE)
         read = {name: _kept(name, salt, body) for name, salt, body in rows}
         if self.changed is None and not all(read.values()):
             self.changed = next(name for name, kept in read.items() if not kept)

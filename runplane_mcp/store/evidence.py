@@ -29,6 +29,7 @@ from runplane_mcp.store.rows import (
     listed,
     row_digest,
 )
+from runplane_mcp.store.vouched import Vouched
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
 
@@ -38,7 +39,7 @@ ERASURE: Final = "erased"
 SELECT_EVENT: Final = "SELECT seq, at, type, request_id, body, leaf FROM event"
 SEQ, AT, TYPE, LEAF = 0, 1, 2, 5
 
-_REQUESTS = f"SELECT {listed(REQUEST_COLUMNS, 'request')} FROM json_each(?) CROSS JOIN request ON request.id = value"
+_REQUESTS = "SELECT {} FROM json_each(?) CROSS JOIN request ON request.id = value"
 _DECISIONS = f"""
 SELECT {listed(DECISION_COLUMNS, "decision")} FROM json_each(?) CROSS JOIN decision
 ON request_id = json_extract(value, '$[0]') AND n = json_extract(value, '$[1]')
@@ -57,30 +58,21 @@ _STATE = REQUEST_COLUMNS.index("state")
 _COLUMNS = itemgetter("seq", "at", "type", "request_id", "v")
 _REQUEST_ID, _N = DECISION_COLUMNS.index("request_id"), DECISION_COLUMNS.index("n")
 
-#: Whose rows events vouch for.
-TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
-
 _Said = Mapping[str, Any]
 
 
 class Evidence:
-    """Of events that are given in their order. `seen` counts the rows of each table that an event vouches for: who knows
-    how many there are, knows whether there are others. `lifted` counts freezes that ended, `activated` is the policy that
-    the newest such event put in force, `erasures` are the events that say that something was erased."""
+    """Of events that are given in their order. `vouched` gathers what they vouch for."""
 
-    def __init__(self, connection: sqlite3.Connection, commitments: Commitments) -> None:
+    def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
         self._commitments = commitments
+        self._select_requests = _REQUESTS.format(_columns_there(connection))
         self._kept: Mapping[Any, bool] = {}
         self._requests: dict[object, Row] = {}
         self._decisions: dict[tuple[object, object], Row] = {}
-        self.seen = dict.fromkeys(TABLES, 0)
-        self.reads = ReadEvidence(connection, commitments, self.seen, self.missing)
-        self.lifted = 0
-        self.activated: object = None
-        self.erasures: list[int] = []
-        self._missing: dict[object, tuple[str, int | None]] = {}
-        self._erased: set[object] = set()
+        self.vouched = vouched
+        self.reads = ReadEvidence(connection, commitments, vouched)
 
     def check(self, events: Sequence[Row]) -> None:
         """Mismatch for the first of these events that cannot be right: rows of SELECT_EVENT."""
@@ -104,17 +96,6 @@ class Evidence:
             else:
                 self._rare(seq, type_, request_id, said)
 
-    def only_erased_missing(self) -> None:
-        """Mismatch for a payload that is missing and that no event named. What is missing was written before its erasure
-        was: only at the end it is known what was erased."""
-        for name, (problem, seq) in self._missing.items():
-            if name not in self._erased:
-                raise Mismatch(problem, seq)
-
-    def missing(self, name: object, problem: str, seq: int | None) -> None:
-        """There is no payload of this name; `problem` is what that means unless it was erased."""
-        self._missing.setdefault(name, (problem, seq))
-
     def _look_up(self, events: Sequence[Row]) -> list[_Said]:
         """Reads what these events speak of, and tells what they say."""
         all_said: list[_Said] = []
@@ -132,7 +113,7 @@ class Evidence:
             if payloads and isinstance(payloads, dict):
                 names += payloads.values()
         self._kept = self._commitments.look_up(names)
-        rows = self._connection.execute(_REQUESTS, (json.dumps(list(requests)),))
+        rows = self._connection.execute(self._select_requests, (json.dumps(list(requests)),))
         self._requests = {row[_ID]: row for row in rows}
         rows = self._connection.execute(_DECISIONS, (json.dumps(decisions),))
         self._decisions = {(row[_REQUEST_ID], row[_N]): row for row in rows}
@@ -144,7 +125,7 @@ class Evidence:
         for name, wanted in payloads.items():
             kept = self._kept.get(_plain(wanted))
             if kept is None:
-                self.missing(_plain(wanted), f"The payload `{name}` of event {seq} is missing.", seq)
+                self.vouched.missing(_plain(wanted), f"The payload `{name}` of event {seq} is missing.", seq)
             elif not kept:
                 raise Mismatch(f"The payload `{name}` of event {seq} was changed.", seq)
 
@@ -156,7 +137,7 @@ class Evidence:
         if row[_VERSION] == version:
             if f"request.{row[_STATE]}" != type_ or row_digest(REQUEST_COLUMNS, row) != said.get("row"):
                 raise Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
-            self.seen["request"] += 1
+            self.vouched.seen["request"] += 1
 
     def _rare(self, seq: int, type_: str, request_id: str | None, said: _Said) -> None:
         """Events of which there are few beside requests and decisions."""
@@ -172,7 +153,7 @@ class Evidence:
         elif type_ == "freeze.lifted":
             self._lift(seq, said)
         elif type_ == "policy.activated":
-            self.activated = said.get("version")
+            self.vouched.activated = (said.get("version"),)
         elif type_ == ERASURE:
             self._erasure(seq, said)
         elif type_ == READS:
@@ -183,7 +164,7 @@ class Evidence:
             raise Mismatch(f"The {table} of event {seq} is missing.", seq)
         if row_digest(columns, row) != said.get("row"):
             raise Mismatch(f"The {table} of event {seq} was changed.", seq)
-        self.seen[table] += 1
+        self.vouched.seen[table] += 1
 
     def _person(self, seq: int, said: _Said) -> None:
         row = self._one(_PERSON, said.get("person"), seq)
@@ -195,13 +176,13 @@ class Evidence:
         then["groups"] = json.dumps(then["groups"])
         if now != then or added_by != said.get("added_by"):
             raise Mismatch(f"The person of event {seq} was changed.", seq)
-        self.seen["person"] += 1
+        self.vouched.seen["person"] += 1
 
     def _lift(self, seq: int, said: _Said) -> None:
         row = self._one(_LIFTED, said.get("freeze"))
         if row is None or row[0] is None or row[0] < seq:
             raise Mismatch(f"The freeze that event {seq} lifted is not lifted by it.", seq)
-        self.lifted += row[0] == seq
+        self.vouched.lifted += row[0] == seq
 
     def _erasure(self, seq: int, said: _Said) -> None:
         names = said.get("commitments")
@@ -209,12 +190,18 @@ class Evidence:
             raise Mismatch(f"Event {seq} does not name what it erased.", seq)
         if self._commitments.look_up(names):
             raise Mismatch(f"A payload that event {seq} says was erased is there.", seq)
-        self._erased.update(map(_plain, names))
-        self.erasures.append(seq)
+        self.vouched.erased.update(map(_plain, names))
+        self.vouched.erasures.append(seq)
 
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, [_plain(value) for value in values]).fetchone()
         return row
+
+
+def _columns_there(connection: sqlite3.Connection) -> str:
+    """The columns of a request; null for those that a store of an earlier version does not have."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(request)")}
+    return ", ".join(f"request.{column}" if column in there else "NULL" for column in REQUEST_COLUMNS)
 
 
 def _object(body: bytes) -> _Said:

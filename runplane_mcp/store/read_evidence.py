@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -15,9 +15,12 @@ from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed
 from runplane_mcp.store.schema import UNFINISHED
+from runplane_mcp.store.vouched import Vouched
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
 
+#: The schema that has tables for reads.
+WITH_BATCHES: Final = 4
 _AT_ONCE: Final = 1_000
 _READS = f"""
 SELECT read.n, read.leaf, {listed(REQUEST_COLUMNS, "request")} FROM read JOIN request USING (number)
@@ -41,21 +44,21 @@ _FINAL: Final = frozenset(state.value for state in FINAL)
 
 
 class ReadEvidence:
-    """Of batches that are given in their order. `last` is the number of the last read of the last of them, `seen` counts
-    the rows that they vouch for, `missing` hears of payloads that are not there."""
+    """Of batches that are given in their order. `last` is the number of the last read of the last of them."""
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        commitments: Commitments,
-        seen: dict[str, int],
-        missing: Callable[[object, str, int | None], None],
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
         self._commitments = commitments
-        self._seen = seen
-        self._missing = missing
+        self._vouched = vouched
+        self._seen = vouched.seen
         self.last = 0
+
+    def begin_before(self, seq: int) -> None:
+        """Where the batches of earlier events are checked by somebody else: these go on where those end by their rows,
+        which whoever checks those holds against them."""
+        [version] = self._one("PRAGMA user_version")
+        if version >= WITH_BATCHES:
+            self.last = self._one("SELECT coalesce(max(last), 0) FROM read_batch WHERE event_seq < ?", seq)[0]
 
     def batch(self, seq: int, said: Mapping[str, Any]) -> None:
         """Mismatch where the batch of this event is not what it was, or does not go on where the last one ended."""
@@ -126,7 +129,9 @@ class ReadEvidence:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
                 for name in named:
                     if name not in kept:
-                        self._missing(name, f"A payload of the read {request[_ID]}, number {n}, is missing.", seq)
+                        self._vouched.missing(
+                            name, f"A payload of the read {request[_ID]}, number {n}, is missing.", seq
+                        )
                 self._seen["request"] += 1
                 self._seen["decision"] += len(decisions)
                 self._seen["read"] += 1

@@ -1,4 +1,5 @@
-"""Whether the audit log and the state tables still say what was written: reads only, in one pass over the events.
+"""Whether the audit log and the state tables still say what was written: reads only, in one pass over the events, of which
+several processes take parts where the log is long.
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
@@ -12,6 +13,7 @@ everything consistently is not found. The result says so: `anchored` is False.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import time
@@ -24,23 +26,25 @@ from typing import Final
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.store import faults
 from runplane_mcp.store.commitments import Commitments
-from runplane_mcp.store.evidence import AT, ERASURE, LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
+from runplane_mcp.store.evidence import ERASURE, LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
 from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.helpers import Unhelped, check_in_processes, cores
 from runplane_mcp.store.mismatch import Mismatch
+from runplane_mcp.store.parts import PART, Checked, whole
+from runplane_mcp.store.read_evidence import WITH_BATCHES, ReadEvidence
 from runplane_mcp.store.rows import Row
 from runplane_mcp.store.schema import expected_form, form_of
 from runplane_mcp.store.sums import unlike_rows
+from runplane_mcp.store.vouched import Vouched
 
 # ruff: noqa: S608 - table names of our own; every value is bound.
 
 #: How many events lie between two calls of `progress`.
 STRIDE: Final = 10_000
-#: How many are read and checked together. It divides STRIDE.
-_AT_ONCE: Final = 2_000
+#: From so many events on it is worth starting processes.
+_WORTH_HELPERS: Final = 4 * PART
 
 _VERSION = "SELECT version FROM request WHERE id = ?"
-#: The schema that has tables for reads.
-_WITH_BATCHES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +80,20 @@ class RequestProof:
     problem: str | None
 
 
-def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
+def verify(
+    path: Path, progress: Callable[[int, int], None] | None = None, *, processes: int | None = None
+) -> Verification:
     """Checks the store at `path` from one snapshot, also while others write. `progress` hears how many events of how many
-    are done. StoreError when there is no store, or none that this program knows."""
+    are done. A long log is checked by as many `processes`, by default one for each core. StoreError when there is no
+    store, or none that this program knows."""
     with _snapshot(path) as (connection, version):
-        return _Check(connection, version, progress).run()
+        return _Check(connection, version, path, progress, cores() if processes is None else processes).run()
 
 
 def verify_requests(path: Path, request_ids: Sequence[str]) -> dict[str, RequestProof]:
     """The same for single requests, from their own events alone: quick however long the log is."""
     with _snapshot(path) as (connection, version):
-        return {each: _Check(connection, version).one(each) for each in request_ids}
+        return {each: _Check(connection, version, path).one(each) for each in request_ids}
 
 
 @contextmanager
@@ -107,11 +114,19 @@ def _snapshot(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
 
 class _Check:
     def __init__(
-        self, connection: sqlite3.Connection, version: int, progress: Callable[[int, int], None] | None = None
+        self,
+        connection: sqlite3.Connection,
+        version: int,
+        path: Path,
+        progress: Callable[[int, int], None] | None = None,
+        processes: int = 1,
     ) -> None:
         self._connection = connection
         self._version = version
+        self._path = path
         self._progress = progress
+        self._processes = processes
+        self._next_told = STRIDE
         self._frontier = Frontier()
         self._newest_at = 0
         self._pending = 0
@@ -122,21 +137,24 @@ class _Check:
         problem: str | None = None
         erasures: tuple[int, ...] = ()
         try:
-            commitments = Commitments(self._connection)
-            evidence = Evidence(self._connection, commitments)
-            self._events(evidence)
+            checked = self._events()
+            self._frontier, self._newest_at = checked.frontier, checked.newest_at
+            if checked.mismatch is not None:
+                raise Mismatch(*checked.mismatch)
             self._head()
-            if self._version >= _WITH_BATCHES:
-                self._pending = evidence.reads.pending()
-            self._rows(evidence)
-            self._policies(evidence)
-            evidence.only_erased_missing()
-            changed = commitments.read_all()
-            if changed is not None:
-                raise Mismatch(f"The payload {changed} was changed.")
+            vouched = checked.vouched
+            if self._version >= WITH_BATCHES:
+                reads = ReadEvidence(self._connection, Commitments(self._connection), vouched)
+                reads.last = checked.last_read
+                self._pending = reads.pending()
+            self._rows(vouched)
+            self._policies(vouched)
+            vouched.only_erased_missing()
+            if checked.changed is not None:
+                raise Mismatch(f"The payload {checked.changed} was changed.")
             self._sums()
             self._form()
-            erasures = tuple(evidence.erasures)
+            erasures = tuple(vouched.erasures)
         except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
         except sqlite3.Error as error:
@@ -157,23 +175,24 @@ class _Check:
     def one(self, request_id: str) -> RequestProof:
         """Checks the events of one request and what they wrote."""
         rows = self._connection.execute(f"{SELECT_EVENT} WHERE request_id = ? ORDER BY seq", (request_id,)).fetchall()
-        evidence = Evidence(self._connection, Commitments(self._connection, in_order=False))
+        vouched = Vouched()
+        evidence = Evidence(self._connection, Commitments(self._connection), vouched)
         first_bad: int | None = None
         problem: str | None = None
         leaf = rows[-1][LEAF].hex() if rows else ""
         try:
-            if self._version >= _WITH_BATCHES and all(row[TYPE] == ERASURE for row in rows):
+            if self._version >= WITH_BATCHES and all(row[TYPE] == ERASURE for row in rows):
                 rows, leaf = self._quiet(evidence, request_id, rows)
                 return RequestProof(tuple(row[SEQ] for row in rows), leaf, True, None, None)
             evidence.check(rows)
-            evidence.only_erased_missing()
+            evidence.vouched.only_erased_missing()
             for table in ("decision", "vote"):
-                if self._count(table, request_id) != evidence.seen[table]:
+                if self._count(table, request_id) != vouched.seen[table]:
                     raise Mismatch(f"There is a {table} in the database that no event made.")
             # Every move counts the version up and has its event: fewer events than that, and one was taken away.
             moves = sum(row[TYPE].startswith("request.") for row in rows)
             request = self._one(_VERSION, request_id)
-            if request is None or evidence.seen["request"] != 1 or moves != request[0]:
+            if request is None or vouched.seen["request"] != 1 or moves != request[0]:
                 raise Mismatch("The request has moved without an event, or an event of it is missing.")
         except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
@@ -186,34 +205,29 @@ class _Check:
         if own is None and not evidence.reads.running(request_id):
             raise Mismatch("No event speaks of it.")
         # Before the batch is read: what is missing of its other reads is none of this one's.
-        evidence.only_erased_missing()
+        evidence.vouched.only_erased_missing()
         rows = self._connection.execute(f"{SELECT_EVENT} WHERE seq = ?", (seq,)).fetchall()
         if seq is not None and not rows:
             raise Mismatch(f"Event {seq} is missing.", seq)
         evidence.check(rows)
         return [*rows, *erasures], rows[0][LEAF].hex() if rows else own or ""
 
-    def _events(self, evidence: Evidence) -> None:
-        total = self._count("event")
-        rows = self._connection.execute(f"{SELECT_EVENT} ORDER BY seq")
-        while events := rows.fetchmany(_AT_ONCE):
-            self._some(evidence, events)
-            if self._progress is not None and (self._frontier.size % STRIDE == 0 or self._frontier.size == total):
-                self._progress(self._frontier.size, total)
+    def _events(self) -> Checked:
+        events = self._count("event")
+        if self._processes > 1 and events >= _WORTH_HELPERS:
+            # Where helpers cannot be had it takes longer, that is all.
+            with contextlib.suppress(Unhelped):
+                checked = check_in_processes(self._connection, self._path, self._processes, self._told)
+                # It is another snapshot than before.
+                self._version = version_of(self._connection, self._path)
+                return checked
+            self._version, events = version_of(self._connection, self._path), self._count("event")
+        return whole(self._connection, lambda done: self._told(done, events))
 
-    def _some(self, evidence: Evidence, events: list[Row]) -> None:
-        """Where there is a gap, only after what stands before it: the first that is wrong is told."""
-        missing = None
-        for expected, event in enumerate(events, start=self._frontier.size + 1):
-            if event[SEQ] != expected:
-                missing = expected
-                events = events[: expected - self._frontier.size - 1]
-                break
-        evidence.check(events)
-        self._frontier = self._frontier.extended([event[LEAF] for event in events])
-        self._newest_at = max(self._newest_at, *(event[AT] for event in events)) if events else self._newest_at
-        if missing is not None:
-            raise Mismatch(f"Event {missing} is missing.", missing)
+    def _told(self, done: int, of: int) -> None:
+        if self._progress is not None and (done >= self._next_told or done == of):
+            self._next_told = done - done % STRIDE + STRIDE
+            self._progress(done, of)
 
     def _head(self) -> None:
         row = self._one("SELECT size, frontier, root, newest_at FROM head")
@@ -232,17 +246,18 @@ class _Check:
         if root != self._frontier.root() or len(hashes) != len(self._frontier.hashes) or newest_at != self._newest_at:
             raise Mismatch("The head of the log was changed.")
 
-    def _rows(self, evidence: Evidence) -> None:
-        for table, seen in evidence.seen.items():
-            if (self._version >= _WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
+    def _rows(self, vouched: Vouched) -> None:
+        for table, seen in vouched.seen.items():
+            if (self._version >= WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
                 raise Mismatch(f"There is a {table} in the database that no event made.")
         row = self._one("SELECT count(*) FROM freeze WHERE lifted_seq IS NOT NULL")
-        if row is not None and row[0] != evidence.lifted:
+        if row is not None and row[0] != vouched.lifted:
             raise Mismatch("A freeze is marked as lifted, but no event lifted it.")
 
-    def _policies(self, evidence: Evidence) -> None:
+    def _policies(self, vouched: Vouched) -> None:
+        activated = None if vouched.activated is None else vouched.activated[0]
         row = self._one("SELECT version FROM enforced_policy")
-        if (None if row is None else row[0]) != evidence.activated:
+        if (None if row is None else row[0]) != activated:
             raise Mismatch("The enforced policy is not the one that the log says was activated.")
         for version, text in self._connection.execute("SELECT version, text FROM policy"):
             if hashlib.sha256(text.encode("utf-8")).hexdigest() != version:

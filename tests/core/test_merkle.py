@@ -123,6 +123,20 @@ def test_a_frontier_takes_many_leaves_as_it_takes_one_after_another(steps: list[
     assert frontier == one_by_one
 
 
+@given(st.integers(min_value=0, max_value=4), st.integers(min_value=0, max_value=9), st.data())
+def test_trees_side_by_side_are_one_tree(level: int, before: int, data: st.DataObject) -> None:
+    border = before << level
+    leaves = leaves_of(border + data.draw(st.integers(min_value=0, max_value=1 << level)))
+    joined = Frontier().extended(leaves[:border]).joined(Frontier().extended(leaves[border:]))
+
+    assert joined == Frontier().extended(leaves)
+
+
+def test_a_tree_that_begins_within_a_subtree_is_not_joined() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        Frontier().extended(leaves_of(3)).joined(Frontier().extended(leaves_of(2)))
+
+
 @given(sizes, st.data())
 def test_an_inclusion_proof_is_that_of_the_definition_and_holds(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)

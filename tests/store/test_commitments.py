@@ -42,11 +42,11 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     [list(range(1, MANY + 1)), list(range(MANY, 0, -1)), [1, MANY, 2, 1, 20, 1, MANY]],
     ids=["in order", "backwards", "here and there"],
 )
-@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize(("first", "end"), [(0, MANY + 1), (0, 0), (10, 20)], ids=["all", "by name", "some"])
 def test_each_is_found_in_whatever_order_they_are_named(
-    connection: sqlite3.Connection, order: list[int], in_order: bool
+    connection: sqlite3.Connection, order: list[int], first: int, end: int
 ) -> None:
-    found = Commitments(connection, in_order=in_order)
+    found = Commitments(connection, first, end)
 
     assert [found.look_up([name(number)]) for number in order] == [{name(number): True} for number in order]
     assert found.read_all() is None
@@ -55,13 +55,13 @@ def test_each_is_found_in_whatever_order_they_are_named(
 def test_many_are_found_at_once_though_few_are_remembered(connection: sqlite3.Connection) -> None:
     names = [name(number) for number in range(1, MANY + 1)]
 
-    assert Commitments(connection).look_up(names) == dict.fromkeys(names, True)
+    assert Commitments(connection, 0, MANY + 1).look_up(names) == dict.fromkeys(names, True)
 
 
 def test_what_was_changed_or_taken_away_is_told_apart(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE payload SET body = x'78' WHERE number = 3")
     connection.execute("DELETE FROM payload WHERE number = 4")
-    found = Commitments(connection)
+    found = Commitments(connection, 0, MANY + 1)
 
     assert found.look_up([name(2), name(3), name(4), None, 7, ["x"]]) == {name(2): True, name(3): False}
     assert found.look_up([name(MANY), name(3)]) == {name(MANY): True, name(3): False}
@@ -69,7 +69,7 @@ def test_what_was_changed_or_taken_away_is_told_apart(connection: sqlite3.Connec
 
 def test_what_nothing_names_is_read_at_the_end(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE payload SET salt = x'78' WHERE number = ?", (MANY - 1,))
-    found = Commitments(connection)
+    found = Commitments(connection, 0, MANY + 1)
     found.look_up([name(1)])
 
     assert found.read_all() == name(MANY - 1)

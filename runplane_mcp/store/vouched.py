@@ -1,0 +1,47 @@
+"""What a run of events vouches for, so far as it can only be told at the end of the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from runplane_mcp.store.mismatch import Mismatch
+
+#: Whose rows events vouch for.
+TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
+
+
+@dataclass(slots=True)
+class Vouched:
+    """`seen` counts the rows of each table that an event vouches for: who knows how many there are, knows whether there are
+    others. `lifted` counts freezes that ended, `activated` holds the policy that the newest such event put in force,
+    `erasures` are the events that say that something was erased."""
+
+    seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    lifted: int = 0
+    activated: tuple[object] | None = None
+    erasures: list[int] = field(default_factory=list)
+    erased: set[object] = field(default_factory=set)
+    _missing: dict[object, tuple[str, int | None]] = field(default_factory=dict)
+
+    def missing(self, name: object, problem: str, seq: int | None) -> None:
+        """There is no payload of this name; `problem` is what that means unless it was erased."""
+        self._missing.setdefault(name, (problem, seq))
+
+    def only_erased_missing(self) -> None:
+        """Mismatch for a payload that is missing and that no event named. What is missing was written before its erasure
+        was: only at the end it is known what was erased."""
+        for name, (problem, seq) in self._missing.items():
+            if name not in self.erased:
+                raise Mismatch(problem, seq)
+
+    def add(self, later: Vouched) -> None:
+        """What the events behind these vouch for."""
+        for table, count in later.seen.items():
+            self.seen[table] += count
+        self.lifted += later.lifted
+        self.activated = later.activated or self.activated
+        self.erasures += later.erasures
+        self.erased |= later.erased
+        for name, (problem, seq) in later._missing.items():
+            self.missing(name, problem, seq)
