@@ -120,6 +120,19 @@ TIGHTER = {
     "a day is closed": Edit("close: 17:00}", "close: 17:00, closed_on: [2026-12-25]}"),
     "business hours end earlier": Edit("close: 17:00}", "close: 16:00}"),
 }
+IN_PIECES = {
+    "from some amount on two people are asked": Edit(
+        "  - {id: create, when: {action: refund.create, share: {over: 50}}, then: require_approval}\n",
+        "  - {id: create, when: {action: refund.create, share: {over: 50, at_most: 80}}, then: require_approval}\n"
+        "  - {id: most, when: {action: refund.create, share: {over: 80}}, then: require_approval,"
+        " from: {group: finance, people: 2}}\n",
+    ),
+    "a rule asks by day and blocks by night": Edit(
+        "  - {id: both, when: {action: [payouts, transfers]}, then: require_approval}\n",
+        "  - {id: both, when: {action: [payouts, transfers], business_hours: true}, then: require_approval}\n"
+        "  - {id: night, when: {action: [payouts, transfers], business_hours: false}, then: block}\n",
+    ),
+}
 LOOSER = {
     "a rule is removed": Edit("  - {id: both, when: {action: [payouts, transfers]}, then: require_approval}\n", ""),
     "a rule asks from more on": Edit("over: 500}", "over: 600}"),
@@ -166,6 +179,16 @@ LOOSER = {
     "rates are known for longer": Edit("as_of: 2026-03-01", "as_of: 2026-03-02"),
 }
 UNPROVEN = {
+    "two rules for what is over and under an amount leave it out": Edit(
+        "  - {id: both, when: {action: [payouts, transfers]}, then: require_approval}\n",
+        "  - {id: both, when: {action: [payouts, transfers], hour: {under: 12}}, then: require_approval}\n"
+        "  - {id: more, when: {action: [payouts, transfers], hour: {over: 12}}, then: require_approval}\n",
+    ),
+    "two rules by a fact that need not be there": Edit(
+        "  - {id: both, when: {action: [payouts, transfers]}, then: require_approval}\n",
+        "  - {id: both, when: {action: [payouts, transfers], disputed: true}, then: require_approval}\n"
+        "  - {id: more, when: {action: [payouts, transfers], disputed: false}, then: require_approval}\n",
+    ),
     "a limit counts something else: its history begins empty": Edit("per: agent", "per: customer"),
     "a limit counts for more, and begins empty": Edit(
         "when: {action: payouts}, at_most", "when: {action: [payouts, transfers]}, at_most"
@@ -208,6 +231,13 @@ def test_a_tightening_is_proven_to_be_one(name: str) -> None:
 
     assert (found.tighter, found.equivalent, found.against) == (True, False, ())
     assert {change.direction for change in found.changes} == {Direction.TIGHTER}
+
+
+@pytest.mark.parametrize("name", IN_PIECES)
+def test_a_rule_in_pieces_that_say_no_less_is_proven_to_be_as_strict(name: str) -> None:
+    found = edited(IN_PIECES[name])
+
+    assert (found.tighter, found.equivalent, found.against) == (True, False, ())
 
 
 @pytest.mark.parametrize("name", LOOSER)

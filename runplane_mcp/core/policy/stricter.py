@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from runplane_mcp.core.canonical import canonical
 from runplane_mcp.core.decision import Outcome, RiskLevel
-from runplane_mcp.core.facts import GROUPS, REGISTRY, FactType
+from runplane_mcp.core.facts import GROUPS, REGISTRY, Fact, FactType
 from runplane_mcp.core.hours import BusinessHours
-from runplane_mcp.core.policy.conditions import Condition, FactTest, Op
+from runplane_mcp.core.policy.conditions import Condition, FactTest, Number, Op
 from runplane_mcp.core.policy.document import Place
 from runplane_mcp.core.policy.implies import implies, part_of
 from runplane_mcp.core.policy.model import Approval, Limit, Policy, Rule, Writes
@@ -31,6 +32,10 @@ _CLOCK: Final = frozenset({"hour", "weekday", "date", "business_hours"})
 _WRITES: Final = tuple(Writes)
 #: So many rules are tried as an answer to one: of five hundred that all changed, each with each would take a minute.
 _MOST_TRIED: Final = 40
+#: A rule is cut into pieces at so many values of a fact.
+_MOST_CUTS: Final = 8
+#: Every request has these, where a rule may test them at all.
+_ALWAYS_THERE: Final = frozenset({"hour", "weekday", "business_hours"})
 #: What an `allow` rule covers only where its condition names the fact, with the group that tells of it too.
 _DANGERS: Final = {"gives_access": "access", "redirects_funds": "bank_details", "bulk": None}
 _MONEY: Final = frozenset(name for name, fact in REGISTRY.items() if fact.type is FactType.MONEY)
@@ -255,10 +260,12 @@ def _covered(
             for each in others
         )
 
-    return all(
-        one(part) or (bool(more := _by_action(part, actions)) and all(one(each) for each in more))
-        for part in _by_word(rule)
-    )
+    def whole(part: Rule) -> bool:
+        if one(part) or (bool(more := _by_action(part, actions)) and all(map(one, more))):
+            return True
+        return permits is None and any(all(map(one, pieces)) for pieces in _by_value(part, others, actions))
+
+    return all(map(whole, _by_word(rule)))
 
 
 def _by_word(rule: Rule) -> list[Rule]:
@@ -278,6 +285,42 @@ def _by_action(rule: Rule, actions: Mapping[str, ActionInfo]) -> list[Rule]:
         return []
     members = [info for info in actions.values() if words[0] in info.groups]
     return [replace(rule, when=(_in(info.name), *rule.when)) for info in members]
+
+
+def _by_value(rule: Rule, others: Sequence[Rule], actions: Mapping[str, ActionInfo]) -> Iterator[list[Rule]]:
+    """A part that restricts, in pieces by the values of one fact, cut where `others` cut it; once for each fact by which
+    that goes. Where the fact is unknown all pieces are as the part is, or unknown, and so apply. It must be there: what is
+    absent or *none* would be in no piece."""
+    there = {test.fact.name for test in rule.when if test.op is not Op.EXISTS or test.wanted} | _ALWAYS_THERE
+    for name in sorted({test.fact.name for each in others for test in each.when} & there - {"risk", "risk_level"}):
+        tests = [
+            test
+            for each in others
+            if implies(rule.when, tuple(test for test in each.when if test.fact.name != name), actions)
+            for test in each.when
+            if test.fact.name == name and test.op is not Op.EXISTS
+        ]
+        if pieces := _cut(REGISTRY[name], tests):
+            yield [replace(rule, when=(*rule.when, *piece)) for piece in pieces]
+
+
+def _cut(fact: Fact, tests: Sequence[FactTest]) -> list[tuple[FactTest, ...]]:
+    """Tests of which each value passes one, cut where `tests` are; nothing where that cannot be said in few."""
+
+    def test(op: Op, *numbers: Number) -> FactTest:
+        return FactTest(fact, op, _NOWHERE, numbers=numbers)
+
+    if not tests or fact.type in (FactType.SET, FactType.DATE):
+        return []
+    if fact.type is FactType.YES_NO:
+        return [(FactTest(fact, Op.IN, _NOWHERE, wanted=wanted),) for wanted in (True, False)]
+    if fact.type is FactType.TEXT:
+        texts = tuple(sorted({text for each in tests for text in each.texts}))[:_MOST_CUTS]
+        single = [(FactTest(fact, Op.IN, _NOWHERE, texts=(text,)),) for text in texts]
+        return [*single, (FactTest(fact, Op.NOT_IN, _NOWHERE, texts=texts),)]
+    ends = sorted({number for each in tests for number in each.numbers})[:_MOST_CUTS]
+    between = [(test(Op.OVER, low), test(Op.UNDER, high)) for low, high in pairwise(ends)]
+    return [(test(Op.UNDER, ends[0]),), *((test(Op.IN, end),) for end in ends), *between, (test(Op.OVER, ends[-1]),)]
 
 
 def _names_actions(test: FactTest) -> bool:
