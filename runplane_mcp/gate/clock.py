@@ -42,10 +42,10 @@ class SystemClock:
         return self.wall() + self.offset
 
     def boot(self) -> tuple[str, int]:
-        if hasattr(time, "CLOCK_BOOTTIME"):
-            return _boot_id(), time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-        # Elsewhere the monotonic clock may stand still while asleep; the wall clock and the log still speak.
-        return _boot_id(), time.monotonic_ns() // 1_000_000
+        # On a Mac this is CLOCK_MONOTONIC; `time.monotonic` stands still there while asleep. Where no clock goes on, the
+        # wall's and the log still speak.
+        clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return _boot_id(), time.clock_gettime_ns(clock) // 1_000_000
 
     @property
     def simulated(self) -> bool:

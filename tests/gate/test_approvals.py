@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import replace
 
 import pytest
@@ -380,6 +381,23 @@ async def test_activating_a_policy_needs_an_administrator_once_there_is_one(hous
 
         assert enforced.by == "maria"
         assert (await desk.enforced_policy()) == enforced
+
+
+def test_the_systems_clock_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock of the kernel that does: another one on Linux than on a Mac, which has no CLOCK_BOOTTIME."""
+    asked: list[int] = []
+
+    def told(clock: int) -> int:
+        asked.append(clock)
+        return 7_000_000
+
+    monkeypatch.setattr(time, "clock_gettime_ns", told)
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 77, raising=False)
+    on_linux = SystemClock().boot()[1]
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    on_a_mac = SystemClock().boot()[1]
+
+    assert (on_linux, on_a_mac, asked) == (7, 7, [77, time.CLOCK_MONOTONIC])
 
 
 async def test_the_systems_clock_has_both_times() -> None:

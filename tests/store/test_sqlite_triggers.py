@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runplane_mcp.core.freeze import Freeze, Scope
-from runplane_mcp.core.request import State
+from runplane_mcp.core.request import State, may_follow
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
@@ -156,6 +157,30 @@ def test_the_database_refuses_to(filled: Path, statement: str) -> None:
     connection.close()
 
     assert after == before
+
+
+@pytest.mark.parametrize("before", State)
+def test_by_plain_sql_a_state_is_followed_by_those_of_the_table_and_no_other(tmp_path: Path, before: State) -> None:
+    """The table of `core/request.py`, whoever writes: final is final. THREATS 12."""
+    path = tmp_path / "runplane.db"
+
+    async def main() -> None:
+        store = open_store(path)
+        await store.write(lambda tx: brought_to(tx, before))
+        await store.close()
+
+    asyncio.run(main())
+    connection = sqlite3.connect(path, isolation_level=None)
+    passed = set()
+    for after in State:
+        connection.execute("BEGIN")
+        with suppress(sqlite3.IntegrityError):
+            connection.execute(moved(before, after))
+            passed.add(after)
+        connection.execute("ROLLBACK")
+    connection.close()
+
+    assert passed == {after for after in State if may_follow(before, after)}
 
 
 def test_the_statements_above_are_refused_for_their_content_and_not_for_their_form(filled: Path) -> None:
