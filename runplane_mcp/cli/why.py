@@ -16,9 +16,10 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import EXIT_AUDIT_MISMATCH, EXIT_REFUSED, RequestError
 
 if TYPE_CHECKING:
+    from runplane_mcp.gate.auditing import Audit
     from runplane_mcp.gate.why import Why
     from runplane_mcp.settings import Settings
-    from runplane_mcp.store.verify import RequestProof, Verification
+    from runplane_mcp.store.verify import RequestProof
 
 
 EXAMPLES = examples(
@@ -57,9 +58,10 @@ def why(
     """
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.why_elsewhere import ask_stripe, elsewhere_json, tell
+    from runplane_mcp.gate.auditing import audit
     from runplane_mcp.gate.why import NotMadeHere, cleaned
     from runplane_mcp.gate.why import why as look_up
-    from runplane_mcp.store.verify import verify, verify_requests
+    from runplane_mcp.store.verify import verify_requests
 
     settings = settings_of_home()
     states = frozenset(state) if state else None
@@ -69,7 +71,7 @@ def why(
         _ask_elsewhere(settings, error, cleaned(id), offline=offline, as_json=as_json)
         raise typer.Exit(EXIT_REFUSED) from None
     proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
-    log = verify(settings.database) if whole else None
+    log = audit(settings.database, settings.checkpoint_file) if whole else None
     # What agents only looked at was made by somebody else.
     made, where = (None, "") if found.lives or offline or states is not None else ask_stripe(settings, found.id)
     if as_json:
@@ -102,7 +104,7 @@ def _ask_elsewhere(settings: Settings, error: RequestError, id: str, *, offline:
         tell(found, where)
 
 
-def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> dict[str, Json]:
+def _json(found: Why, proofs: Mapping[str, RequestProof], log: Audit | None) -> dict[str, Json]:
     from runplane_mcp.cli.life import life_json
     from runplane_mcp.cli.output import iso
 
@@ -139,7 +141,13 @@ def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
     ]
     whole: Json = None
     if log is not None:
-        whole = {"ok": log.ok, "anchored": log.anchored, "events": log.events, "root": log.root, "problem": log.problem}
+        whole = {
+            "ok": log.ok,
+            "anchored": log.anchored,
+            "events": log.verification.events,
+            "root": log.verification.root,
+            "problem": log.problem,
+        }
     return {
         "id": found.id,
         "writes": found.writes,
@@ -151,7 +159,7 @@ def _json(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
     }
 
 
-def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | None) -> None:
+def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Audit | None) -> None:
     from runplane_mcp.cli.output import brief, console, say
     from runplane_mcp.cli.why_page import page
     from runplane_mcp.core.text import label, visible
@@ -175,7 +183,9 @@ def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Verification | No
     if log is not None:
         say()
         if log.ok:
-            say(f"The whole audit log verifies: {log.events:,} events, root {log.root}", "green")
+            events, root = log.verification.events, log.verification.root
+            against = "and it is what the checkpoint says" if log.anchored else "compared with no checkpoint"
+            say(f"The whole audit log verifies, {against}: {events:,} events, root {root}", "green")
         else:
             say(f"The audit log does NOT verify: {visible(log.problem or '', 500)}", "bold red")
 

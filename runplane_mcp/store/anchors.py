@@ -27,6 +27,8 @@ from runplane_mcp.store.files import connect_for_reading, version_of
 
 #: More keys than any log will have had: a chain of them that does not end is no chain.
 _MOST_KEYS: Final = 10_000
+#: So many leaves are hashed together.
+_AT_ONCE: Final = 4_096
 
 
 class Standing(StrEnum):
@@ -158,22 +160,19 @@ def look(path: Path, file: Path, own_key: bytes | None) -> tuple[LogState, Compa
 def roots_at(path: Path, sizes: Iterable[int]) -> dict[int, bytes]:
     """The root that the log had at each of these sizes, as far as it reaches. Reads all leaves up to the largest.
     StoreError as `look`."""
-    wanted = sorted({size for size in sizes if size > 0}, reverse=True)
-    if not wanted:
-        return {}
     found: dict[int, bytes] = {}
     frontier = Frontier()
     try:
         with closing(connect_for_reading(path)) as connection:
             connection.execute("BEGIN")
-            for seq, leaf in connection.execute(
-                "SELECT seq, leaf FROM event WHERE seq <= ? ORDER BY seq", (wanted[0],)
-            ):
-                if seq != frontier.size + 1:
-                    break  # `verify` names the gap
-                frontier = frontier.append(leaf)
-                if seq == wanted[-1]:
-                    found[wanted.pop()] = frontier.root()
+            rows = connection.execute("SELECT seq, leaf FROM event ORDER BY seq")
+            for size in sorted({size for size in sizes if size > 0}):
+                while frontier.size < size:
+                    some = rows.fetchmany(min(_AT_ONCE, size - frontier.size))
+                    if not some or some[-1][0] != frontier.size + len(some):
+                        return found  # `verify` names the gap
+                    frontier = frontier.extended([leaf for _, leaf in some])
+                found[size] = frontier.root()
     except sqlite3.Error as error:
         raise faults.from_sqlite(error, path) from error
     return found

@@ -5,10 +5,10 @@ Checked: the sequence without gaps, each event's leaf and its columns against it
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
 every payload against its commitment, where none may be missing but what an event `erased` names; the sums that limits are
 measured by against their rows; the tables and triggers themselves. Not checked: reservations, what requests are about and
-mentions, which hold no evidence, and signatures, which whoever relies on one checks.
+mentions, which hold no evidence.
 
-Without a root kept outside the database this proves only the absence of accidents and of clumsy hands: whoever rewrites
-everything consistently is not found. The result says so: `anchored` is False.
+This proves only the absence of accidents and of clumsy hands: whoever rewrites everything consistently is found by
+signatures, and by checkpoints that are kept outside the database (`gate/auditing.py`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Verification:
     that something was erased: whether an administrator signed them is asked of the people's side."""
 
     ok: bool
-    anchored: bool
     events: int
     root: str
     first_bad: int | None
@@ -162,7 +161,6 @@ class _Check:
         seconds = max(time.perf_counter() - started, 1e-9)
         return Verification(
             ok=problem is None,
-            anchored=False,
             events=self._frontier.size,
             root=self._frontier.root().hex(),
             first_bad=first_bad,

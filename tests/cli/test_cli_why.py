@@ -319,6 +319,7 @@ def test_the_whole_log_is_read_for_whoever_asks(approved: dict[str, Any], home: 
     broken = run("why", approved["reference"], "--verify")
 
     assert whole.json["audit_log"]["root"] == root
+    assert whole.json["audit_log"]["anchored"] is True
     assert root in shown
     assert broken.code == 3
     assert "The audit log does NOT verify" in broken.out
