@@ -127,7 +127,7 @@ async def _events(connection: StripeConnection, types: Iterable[str], since: int
 
 
 def _by(noun: str, found: StripeObject, trace: Trace) -> Elsewhere:
-    box, why = maker(trace)
+    box, why = maker(trace, paid=noun in {"charge", "payment"})
     return _told(noun, found, box, why, trace.request_id)
 
 

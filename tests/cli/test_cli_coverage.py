@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from runplane_mcp.app import open_desk
+from runplane_mcp.cli.coverage.report import alone
 from runplane_mcp.cli.doctor.finding import Finding, Level
 from runplane_mcp.cli.doctor.records import coverage
 from runplane_mcp.gate.coverage_state import states
@@ -117,6 +118,8 @@ def test_a_reading_that_was_ended_goes_on_where_it_was(home: Path, run: Run) -> 
     assert stamps == [each.stat().st_mtime_ns for each in pages]
     assert whole["lines"] == again["lines"]
     assert "runplane_request" not in "".join(each.read_text() for each in pages)
+    with alone(home / "coverage.lock"):
+        assert run("audit", "coverage", "--json").error == "store.locked", "two would write into each other's pages"
     run("audit", "coverage", "--json")
     assert stamps != [each.stat().st_mtime_ns for each in pages], "what was read to its end is read anew"
 

@@ -217,6 +217,13 @@ def test_what_stripe_takes_stands_apart_from_what_it_was_taken_for() -> None:
     assert {"txn_1": (4_700, Box.ANOTHER_KEY), "txn_1 fee": (-61, Box.AUTOMATIC)} == found
 
 
+def test_a_customers_own_payment_is_nobodys_in_the_dashboard() -> None:
+    charge = {Source.LINES: [booking("txn_1", "charge", 5_000, "ch_1")]}
+    [found] = placed({**charge, Source.MOVES: [event("charge.succeeded", {"id": "ch_1"}, PERSON)]})
+
+    assert Box.ANOTHER_KEY is found.box
+
+
 @pytest.mark.parametrize("kind", ["adjustment", "stripe_fee", "payout_failure", "reserve_transaction"])
 def test_what_only_stripe_can_do_is_automatic(kind: str) -> None:
     [found] = placed({Source.LINES: [booking("txn_1", kind, -1_500, "dp_1")]})

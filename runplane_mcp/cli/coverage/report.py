@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runplane_mcp.core.coverage.boxes import Box, Made, Placed
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT
 from runplane_mcp.core.coverage.sums import Book, Tie, books_of, ties_of
+from runplane_mcp.errors import StoreError
 
 if TYPE_CHECKING:
     from runplane_mcp.cli.coverage.period import Period
@@ -61,8 +66,10 @@ async def report(
         period = period_of(month, first, last, zone=await _zone(books.desk), now=now)
         span = Span(identity.target, identity.account, identity.livemode, period.since, period.until)
         folder = HistoryFolder(settings.home / FOLDER)
-        pages, read = await read_pages(books.connection, folder, span_to_read(span, now), progress=progress)
-        if read.until < span.until:
+        with alone(settings.home / f"{FOLDER}.lock"):
+            pages, read = await read_pages(books.connection, folder, span_to_read(span, now), progress=progress)
+        cut = read.until < span.until
+        if cut:
             span, period = replace(span, until=read.until), replace(period, until=read.until)
         ends = await read_ends(books.connection, pages, span, read=read, now=now)
         found = await covered(
@@ -76,7 +83,7 @@ async def report(
         )
     sums = books_of(found.placed)
     ties = ties_of(sums, found.lines, now=ends.now, after=ends.after, whole=ends.whole)
-    notes = tuple(_notes(sums, ends.why_not, old=span.since < now - EVENTS_KEPT))
+    notes = tuple(_notes(sums, ends.why_not, old=span.since < now - EVENTS_KEPT, cut=span.until if cut else None))
     return Report(
         identity.account,
         identity.simulator,
@@ -90,6 +97,21 @@ async def report(
     )
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One reading at a time in a home: two would write into each other's pages. StoreError `store.locked`."""
+    with open(path, "w", opener=_private) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "store.locked",
+                "Another report is being read in this home.",
+                next_step="Wait until it has ended, or end it: the next one goes on where it was.",
+            ) from None
+        yield
+
+
 async def _zone(desk: Desk) -> tzinfo:
     """The policy's, in which its people speak of days; without a policy, UTC."""
     if await desk.enforced_policy() is None:
@@ -98,8 +120,16 @@ async def _zone(desk: Desk) -> tzinfo:
     return enforced.policy.calendar.zone
 
 
-def _notes(books: Iterable[Book], why_not: str, *, old: bool) -> Iterable[str]:
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _notes(books: Iterable[Book], why_not: str, *, old: bool, cut: int | None) -> Iterable[str]:
     """What could not be tied or told."""
+    if cut is not None:
+        from runplane_mcp.cli.output import moment
+
+        yield f"This reading was begun before and goes until {moment(cut * 1000)}; run it again for what came since."
     if why_not:
         yield f"Opening and closing balance are not tied: {why_not}"
     if old:

@@ -67,6 +67,8 @@ _ANSWERS: Final[Mapping[str, frozenset[str]]] = {
     "refund not booked": frozenset({"refund", "charge", "credit_note"}),
     "credit note": frozenset({"credit_note"}),
 }
+#: Customers' payments.
+_PAID: Final = frozenset({"charge", "payment"})
 #: What a line that makes its object makes.
 _OBJECT: Final[Mapping[str, str]] = {
     "refund": "refund",
@@ -208,12 +210,13 @@ def _traced(line: Line, trace: Trace, named: Made | None, claimed: Made | None) 
     if trace.automatic and line.automatic is False:
         why = "Stripe says that somebody asked for this payout, and its event that nobody did."
         return Placed(line, Box.UNEXPLAINED, why)
-    box, why = maker(trace)
+    box, why = maker(trace, paid=line.kind in _PAID)
     return Placed(line, box, why)
 
 
-def maker(trace: Trace) -> tuple[Box, str]:
-    """Whom an event names that no request of Runplane's caused, and why in a sentence."""
+def maker(trace: Trace, *, paid: bool = False) -> tuple[Box, str]:
+    """Whom an event names that no request of Runplane's caused, and why in a sentence. `paid`: it is a customer's payment,
+    whose page has a key of its own and no need of idempotency keys."""
     if trace.key is not None and OUR_KEY.fullmatch(trace.key):
         why = "Its key has Runplane's form, and no request of this home has it: another home's, or a record that was lost."
         return Box.UNEXPLAINED, why
@@ -221,6 +224,8 @@ def maker(trace: Trace) -> tuple[Box, str]:
         return Box.UNEXPLAINED, "Stripe's event does not say who made it."
     if trace.automatic:
         return Box.AUTOMATIC, "Stripe's event names no request: Stripe did it by itself."
+    if trace.key is None and paid:
+        return Box.ANOTHER_KEY, "Its request was none of Runplane's: a customer's on a payment page, or a program's."
     if trace.key is None:
         return Box.DASHBOARD, "Its request had no idempotency key, as those of the Dashboard have none."
     return Box.ANOTHER_KEY, "Its request was none of Runplane's."
