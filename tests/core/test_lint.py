@@ -63,6 +63,7 @@ def test_the_shipped_policy_and_the_good_one_have_no_findings() -> None:
             "dead",
             "can never apply: the tests",
         ),
+        ("when: {action: credits, date: {under: 2026-03-20}}, then: block", "dead", "its days are all over"),
         ("when: {action: payout.create, kind: read}, then: block", "dead", "no action is of this kind"),
         (
             "when: {action: [subscription.cancel, payout.create], ends: now, destination: ba_1}, then: block",
@@ -161,6 +162,7 @@ def test_a_planted_rule_is_found(rule: str, code: str, words: str) -> None:
         ("when: {action: refunds}, per: agent, at_most: {total: 2000, count: 20}, within: 30m", "slack", "tighter"),
         ("when: {action: terminal_reader.refund_payment}, per: agent, at_most: {count: 16}, within: 1h", "slack", "counts"),
         ("when: {action: refunds, share: 9}, per: [agent, object], at_most: {count: 15}, within: 1h", "slack", "tighter"),
+        ("when: {action: credits, date: [2026-03-01]}, at_most: {count: 5}, within: 1h", "dead", "nothing any more"),
         (
             "when: {action: refunds}, per: [agent, customer], at_most: {total: 2000}, within: 30m",
             "slack",
@@ -204,6 +206,7 @@ def test_a_limit_behind_a_rule_that_blocks_all_of_it_is_found() -> None:
         "when: {action: payouts, business_hours: false, amount: {under: 10}}, then: block",
         "when: {action: access, gives_access: true}, then: allow",
         "when: {action: refund.create, amount: {under: 50}}, then: allow",
+        "when: {action: credits, date: {between: [2026-03-01, 2026-03-20]}}, then: block",
         "when: {bulk: true}, then: block",
         "when: {action: terminal_reader.refund_payment, gives_access: true}, then: block",  # by a secret asked for
         "when: {agent: intern}, then: block",

@@ -23,7 +23,7 @@ from runplane_mcp.core.policy.problems import Problem, Problems
 
 #: Every kind of finding, and what it says. Codes are stable.
 KINDS: Final[Mapping[str, str]] = {
-    "lint.dead": "A rule or limit that applies to nothing known: its tests exclude each other, or no action has its facts.",
+    "lint.dead": "A rule or limit that never applies: its tests exclude each other, no action has its facts, its days are over.",
     "lint.exception": "An `unless` that never holds where its rule does, or always does.",
     "lint.covered": "A rule that another one always covers, and that changes nothing beside it.",
     "lint.contradiction": "Two rules with the same condition that say different things.",
@@ -42,7 +42,7 @@ KINDS: Final[Mapping[str, str]] = {
 def lint(policy: Policy, actions: Mapping[str, ActionInfo], today: date) -> tuple[Problem, ...]:
     """All findings about a policy that loads, in the order of the file. `actions` is the catalog's."""
     problems = Problems(policy.file, policy.text)
-    dead(policy, actions, problems)
+    dead(policy, actions, today, problems)
     covered(policy, actions, problems)
     slack(policy, actions, problems)
     scope(policy, actions, problems)

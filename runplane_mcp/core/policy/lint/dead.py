@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 
 from runplane_mcp.core.catalog import ActionInfo
-from runplane_mcp.core.facts import EVERYWHERE, GROUPS
-from runplane_mcp.core.policy.conditions import Condition
+from runplane_mcp.core.facts import EVERYWHERE, GROUPS, REGISTRY
+from runplane_mcp.core.policy.conditions import Condition, FactTest, Op
 from runplane_mcp.core.policy.implies import contradictory, disjoint, implies, telling_apart
 from runplane_mcp.core.policy.lint.reach import candidates, missing, named, named_texts, of_no_operation
 from runplane_mcp.core.policy.model import Policy, Rule
@@ -17,13 +18,15 @@ from runplane_mcp.core.policy.problems import Problems
 _DANGERS = {"access": "gives_access", "bank_details": "redirects_funds"}
 
 
-def dead(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) -> None:
+def dead(policy: Policy, actions: Mapping[str, ActionInfo], today: date, problems: Problems) -> None:
     for rule in policy.rules:
         why = _never(rule.when, actions)
         if why is not None:
             left = _left(telling_apart(rule.when, (), actions)) if rule.restricting else ""
             does = f"applies only {left}" if left else "can never apply"
             problems.warn(rule.place, "dead", f"{rule.id} {does}: {why}. Change its condition, or remove it.")
+        elif _over(rule.when, actions, today):
+            problems.warn(rule.place, "dead", f"{rule.id} applies no more: its days are all over. Remove it.")
         else:
             _exception(rule, actions, problems)
             _hindered(rule, problems)
@@ -33,6 +36,14 @@ def dead(policy: Policy, actions: Mapping[str, ActionInfo], problems: Problems) 
             left = _left(telling_apart(limit.when, (), actions))
             does = f"counts only {left}" if left else "counts nothing"
             problems.warn(limit.place, "dead", f"{limit.id} {does}: {why}. Change its condition, or remove it.")
+        elif _over(limit.when, actions, today):
+            problems.warn(limit.place, "dead", f"{limit.id} counts nothing any more: its days are all over. Remove it.")
+
+
+def _over(condition: Condition, actions: Mapping[str, ActionInfo], today: date) -> bool:
+    """Whether it can hold on no day from `today` on."""
+    from_today = FactTest(REGISTRY["date"], Op.AT_LEAST, condition[0].place, texts=(today.isoformat(),))
+    return contradictory((*condition, from_today), actions)
 
 
 def _left(names: Collection[str]) -> str:
