@@ -23,7 +23,7 @@ from runplane_mcp.core.policy.problems import Problem, Problems
 
 #: Every kind of finding, and what it says. Codes are stable.
 KINDS: Final[Mapping[str, str]] = {
-    "lint.dead": "A rule or limit that never applies: its tests exclude each other, no action has its facts, its days are over.",
+    "lint.dead": "A rule or limit that never applies: its tests clash, no action has its facts, or its days are over.",
     "lint.exception": "An `unless` that never holds where its rule does, or always does.",
     "lint.covered": "A rule that another one always covers, and that changes nothing beside it.",
     "lint.contradiction": "Two rules with the same condition that say different things.",
