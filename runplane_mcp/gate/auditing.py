@@ -87,7 +87,7 @@ def audit(
     state, begun = log_of(database)
     compared = _compare(database, state, begun, _beside(checkpoint, beside), kept, found)
     signatures = check_signatures(database)
-    return _judge(found, signatures, compared, _epoch(state, begun), expected=bool(state.keys))
+    return _judge(found, signatures, compared, _epoch(state, begun), expected=bool(state.keys) and not state.backup)
 
 
 def _notes(file: Path) -> tuple[Note, ...]:

@@ -87,6 +87,8 @@ def compare(
     database from before a rotation does not know the key that signed since."""
     if data is None:
         return Comparison(Standing.MISSING, problem="There is no checkpoint.")
+    if not data:
+        return Comparison(Standing.BROKEN, problem="It is empty, or cannot be read.")
     try:
         note = parse(data)
     except CheckpointError as error:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from runplane_mcp.app import open_gate
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.freezing import start_freeze
 from runplane_mcp.gate.log_keys import rotate
+from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund, until
@@ -106,6 +108,18 @@ async def test_a_missing_checkpoint_is_said_and_stops_nothing(house: House, capl
     with closing(sqlite3.connect(house.settings.database)) as database:
         row = database.execute("SELECT body FROM event WHERE type = 'gate.started'").fetchone()
     assert b'"checkpoint":"missing"' in row[0]
+
+
+async def test_where_it_cannot_be_kept_a_gate_decides_and_says_so(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk that it is to lie on is not there."""
+    elsewhere = Settings(home=house.home, checkpoint=tmp_path / "not mounted" / "checkpoint")
+    async with open_gate(elsewhere, simulator=True, clock=house.clock) as gate:
+        assert (await gate.submit(refund(SEED.payment_intents_235[0]))).status is State.SUCCEEDED
+
+    told = [each.message for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [("is gone" in each, "is not kept" in each) for each in told] == [(True, False), (False, True)]
 
 
 async def test_a_home_of_before_there_were_checkpoints_gets_a_key_and_one(
