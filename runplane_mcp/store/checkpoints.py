@@ -8,7 +8,6 @@ and where it cannot be written, decisions go on, and that is said.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -24,13 +23,15 @@ from runplane_mcp.core.checkpoint import sign
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import compare, leaf_at, read_file, refusal, state_of
-from runplane_mcp.store.files import PRIVATE, connect_for_reading
+from runplane_mcp.store.files import PRIVATE, acquire, connect_for_reading
 from runplane_mcp.store.log_key import flush_folder, key_in_force
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between a commit and the checkpoint that has it, unless the store is closed before.
 EVERY: Final = 1.0
+#: How long another process may be at it (milliseconds).
+_PATIENCE_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,9 @@ class Checkpoints:
             PRIVATE,
         )
         try:
-            # Whoever holds it holds nothing else, least of all the store's own.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever holds it holds nothing else, least of all the store's own. One that was suspended in the middle must
+            # not keep every command from ending: the next commit tries again.
+            acquire(lock, self._kept.file, _PATIENCE_MS)
             self._forward()
         finally:
             os.close(lock)

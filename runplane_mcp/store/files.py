@@ -159,6 +159,7 @@ def _bring_up(connection: sqlite3.Connection, path: Path, *, create: bool, probe
 
 
 def acquire(lock: int, path: Path, busy_timeout_ms: int) -> None:
+    """Takes the lock, StoreError `store.locked` where another process has been holding it for all that time."""
     """Takes the lock between processes for this one. StoreError `store.locked` after so long."""
     end = time.monotonic() + busy_timeout_ms / 1000
     while True:

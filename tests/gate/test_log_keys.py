@@ -17,8 +17,10 @@ from runplane_mcp.settings import Settings
 from runplane_mcp.store.anchors import log_of
 from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.log_key import next_key_path, read_key
+from runplane_mcp.store.sqlite import open_store
 from tests.crash import Probe, points_of, race, run_and_kill
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, House
+from tests.store.keeping import event
 
 POINTS = ("rotate.written", "rotate.told", "rotate.in_force")
 MARIA = f"{SECRET} maria"
@@ -183,3 +185,30 @@ def test_of_several_at_once_each_that_is_done_holds(tmp_path: Path) -> None:
     assert fingerprint(own(settings)) in done
     assert own(settings) == in_use(settings)
     assert audited(settings).ok
+
+
+@pytest.mark.slow
+def test_whoever_looks_while_others_write_and_change_the_key_sees_nothing_wrong(tmp_path: Path) -> None:
+    settings = home_of(tmp_path)
+
+    def write() -> int:
+        async def main() -> None:
+            store = open_store(settings.database, kept=kept(settings), checkpoint_every=0.0)
+            for _ in range(150):
+                await store.write(event)
+            await store.close()
+
+        asyncio.run(main())
+        return 0
+
+    def change() -> int:
+        for _ in range(5):
+            asyncio.run(changed(settings))
+        return 0
+
+    def look() -> list[object]:
+        found = [audited(settings) for _ in range(15)]
+        return [each.problem for each in found if not (each.ok and each.anchored)]
+
+    assert race([write, write, change, look])[-1] == []
+    assert audited(settings).covered == audited(settings).verification.events

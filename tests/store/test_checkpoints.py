@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
 import sqlite3
@@ -193,6 +194,25 @@ def test_a_disk_that_takes_it_again_is_said_too(
     assert [code in record.message for record in caplog.records] == [True, False]
     assert "kept again" in caplog.records[-1].message
     assert checkpoint(path).checkpoint.size == 2
+
+
+def test_a_process_that_was_suspended_in_the_middle_keeps_nobody_from_ending(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runplane_mcp.store.checkpoints._PATIENCE_MS", 20)
+    keep(path, event)
+    held = os.open(kept(path).file.with_name(f"{kept(path).file.name}.lock"), os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    before = kept(path).file.read_bytes()
+    try:
+        assert keep(path, event) == [3]
+    finally:
+        os.close(held)
+
+    assert kept(path).file.read_bytes() == before
+    assert "store.locked" in caplog.text
+    keep(path, event)
+    assert checkpoint(path).checkpoint.size == 4
 
 
 def test_a_key_that_others_may_read_signs_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
