@@ -56,7 +56,7 @@ class Completer:
             try:
                 if loop.time() - batched >= BATCH:
                     batched = loop.time()
-                    await self.gate.batch_reads()
+                    await self.gate.reads.batch()
                 version = await self.gate.store.version()
                 if version != seen:
                     await self.gate.notify()

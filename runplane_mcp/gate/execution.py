@@ -79,9 +79,12 @@ class Executor:
     def leases(self) -> Leases:
         return Leases(self.clock, self.owner)
 
-    async def run(self, request: ActionRequest, *, fresh: bool) -> tuple[ActionRequest, Result | None]:
+    async def run(
+        self, request: ActionRequest, *, fresh: bool, heard: Callable[[Result], None] | None = None
+    ) -> tuple[ActionRequest, Result | None]:
         """Sends an executing request of ours until something is certain or enough was tried. `fresh`: no send of it was
-        ever made, so that a connection that was never opened proves that nothing happened.
+        ever made, so that a connection that was never opened proves that nothing happened. `heard` is told of a success
+        before that is written down.
 
         Returns the request as it now stands and, for a success, Stripe's object.
         """
@@ -103,7 +106,7 @@ class Executor:
                     return await self._unsent(request, TOO_LATE), None
                 return await self._without_answer(request, operation), None
             if isinstance(answer, Done):
-                return await self._succeeded(request, answer.body, answer.request_id)
+                return await self._succeeded(request, answer.body, answer.request_id, heard)
             if isinstance(answer, Refused):
                 # "Already refunded" may be the trace of our own first send, and a key that has come with another request
                 # was sent before. What Stripe remembers under our key is its word on every send with it.
@@ -275,12 +278,18 @@ class Executor:
         return claimed
 
     async def _succeeded(
-        self, request: ActionRequest, body: Mapping[str, object], stripe_request_id: str | None
+        self,
+        request: ActionRequest,
+        body: Mapping[str, object],
+        stripe_request_id: str | None,
+        heard: Callable[[Result], None] | None = None,
     ) -> tuple[ActionRequest, Result | None]:
         raw = body.get("id")
         object_id = raw if isinstance(raw, str) and redact_text(raw) == raw else None
         redacted = redact(body, opens=self._operation(request).secret_answer)
         kept = redacted if isinstance(redacted, Mapping) else None
+        if heard is not None and kept is not None:
+            heard(Result(kept, body))
         spent = moved(request.action, body)
 
         def record(tx: Transaction) -> ActionRequest:

@@ -19,7 +19,6 @@ from runplane_mcp.core.carried import refuse_secrets
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.closed import Closed
 from runplane_mcp.core.effect import Effect
-from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.expansions import secret_expansions
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.redact import redact, redact_text
@@ -42,6 +41,7 @@ from runplane_mcp.gate.execution import Executor, Result, failure_event
 from runplane_mcp.gate.floods import Refusals, refused
 from runplane_mcp.gate.lapsing import lapsed
 from runplane_mcp.gate.policies import Policies
+from runplane_mcp.gate.reads import Reads
 from runplane_mcp.gate.records import find, received_event
 from runplane_mcp.gate.repeats import Taken, tell
 from runplane_mcp.gate.view import RequestView, Submission, view_of
@@ -87,6 +87,7 @@ class Gate:
         self._deciding: set[str] = set()
         self._budget = ReadBudget(time.monotonic)
         self._refusals = Refusals(time.monotonic)
+        self.reads = Reads(self)
         self._closing = False
         self._changes = asyncio.Condition()
         self.watched = 0
@@ -206,7 +207,7 @@ class Gate:
         self._running.add(request.id)
         try:
             if request.kind is Kind.READ:
-                return await self._read(request, classified, started)
+                return await self.reads.run(request, classified, started)
             return await self._write(submission, request, classified, started)
         except Changed:
             # Another gate took it for a dead process's and has ended it, or goes on with it.
@@ -293,27 +294,6 @@ class Gate:
             view = await self.wait(first.principal, first.id, PATIENCE / 2, since=view.status)
         return replace(view, repeat=taken.how)
 
-    async def _read(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:
-        """A read: decided and durable before Stripe is asked, its outcome recorded behind the answer."""
-
-        effect, operation = effect_of(classified, {}), classified.operation
-
-        def work(tx: Transaction) -> ActionRequest:
-            received = tx.insert_request(replace(request, same_asked=None), event=received_event(request), quiet=True)
-            return self.conclusion.conclude(tx, received, classified, effect, self.policies.enforced(tx))
-
-        decided = await self._written(work)
-        started[:] = [decided.id]
-        if decided.state is not State.EXECUTING:
-            return view_of(decided)
-        finished, result = await self.execute(decided, fresh=True)
-        opens = operation.judged and (operation.secret_answer or effect.facts.get("gives_access") is True)
-        if result is None:
-            return view_of(finished)
-        # What the policy let be read may be read; all other secrets that happen to stand in answers may not.
-        view = view_of(finished, result.kept)
-        return with_secret(view, operation, result.whole, opens=True) if opens else view
-
     async def _refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         if not self._refusals.written(submission.principal):
             error.nothing_ran = True
@@ -356,7 +336,7 @@ class Gate:
 
     def runs(self, id: str) -> bool:
         """Whether a task of this process is executing the request right now."""
-        return id in self._running
+        return id in self._running or self.reads.runs(id)
 
     async def identity(self) -> StripeIdentity:
         return await self._identity()
@@ -374,17 +354,12 @@ class Gate:
             await asyncio.wait(running, timeout=seconds)
         for task in self._tasks:
             task.cancel()
+        await self.reads.settle(seconds)
         rest = self._refusals.rest()
         with contextlib.suppress(RunplaneError):
-            await self.batch_reads()
+            await self.reads.batch()
             if rest:
                 await self.store.write(lambda tx: refused(tx, rest, self.clock.wall()))
-
-    async def batch_reads(self) -> None:
-        """Puts the reads that have ended, in this process or in one that is dead, under an event."""
-        while await self.store.read(lambda reader: reader.reads_pending()):
-            await self.store.write(lambda tx: tx.batch_reads(at=self.clock.wall()))
-            self.executor.probe("reads.batched")
 
     # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -54,9 +54,9 @@ async def _reads(results: Results, folder: Path, base: str, *, n: int) -> None:
     # Right before the send is right after the commit that allows it.
     decided = between(alone_passed, "begun", "execute.before_send")
     results.took(GROUP, "balance, call to durable decision (one commit)", decided)
-    results.took(GROUP, "balance, whole call with its outcome recorded (two commits)", alone.each)
+    results.took(GROUP, "balance, whole call, its outcome recorded behind it", alone.each)
     results.counted(GROUP, "balance, processor time of a whole call", alone.processor / n * 1e3, "ms", n)
-    results.counted(GROUP, f"{AT_ONCE} at once: balances a second, outcomes recorded", many.per_second, "/s", 2 * n)
+    results.counted(GROUP, f"{AT_ONCE} at once: balances a second", many.per_second, "/s", 2 * n)
     with closing(connect(folder / house.DATABASE, 1000)) as database:
         [(reads, events)] = database.execute(
             "SELECT (SELECT count(*) FROM request), (SELECT size FROM head)"

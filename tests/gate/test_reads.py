@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -40,6 +41,7 @@ async def test_a_read_is_decided_durably_before_stripe_is_asked_and_in_the_log_s
 
     async with house.gate(probe) as gate:
         view = await gate.submit(LOOK)
+        await gate.reads.settle(10)
         async with asyncio.timeout(10):
             while await gate.store.read(lambda reader: reader.reads_pending()):
                 await gate.change(0.1)
@@ -60,6 +62,31 @@ async def test_a_gate_leaves_no_read_without_an_event(house: House) -> None:
     assert (found.problem, found.pending_reads) == (None, 0)
     of_reads = "SELECT count(*) FROM event WHERE request_id IN (SELECT id FROM request WHERE kind = 'read')"
     assert in_the_file(house.settings.database, of_reads) == [(0,)]
+
+
+async def test_a_read_is_answered_before_its_outcome_is_written_and_nobody_else_ends_it_meanwhile(house: House) -> None:
+    """The store's own thread is held up where the outcome would become durable."""
+    hold, held = threading.Event(), threading.Event()
+    commits: list[str] = []
+
+    def probe(point: str) -> None:
+        if point == "execute.after_send":
+            commits.append(point)
+        elif point == "store.before_commit" and commits:
+            held.set()
+            hold.wait(10)
+
+    async with house.gate(probe) as gate:
+        view = await gate.submit(LOOK)
+        assert await asyncio.to_thread(held.wait, 10)
+        before = in_the_file(house.settings.database, "SELECT state FROM request")
+        assert gate.runs(view.request_id)
+        hold.set()
+    after = in_the_file(house.settings.database, "SELECT state FROM request")
+
+    assert (view.status, view.failure) == (State.SUCCEEDED, None)
+    assert view.result is not None
+    assert (before, after) == ([("executing",)], [("succeeded",)])
 
 
 def killed(settings: Settings, point: str) -> None:
@@ -111,8 +138,10 @@ async def test_a_policy_is_tried_on_reads_too(house: House) -> None:
     async with house.gate() as gate:
         written = await gate.submit(refund(SEED.payment_intent_120, 4000))
         first = await gate.submit(LOOK)
-        await gate.batch_reads()
+        await gate.reads.settle(10)
+        await gate.reads.batch()
         second = await gate.submit(LOOK)
+        await gate.reads.settle(10)
         catalog = load_catalog()
         steps = await gate.store.read(lambda reader: list(Records(reader, catalog).steps(0)))
         later = await gate.store.read(lambda reader: list(Records(reader, catalog).steps(2**52)))
