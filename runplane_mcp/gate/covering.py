@@ -10,7 +10,7 @@ from typing import Final
 from runplane_mcp.core.approval import Answer, Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
-from runplane_mcp.core.coverage.boxes import OPEN, Made, Placed, Records, not_there, place
+from runplane_mcp.core.coverage.boxes import CLAIMABLE, OPEN, Made, Placed, Records, not_there, place
 from runplane_mcp.core.coverage.lines import Line, Lines, lines_of
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT, Pages, Source
 from runplane_mcp.core.coverage.traces import Trace, Traces, trace_of
@@ -80,7 +80,7 @@ async def recorded(
 ) -> list[Made]:
     """The requests that may have made these lines: by object, by key, by Stripe's id of the request, and those that are not
     finished."""
-    ids = {line.object_id for line in lines if line.object_id is not None}
+    ids = {line.object_id for line in lines if line.object_id is not None and line.kind in CLAIMABLE}
     keys: set[str] = set()
     for trace in traces:
         if trace.key is not None:

@@ -51,6 +51,8 @@ STRIPES_OWN: Final = frozenset(
 )
 #: Lines that undo an object made before, and the action of the request that asks for it.
 _UNDOES: Final[Mapping[str, str]] = {"payout_cancel": "payout.cancel"}
+#: Kinds of lines that the record explains by their object; others by Stripe's event alone.
+CLAIMABLE: Final = frozenset({*_OBJECT, *_UNDOES})
 #: What Stripe answers with, for each kind of line: a request that is still open may be the one that made it.
 _ANSWERS: Final[Mapping[str, frozenset[str]]] = {
     "charge": frozenset({"charge", "payment_intent", "invoice", "subscription", "checkout.session"}),
