@@ -51,8 +51,6 @@ STRIPES_OWN: Final = frozenset(
 )
 #: Lines that undo an object made before, and the action of the request that asks for it.
 _UNDOES: Final[Mapping[str, str]] = {"payout_cancel": "payout.cancel"}
-#: Kinds of lines that the record explains by their object; others by Stripe's event alone.
-CLAIMABLE: Final = frozenset({*_OBJECT, *_UNDOES})
 #: What Stripe answers with, for each kind of line: a request that is still open may be the one that made it.
 _ANSWERS: Final[Mapping[str, frozenset[str]]] = {
     "charge": frozenset({"charge", "payment_intent", "invoice", "subscription", "checkout.session"}),
@@ -86,6 +84,8 @@ _OBJECT: Final[Mapping[str, str]] = {
     "credit note": "credit_note",
     "credit grant": "billing.credit_grant",
 }
+#: Kinds of lines that the record explains by their object; others by Stripe's event alone.
+CLAIMABLE: Final = frozenset({*_OBJECT, *_UNDOES})
 #: So long after its first attempt (seconds) Stripe may have forgotten a key, so that somebody else can use it once more.
 _KEY_KEPT: Final = DAY + CLOCKS_DIFFER
 #: States in which what a request asks for may have happened.
