@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from anyio import to_thread
+
 from runplane_mcp.core.approval import Answer, Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
@@ -58,11 +60,16 @@ async def placed_lines(
     now: int,
     also: Iterable[Made] = (),
 ) -> tuple[Lines, tuple[Placed, ...]]:
-    """The lines in their boxes, by index look-ups alone: quick however many requests there are."""
-    lines = lines_of(pages, since, until)
-    found = await recorded(store, catalog, identity, lines.lines, _traces(pages))
-    traces, told = Traces(_traces(pages)), told_since(now)
-    return lines, place(lines.lines, traces, Records([*found, *also]), told_since=told)
+    """The lines in their boxes, by index look-ups alone: quick however many requests there are. What takes time without
+    waiting is done in another thread: a gate has requests to answer."""
+    lines = await to_thread.run_sync(lines_of, pages, since, until)
+    traces = await to_thread.run_sync(_traces, pages)
+    found = await recorded(store, catalog, identity, lines.lines, traces)
+
+    def work() -> tuple[Placed, ...]:
+        return place(lines.lines, Traces(traces), Records([*found, *also]), told_since=told_since(now))
+
+    return lines, await to_thread.run_sync(work)
 
 
 def told_since(now: int) -> int:
