@@ -12,7 +12,7 @@ from anyio import to_thread
 from runplane_mcp.core.approval import Answer, Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
-from runplane_mcp.core.coverage.boxes import CLAIMABLE, OPEN, Made, Placed, Records, not_there, place
+from runplane_mcp.core.coverage.boxes import CLAIMABLE, OPEN, OUR_KEY, Made, Placed, Records, not_there, place
 from runplane_mcp.core.coverage.lines import Line, Lines, lines_of
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT, Pages, Source
 from runplane_mcp.core.coverage.traces import Trace, Traces, trace_of
@@ -90,10 +90,10 @@ async def recorded(
     ids = {line.object_id for line in lines if line.object_id is not None and line.kind in CLAIMABLE}
     keys: set[str] = set()
     for trace in traces:
-        if trace.key is not None:
+        if trace.key is not None and OUR_KEY.fullmatch(trace.key):
             keys.add(trace.key)
-        if trace.request_id is not None:
-            ids.add(trace.request_id)
+        elif trace.key is None and trace.request_id is not None:
+            ids.add(trace.request_id)  # a DELETE has no key
     found: dict[str, Made] = {}
     for some in _portions(sorted(ids)):
         found |= await _made(store, catalog, identity, some, ())

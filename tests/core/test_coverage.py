@@ -282,7 +282,12 @@ def test_what_was_recorded_as_done_and_is_not_at_stripe_is_claimed() -> None:
     pages: Pages = {Source.LINES: [booking("txn_1", "refund", -4_000, "re_1")], Source.REFUNDS: [REFUND]}
     lines = lines_of(pages, SINCE, NOW)
     found = place(lines.lines, traces(pages), Records([there, gone]), told_since=SINCE)
+    # Another line has its key, and it is listed all the same.
+    earlier = made(request_id="rpr_6", object_id="re_5", made=frozenset({"re_5"}))
+    pages[Source.REFUNDS].append(REFUND | {"id": "re_5", "created": SINCE - 5})
+    lines = lines_of(pages, SINCE, NOW)
     others = [
+        earlier,
         made(request_id="rpr_3", object_id="re_8", state=State.FAILED),
         made(request_id="rpr_4", object_id="re_7", made=frozenset()),  # an update
         made(request_id="rpr_5", object_id="pi_1", answers=frozenset({"payment_intent"})),  # in no list that is read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -156,3 +157,31 @@ async def test_every_line_of_a_month_is_in_its_right_box_and_totals_tie_to_the_c
     }
     assert (opening, closing) == (before["available"] + before["pending"], after["available"] + after["pending"])
     assert found.claimed == ()
+
+
+async def test_a_line_whose_permission_nothing_bears_out_is_unexplained(house: House, tmp_path: Path) -> None:
+    """THREATS 9 and 24: a row in the database is no vote and no decision."""
+    await house.enrol()
+    since = house.clock.policy() // 1000 + 1
+    house.clock.forward(1_000)
+    async with house.gate() as gate:
+        allowed = await gate.submit(refund(SEED.payment_intent_40, 700))
+        approved = await gate.submit(refund(SEED.payment_intent_900, 60_000))
+        await house.vote(approved)
+        approved = await until(gate, approved, State.SUCCEEDED)
+    async with read(house, tmp_path / "coverage", since) as (before, _, _):
+        assert {each.words for each in before.placed} == {"allowed by policy", "approved by maria"}
+
+    with sqlite3.connect(house.settings.database) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("UPDATE vote SET proof = ?", ("ab" * 64,))
+        db.execute("UPDATE decision SET outcome = 'block' WHERE request_id = ?", (allowed.request_id,))
+    db.close()
+    async with read(house, tmp_path / "coverage", since) as (after, _, _):
+        pass
+
+    assert {each.box for each in after.placed} == {Box.UNEXPLAINED}
+    assert {each.made.reference for each in after.placed if each.made} == {allowed.reference, approved.reference}
+    assert any("signature" in each.why for each in after.placed)
+    assert any("decision" in each.why for each in after.placed)
