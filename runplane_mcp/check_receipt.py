@@ -116,4 +116,4 @@ def check(receipt, trusted_key=None):
 if __name__ == "__main__":
     try: proved, left = check(json_of(pathlib.Path(sys.argv[1]).read_text("utf-8")), *sys.argv[2:3])
     except Exception as problem: sys.exit(f"THE RECEIPT DOES NOT HOLD: {type(problem).__name__}: {problem}")
-    print("PROVED", *proved, "NOT PROVED", *left, sep="\n- ")
+    for title, sentences in (("PROVED", proved), ("NOT PROVED", left)): print(title, *sentences, sep="\n- ")

@@ -13,6 +13,7 @@ from runplane_mcp.cli import (
     backup,
     catalog,
     erase,
+    export,
     freeze,
     init,
     limits,
@@ -95,6 +96,7 @@ app.add_typer(policy.policy, name="policy")
 app.add_typer(catalog.catalog, name="catalog")
 app.add_typer(people.people, name="people")
 audit.audit.command("prove", epilog=prove.EXAMPLES)(prove.prove)
+audit.audit.command("export", epilog=export.EXAMPLES)(export.export)
 audit.audit.command("coverage", epilog=coverage.EXAMPLES)(coverage.coverage)
 audit.audit.command("accept", epilog=coverage_alarm.ACCEPT_EXAMPLES)(coverage_alarm.accept)
 app.add_typer(audit.audit, name="audit")

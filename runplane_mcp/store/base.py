@@ -272,6 +272,17 @@ class Reader(Protocol):
         """The number of the newest payload: what is written later has a higher one."""
         ...
 
+    def ended(
+        self, since: int, until: int, *, after: int, limit: int, kind: Kind | None = None
+    ) -> list[tuple[int, ActionRequest]]:
+        """Requests that became final from `since` until before `until`, each with its number in the store; the first
+        `limit` of those with a higher number than `after`."""
+        ...
+
+    def count_unfinished(self, until: int) -> int:
+        """How many requests that were received before `until` are not final."""
+        ...
+
     def row_forms(self, request_id: str) -> list[str]:
         """The rows of a request, its decisions and its votes as canonical JSON: what the events that wrote them hashed."""
         ...

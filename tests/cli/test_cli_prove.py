@@ -89,7 +89,7 @@ def test_an_outsider_checks_a_receipt_without_runplane(
         f"{DANA} signed yes",
         "POST /v1/refunds",
         "It is succeeded; at Stripe req_",
-        "NOT PROVED\n- That Stripe did it",
+        "\nNOT PROVED\n- That Stripe did it",
     ):
         assert words in told.stdout
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -1,0 +1,140 @@
+"""`runplane audit export`: a line for each request that ended in a period, and totals of what Stripe says has moved."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from runplane_mcp.cli.export import cell, decimal
+from runplane_mcp.core.money import Money
+from runplane_mcp.gate import exporting
+from runplane_mcp.gate.exporting import lines
+from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Simulator, SimulatorServer
+from runplane_mcp.store.reading import reading
+from tests.cli.conftest import DANA, DANAS, Ask, Run, balance, cancellation, refund
+
+SINCE = ("audit", "export", "--from", "2020-01-01")
+
+
+def rows(out: str) -> list[dict[str, str]]:
+    """The table of a CSV export, as a spreadsheet takes it: up to the first empty line."""
+    assert out.startswith("\ufeffrequest,")
+    table, _, _ = out.removeprefix("\ufeff").partition("\r\n\r\n")
+    return list(csv.DictReader(io.StringIO(table)))
+
+
+def summary(out: str) -> dict[str, Any]:
+    last: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert last["type"] == "summary"
+    return last
+
+
+def at_stripe(home: Path) -> dict[str, int]:
+    """The refunds that Stripe has, and their amounts."""
+    world = Simulator(home / "simulator.db", now=lambda: 1_772_564_400)
+    with SimulatorServer(world) as server:
+        client = stripe.StripeClient(SIMULATOR_KEY, base_addresses={"api": server.base_url})
+        found = {each.id: each.amount for each in client.v1.refunds.list({"limit": 10}).data}
+    world.close()
+    return found
+
+
+@pytest.fixture
+def busy(ask: Ask) -> list[str]:
+    """Two refunds that ran, one that is held, and a read: their references."""
+    asked = (refund(SEED.payment_intent_40), refund(SEED.payment_intents_235[0]), cancellation(), balance())
+    return [view.reference for view in ask(*asked)]
+
+
+def test_each_request_that_ended_has_a_line_and_what_moved_is_what_stripe_says(
+    busy: list[str], run: Run, home: Path
+) -> None:
+    exported = run(*SINCE)
+    found = rows(exported.out)
+    refunds = at_stripe(home)
+    told = summary(run(*SINCE, "--json-lines").out)
+
+    assert exported.code == 0, exported.err
+    assert [each["request"] for each in found] == [busy[0], busy[1], busy[3]], "what is held has not ended"
+    first = found[0]
+    assert (first["amount"], first["currency"], first["moved"], first["moved_currency"]) == (
+        "40.00",
+        "usd",
+        "40.00",
+        "usd",
+    )
+    assert (first["agent"], first["action"], first["outcome"]) == ("support-bot", "refund.create", "succeeded")
+    assert first["decision"] == "allow"
+    assert first["decided_by"]
+    assert first["stripe_object"].startswith("re_")
+    assert first["stripe_request"].startswith("req_")
+    assert first["ended_at"].endswith("Z")
+    assert sum(refunds[each["stripe_object"]] for each in found[:2]) == 27_500
+    assert told["totals"] == [
+        {"where": "simulator", "action": "refund.create", "currency": "usd", "requests": 2, "moved": 27_500}
+    ]
+    assert (told["requests"], told["not_finished"]) == (3, 1)
+    assert "moved,simulator,refund.create,2,275.00,usd\r\n" in exported.out
+    assert f"root,{told['audit_log']['root']}\r\n" in exported.out
+    assert told["audit_log"]["root"] == run("audit", "verify", "--json").json["root"]
+    assert len(rows(run(*SINCE, "--kind", "write").out)) == 2
+
+
+def test_a_period_ends_before_its_end_and_pages_change_nothing(
+    busy: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reading(home / "runplane.db") as reader:
+        everything = list(lines(reader, 0, 2**50))
+        monkeypatch.setattr(exporting, "_PAGE", 1)
+        assert list(lines(reader, 0, 2**50)) == everything
+        ends = [line.request.changed_at for line in everything]
+        assert [len(list(lines(reader, end, end + 1))) for end in ends] == [ends.count(end) for end in ends]
+        assert [line.request.changed_at for line in lines(reader, 0, max(ends))] == [e for e in ends if e < max(ends)]
+
+
+def test_an_export_says_the_same_after_an_erasure(busy: list[str], run: Run) -> None:
+    before = summary(run(*SINCE, "--json-lines").out)
+    run("erase", "--customer", SEED.customer_ben, "--as", DANA, "--secret-stdin", stdin=f"{DANAS}\n")
+    out = run(*SINCE, "--json-lines").out
+    [line] = [each for each in map(json.loads, out.splitlines()) if each.get("request") == busy[0]]
+
+    assert summary(out)["totals"] == before["totals"]
+    assert line["erased"] is True
+    assert (line["amount"], line["moved"], line["currency"]) == (4_000, 4_000, "usd")
+    assert line["decided_by"]
+
+
+def test_a_cell_is_shown_and_never_run(ask: Ask, run: Run) -> None:
+    label = '=HYPERLINK("https://evil.example","x")\u202e'
+    ask(replace(refund(SEED.payment_intent_40), agent=label))
+    [line] = rows(run(*SINCE, "--kind", "write").out)
+
+    assert line["agent"].startswith("'=HYPERLINK(")
+    assert "\u202e" not in line["agent"]
+    for text in ("=1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "＝1"):
+        assert cell(text).startswith("'"), text
+    assert [cell("plain"), cell(None), cell(True), cell(["a", "b"])] == ["plain", "", "yes", "a b"]
+    amounts = [Money(-5, "usd"), Money(900, "jpy"), Money(1_234, "kwd"), None]
+    assert [decimal(each) for each in amounts] == ["-0.05", "900", "1.234", ""]
+
+
+def test_a_file_is_written_whole_or_not_at_all(busy: list[str], run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    made = run(*SINCE, "--out", str(target), "--json")
+    again = run(*SINCE, "--out", str(target), "--json")
+    wrong = run("audit", "export", "--from", "yesterday", "--out", str(tmp_path / "other"), "--json")
+
+    assert made.json["requests"] == 3
+    assert len(rows(target.read_bytes().decode())) == 3
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert (again.code, again.error) == (2, "usage.file")
+    assert (wrong.code, wrong.error) == (2, "usage.period")
+    assert not (tmp_path / "other").exists()
+    assert run(*SINCE, "--csv", "--json-lines").code == 2
