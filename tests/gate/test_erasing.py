@@ -125,6 +125,9 @@ async def test_nothing_of_a_customer_is_left_in_the_files_and_the_log_is_whole(h
         assert other.payloads > 0, "another customer's requests are as they were"
         assert check_signatures(house.settings.database).problem is None
         life = await desk.life(ran.request_id)
+    again = await erased(house)
+    assert (again.requests, again.payloads) == (0, 0), "a second time there is nothing left"
+    assert verify(house.settings.database).events == whole.events
     assert life.erasure is not None
     assert life.erasure.by == "maria"
     assert life.erasure.kept["moved"] == life.erasure.kept["amount"] == {"amount": 90_000, "currency": "usd"}
@@ -157,20 +160,7 @@ async def test_everything_that_shows_a_request_goes_on_and_says_so(house: House)
     assert (same.status, same.request_id) == (State.DENIED, denied.request_id), "the same is known by its hash"
 
 
-async def test_nothing_is_erased_while_a_request_about_them_is_open(house: House) -> None:
-    await lived(house)
-    async with house.gate() as gate:
-        open_one = await gate.submit(OPEN)
-    assert open_one.status is State.WAITING
-    with pytest.raises(RequestError) as refused:
-        await erased(house)
-
-    assert refused.value.code == "request.unfinished"
-    assert open_one.reference in refused.value.message
-    assert left(house.home) == WORDS.keys()
-
-
-async def test_only_an_administrator_erases_and_a_wrong_secret_erases_nothing(house: House) -> None:
+async def test_only_an_administrator_erases_and_nothing_while_a_request_about_them_is_open(house: House) -> None:
     await lived(house)
     await house.enrol("ben", role=Role.APPROVER, by="maria")
     with pytest.raises(PersonError) as not_admin:
@@ -181,19 +171,17 @@ async def test_only_an_administrator_erases_and_a_wrong_secret_erases_nothing(ho
         with pytest.raises(RequestError) as no_id:
             await erase(desk, "ada moreno", admin="maria", secret=f"{SECRET} maria")
 
+    async with house.gate() as gate:
+        waiting = await gate.submit(OPEN)
+    assert waiting.status is State.WAITING
+    with pytest.raises(RequestError) as unfinished:
+        await erased(house)
+
+    assert unfinished.value.code == "request.unfinished"
+    assert waiting.reference in unfinished.value.message
     codes = (not_admin.value.code, wrong.value.code, no_id.value.code)
     assert codes == ("person.not_admin", "person.secret", "request.customer")
     assert left(house.home) == WORDS.keys()
-
-
-async def test_a_second_time_there_is_nothing_left_and_nothing_is_written(house: House) -> None:
-    await lived(house)
-    await erased(house)
-    events = verify(house.settings.database).events
-    again = await erased(house)
-
-    assert (again.requests, again.payloads) == (0, 0)
-    assert verify(house.settings.database).events == events
 
 
 async def test_an_erasure_that_nobody_signed_is_none(house: House) -> None:
@@ -248,7 +236,15 @@ def erasing(settings: Settings, probe: Probe) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("point", ["store.begun", "store.before_commit", "store.after_commit", "store.told"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("store.begun", marks=pytest.mark.slow),
+        "store.before_commit",
+        "store.after_commit",
+        pytest.param("store.told", marks=pytest.mark.slow),
+    ],
+)
 def test_an_erasure_that_is_cut_is_whole_or_can_be_done_again(tmp_path: Path, point: str) -> None:
     settings = home_with_a_customer(tmp_path / "home")
     run_and_kill(lambda probe: erasing(settings, probe), point)
