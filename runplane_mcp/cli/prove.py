@@ -92,7 +92,7 @@ def prove(
                 "request_id": made.request.id,
                 "reference": made.request.reference,
                 "events": made.events,
-                "log_key": key.hex(),
+                "log_key": key.public.hex(),
                 "checkpoint_events": made.size,
                 "undisclosed": made.undisclosed,
                 "file": str(out),
@@ -100,7 +100,7 @@ def prove(
         )
         return
     _say(f"{made.request.reference}: {made.events} events, under a checkpoint of {made.size:,} events by the log's key")
-    _say(f"{key.hex()}. Tell it to whoever checks, by another way than the receipt.")
+    _say(f"{key.public.hex()}. Tell it to whoever checks, by another way than the receipt.")
     if made.undisclosed:
         _say(f"Left out or erased: what {made.undisclosed} payloads say. Their hashes are there.")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.checkpoint import Note
-from runplane_mcp.core.log_key import CURRENT
+from runplane_mcp.core.log_key import LogKey
 from runplane_mcp.core.merkle import verify_consistency, verify_inclusion
 from runplane_mcp.core.proofs import Range, consistency_ranges, hash_of, inclusion_ranges, nodes_of
 from runplane_mcp.core.request import ActionRequest
@@ -46,7 +46,7 @@ def receipt(
     reference_or_id: str,
     *,
     note: Note,
-    log_key: bytes,
+    log_key: LogKey,
     payloads: bool = True,
     older: Note | None = None,
 ) -> Receipt:
@@ -58,7 +58,9 @@ def receipt(
     """
     request = found(reader, reference_or_id)
     own = _events(reader, request)
-    events = sorted({event.seq: event for event in (*own, *_beside(reader, own))}.values(), key=lambda event: event.seq)
+    events = sorted(
+        {event.seq: event for event in (*own, *_beside(reader, own, log_key))}.values(), key=lambda event: event.seq
+    )
     size = note.checkpoint.size
     ranges = {event.seq: inclusion_ranges(event.seq - 1, size) for event in events}
     since = _since(note, older)
@@ -83,7 +85,7 @@ def receipt(
         {
             "type": TYPE,
             "request_id": request.id,
-            "log_key": log_key.hex(),
+            "log_key": log_key.public.hex(),
             "checkpoint": note.encode().decode(),
             "older": None if older is None else _older(note, older, proof(since)),
             "events": [
@@ -114,12 +116,12 @@ def _events(reader: Reader, request: ActionRequest) -> list[Event]:
     return events
 
 
-def _beside(reader: Reader, own: Sequence[Event]) -> Iterator[Event]:
+def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[Event]:
     """What the events of a request rest on: who its people are, up to the first, which policies decided it, and whose key
     signs the log."""
     people, activations = reader.people(), [event for event in reader.policy_events() if event.type == ACTIVATED]
     names: list[str] = []
-    wanted = [reader.meta(CURRENT)]
+    wanted = [log_key.seq]
     for event in own:
         body = said(event)
         if event.type == "vote":
@@ -139,12 +141,12 @@ def _beside(reader: Reader, own: Sequence[Event]) -> Iterator[Event]:
         person = people.get(names.pop())
         if person is not None and person.id not in seen:
             seen.add(person.id)
-            wanted.append(str(person.event_seq))
+            wanted.append(person.event_seq)
             names.extend([person.added_by] if person.added_by is not None else [])
     for seq in wanted:
-        event_ = reader.event(int(seq)) if seq is not None and seq.isdecimal() else None
-        if event_ is not None:
-            yield event_
+        found_event = reader.event(seq)
+        if found_event is not None:
+            yield found_event
 
 
 def _rows(reader: Reader, request_id: str) -> dict[str, str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from runplane_mcp.core.checkpoint import Note, sign
+from runplane_mcp.core.log_key import LogKey
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.anchors import Standing, look, refusal
 from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.log_key import key_in_force
 
 
-def covering(database: Path, kept: Kept, seq: int) -> tuple[Note, bytes]:
-    """A checkpoint of this log, signed by its key, that reaches event `seq`; and the public key that signed it.
+def covering(database: Path, kept: Kept, seq: int) -> tuple[Note, LogKey]:
+    """A checkpoint of this log that reaches event `seq`, and the key that signed it, as the log tells of it.
 
     StoreError `store.rolled_back` and `store.checkpoint_broken` where what lies beside the database is not of its history,
     `store.no_log_key` for a log that has no key yet, and what reading the key says where a new one is needed.
@@ -22,10 +23,11 @@ def covering(database: Path, kept: Kept, seq: int) -> tuple[Note, bytes]:
     if refused is not None:
         raise refused
     there = found.note
-    if found.standing is Standing.HELD and there is not None and found.key is not None:
-        same = there.checkpoint.epoch == state.epoch
-        if same and there.checkpoint.size >= seq:
-            return there, found.key
+    signer = next((key for key in state.keys if key.public == found.key), None)
+    held = found.standing is Standing.HELD and there is not None and there.checkpoint.epoch == state.epoch
+    # Its key has to be told of in it: the first checkpoint after a rotation may be a moment behind that.
+    if held and there is not None and signer is not None and there.checkpoint.size >= max(seq, signer.seq):
+        return there, signer
     if not state.keys:
         raise StoreError(
             "store.no_log_key",
@@ -33,4 +35,4 @@ def covering(database: Path, kept: Kept, seq: int) -> tuple[Note, bytes]:
             next_step="Run `runplane status` once: it gives the log one.",
         )
     key = key_in_force(kept.key, state.keys[0].public)
-    return sign(state.checkpoint(), key), state.keys[0].public
+    return sign(state.checkpoint(), key), state.keys[0]

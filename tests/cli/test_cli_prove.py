@@ -198,6 +198,19 @@ def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
     assert (refused.code, refused.error) == (1, "checkpoint.malformed")
 
 
+def test_a_receipt_names_the_key_that_signs_the_log_now(ask: Ask, run: Run) -> None:
+    (done,) = ask(refund(SEED.payment_intent_40))
+    before = run("audit", "prove", done.reference).json
+    rotated = run("audit", "rotate-key", "--as", DANA, "--secret-stdin", stdin=SECRET)
+    after = run("audit", "prove", done.reference).json
+
+    assert rotated.code == 0, rotated.err
+    assert before["log_key"] != after["log_key"]
+    assert holds(before)
+    assert holds(after)
+    assert any('"type":"log_key.rotated"' in each["body"] for each in after["events"])
+
+
 def test_what_was_erased_is_proved_to_have_been(ask: Ask, run: Run) -> None:
     (done,) = ask(refund(SEED.payment_intent_40, words="Ben wept"))
     run("erase", "--customer", SEED.customer_ben, "--as", DANA, "--secret-stdin", stdin=SECRET)
