@@ -43,12 +43,23 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     _S.OUTCOME_UNKNOWN: frozenset({_S.EXECUTING, _S.SUCCEEDED, _S.FAILED}),
 }
 FINAL: Final = frozenset(State) - TRANSITIONS.keys()
+#: What a restore found open is never sent again: nobody knows whether it ran after the copy was taken. It ends by proof, or
+#: by an administrator's word.
+ONCE_RESTORED: Final[Mapping[State, frozenset[State]]] = {
+    _S.OUTCOME_UNKNOWN: frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELED}),
+}
+#: The epoch of a store that was never restored.
+FIRST_EPOCH: Final = 1
 #: States in which people may still look at the request and stop it.
 HELD: Final = frozenset({State.WAITING, State.SCHEDULED, State.APPROVED})
 
 
-def may_follow(before: State, after: State) -> bool:
-    return after in TRANSITIONS.get(before, frozenset())
+def may_follow(before: State, after: State, *, was: int | None = None, now: int | None = None) -> bool:
+    """`was` and `now`: the epoch of the restore that found the request open, before and after the move. A restore sets
+    aside whatever is not final, once; from then on only its own list counts."""
+    if now == was:
+        return after in (TRANSITIONS if was is None else ONCE_RESTORED).get(before, frozenset())
+    return now is not None and now > (was or FIRST_EPOCH) and before not in FINAL and after is State.OUTCOME_UNKNOWN
 
 
 class Kind(StrEnum):
@@ -121,7 +132,8 @@ class ActionRequest:
     `version` counts changes and is what every compare-and-set compares. `round` numbers the states that people look
     at, from 1; votes of another round never count. `effective` is what runs, `as_asked` what the agent sent. The three
     `same_*` are equal for requests that are the same in that form (`core/repeats.py`). `release_at` is the policy time at
-    which a scheduled one is decided again; it stays with what ran after it, and goes where people are asked.
+    which a scheduled one is decided again; it stays with what ran after it, and goes where people are asked. `restored` is
+    the epoch of the restore that found it open, and whose store does not know what became of it since.
     """
 
     id: str
@@ -162,6 +174,7 @@ class ActionRequest:
     same_effect: str | None = None
     replaces: str | None = None
     replaced_by: str | None = None
+    restored: int | None = None
 
     @property
     def final(self) -> bool:

@@ -164,6 +164,7 @@ class Changes(TypedDict, total=False):
     same_effective: str | None
     replaced_by: str | None
     same_effect: str | None
+    restored: int | None
 
 
 class Reader(Protocol):
@@ -382,6 +383,14 @@ class Reader(Protocol):
 
     def head(self) -> Head: ...
     def meta(self, key: str) -> str | None: ...
+    def epoch_seq(self) -> int | None:
+        """The event with which the last restore began the epoch, None in a store that was never restored."""
+        ...
+
+    def set_aside(self, most: int) -> list[str]:
+        """The references of requests that a restore found open and that nobody has gone through since; `most` at most."""
+        ...
+
     def newest_event_at(self) -> int:
         """The latest wall time of any audit event, 0 when there is none: a clock that was set back shows here."""
         ...
@@ -503,6 +512,11 @@ class Transaction(Reader, Protocol):
     def lift_freeze(self, freeze_id: str, event: Mapping[str, Json], *, at: int) -> None:
         """Marks a freeze as ended by the event `freeze.lifted`, whose body is `event` and the freeze's id. Changed where
         there is no such freeze."""
+        ...
+
+    def begin_epoch(self, epoch: int, seq: int) -> None:
+        """From here on what was received before may be set aside, and this is no backup any more. The caller has appended
+        `epoch.begun`, event `seq`, in this transaction."""
         ...
 
     def set_meta(self, key: str, value: str) -> None: ...

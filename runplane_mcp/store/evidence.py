@@ -27,6 +27,7 @@ from runplane_mcp.store.rows import (
     VOTE_COLUMNS,
     Row,
     listed,
+    listed_as_made,
     row_digest,
 )
 from runplane_mcp.store.vouched import Vouched
@@ -66,8 +67,8 @@ class Evidence:
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
+        self._of_requests = _REQUESTS.format(listed_as_made(connection, REQUEST_COLUMNS, "request"))
         self._commitments = commitments
-        self._select_requests = _REQUESTS.format(_columns_there(connection))
         self._kept: Mapping[Any, bool] = {}
         self._requests: dict[object, Row] = {}
         self._decisions: dict[tuple[object, object], Row] = {}
@@ -113,7 +114,7 @@ class Evidence:
             if payloads and isinstance(payloads, dict):
                 names += payloads.values()
         self._kept = self._commitments.look_up(names)
-        rows = self._connection.execute(self._select_requests, (json.dumps(list(requests)),))
+        rows = self._connection.execute(self._of_requests, (json.dumps(list(requests)),))
         self._requests = {row[_ID]: row for row in rows}
         rows = self._connection.execute(_DECISIONS, (json.dumps(decisions),))
         self._decisions = {(row[_REQUEST_ID], row[_N]): row for row in rows}
@@ -196,12 +197,6 @@ class Evidence:
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, [_plain(value) for value in values]).fetchone()
         return row
-
-
-def _columns_there(connection: sqlite3.Connection) -> str:
-    """The columns of a request; null for those that a store of an earlier version does not have."""
-    there = {row[1] for row in connection.execute("PRAGMA table_info(request)")}
-    return ", ".join(f"request.{column}" if column in there else "NULL" for column in REQUEST_COLUMNS)
 
 
 def _object(body: bytes) -> _Said:

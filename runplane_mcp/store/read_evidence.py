@@ -13,7 +13,7 @@ from runplane_mcp.core.request import FINAL, Kind
 from runplane_mcp.store.batches import MOST_IN_A_BATCH, batch_counts, read_leaf
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
-from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed
+from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
 from runplane_mcp.store.schema import UNFINISHED
 from runplane_mcp.store.vouched import Vouched
 
@@ -22,8 +22,8 @@ from runplane_mcp.store.vouched import Vouched
 #: The schema that has tables for reads.
 WITH_BATCHES: Final = 4
 _AT_ONCE: Final = 1_000
-_READS = f"""
-SELECT read.n, read.leaf, {listed(REQUEST_COLUMNS, "request")} FROM read JOIN request USING (number)
+_READS = """
+SELECT read.n, read.leaf, {} FROM read JOIN request USING (number)
 WHERE read.n BETWEEN ? AND ? ORDER BY read.n
 """
 _DECISIONS = f"""
@@ -48,6 +48,7 @@ class ReadEvidence:
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
+        self._of_reads = _READS.format(listed_as_made(connection, REQUEST_COLUMNS, "request"))
         self._commitments = commitments
         self._vouched = vouched
         self._seen = vouched.seen
@@ -103,7 +104,7 @@ class ReadEvidence:
 
     def _reads(self, first: int, last: int, seq: int | None) -> Iterator[tuple[bytes, Row]]:
         """Leaf and request of each read of this range, checked."""
-        rows = self._connection.execute(_READS, (first, last))
+        rows = self._connection.execute(self._of_reads, (first, last))
         made = groupby(self._connection.execute(_DECISIONS, (first, last)), key=lambda row: row[_REQUEST_ID])
         ahead: tuple[object, list[Row]] | None = None
         while some := rows.fetchmany(_AT_ONCE):

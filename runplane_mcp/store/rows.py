@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
 from json.encoder import encode_basestring as quoted
@@ -56,6 +57,7 @@ SAME_NAMED: Final = (
     "replaces",
     "replaced_by",
     "release_at",
+    "restored",
 )
 #: `asked`, `effective`, `told` and `result` are commitments to payloads: what the agent sent with its own arguments, what
 #: runs, what people and Stripe said in words, and Stripe's object. `agent_key` is the SHA-256 of the agent's own key.
@@ -133,6 +135,13 @@ FREEZE_COLUMNS: Final = ("id", "agent", "principal", "action", "at", "told")
 def listed(columns: Iterable[str], table: str = "") -> str:
     """Column names for a statement."""
     return ", ".join(f"{table}.{column}" if table else column for column in columns)
+
+
+def listed_as_made(connection: sqlite3.Connection, columns: Sequence[str], table: str) -> str:
+    """The same of a table that an earlier version may have made: what it did not have is null, as it is in a row of that
+    time when the column is added. `verify` reads such databases as they are."""
+    there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+    return ", ".join(f"{table}.{column}" if column in there else "NULL" for column in columns)
 
 
 def insert(table: str, columns: Sequence[str]) -> str:

@@ -19,7 +19,14 @@ from runplane_mcp.core.money import LARGEST_AMOUNT
 from runplane_mcp.core.repeats import PARAMETER, UNANSWERED, Form, How
 from runplane_mcp.core.request import TRANSITIONS, Kind, State
 from runplane_mcp.store import sums
-from runplane_mcp.store.triggers import erasing_triggers, listed_texts, read_triggers, transition_trigger, triggers
+from runplane_mcp.store.triggers import (
+    erasing_triggers,
+    listed_texts,
+    read_triggers,
+    restoring_triggers,
+    transition_trigger,
+    triggers,
+)
 
 #: Marks the file as ours ("RPLN"), so that no other program's database is ever taken for a store.
 APPLICATION_ID: Final = 0x52504C4E
@@ -408,8 +415,26 @@ def _fourth(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+#: In an index and in the query that uses it the same words must stand.
+SET_ASIDE: Final = f"restored IS NOT NULL AND state = '{State.OUTCOME_UNKNOWN}'"
+
+_FIFTH = (
+    # The epoch of the restore that found a request open.
+    "ALTER TABLE request ADD COLUMN restored INTEGER CHECK (restored > 1)",
+    "DROP TRIGGER request_move",
+    *restoring_triggers(),
+    # What an administrator has not gone through yet: asked at every decision.
+    f"CREATE INDEX request_set_aside ON request (number) WHERE {SET_ASIDE}",
+)
+
+
+def _fifth(connection: sqlite3.Connection) -> None:
+    for statement in _FIFTH:
+        connection.execute(statement)
+
+
 #: Each brings a database from the version before to its own; the first makes it. They only ever grow in number.
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third, _fourth)
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third, _fourth, _fifth)
 VERSION: Final = len(MIGRATIONS)
 
 

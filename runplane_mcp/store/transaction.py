@@ -26,6 +26,7 @@ from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Changed, Changes, DecisionRecord, Head, Repeat
 from runplane_mcp.store.batches import BatchWrites
+from runplane_mcp.store.epochs import EpochWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
 from runplane_mcp.store.policies import PolicyWrites
@@ -93,7 +94,7 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites):
+class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, EpochWrites):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
 
@@ -190,9 +191,9 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites):
         event: Mapping[str, Json],
         **changes: Unpack[Changes],
     ) -> ActionRequest:
-        if not may_follow(request.state, to):
-            raise faults.transition(f"{request.state.value} does not become {to.value}.")
         moved = changed(request, **changes, state=to, version=request.version + 1, changed_at=at)
+        if not may_follow(request.state, to, was=request.restored, now=moved.restored):
+            raise faults.transition(f"{request.state.value} does not become {to.value}.")
         columns: dict[str, Value] = {"state": to.value, "version": moved.version, "changed_at": at}
         payloads: dict[str, Json] = {}
         for name in changes.keys() - {"effective", "failure", "message_to_agent"}:

@@ -7,10 +7,10 @@ old row without asking the delete triggers, unless the connection switched `recu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from runplane_mcp.core.request import TRANSITIONS
+from runplane_mcp.core.request import FIRST_EPOCH, ONCE_RESTORED, TRANSITIONS, State
 from runplane_mcp.store.faults import KEPT_FOR_EVER, TRANSITION_REFUSED
 
 
@@ -22,6 +22,8 @@ def listed_texts(values: Iterable[str]) -> str:
 #: What the names of erased payloads begin with: no hash in hex does.
 ERASED: Final = "erased:"
 
+#: The small value that says which request was the last one received before the epoch began.
+SET_ASIDE_TO: Final = "set_aside_to"
 #: The columns of a request that stay what they were when it was received.
 _BORN_WITH: Final = (
     "number, id, reference, principal, agent, via, client, operation_id, kind, target, account, livemode, created_at, "
@@ -50,16 +52,63 @@ def _replace(table: str, *, unique: str) -> str:
 
 def transition_trigger() -> str:
     """The table of `core/request.py` as a trigger. A version counts up by one at each move: no move goes unnoticed."""
-    moves = " OR ".join(
-        f"(OLD.state = '{before}' AND NEW.state IN ({listed_texts(sorted(after))}))"
-        for before, after in sorted(TRANSITIONS.items())
-    )
     return _trigger(
         "request_move",
         "UPDATE ON request",
-        f"NEW.version <> OLD.version + 1 OR NOT ({moves})",
+        f"NEW.version <> OLD.version + 1 OR NOT ({_moves(TRANSITIONS)})",
         TRANSITION_REFUSED,
     )
+
+
+def _moves(table: Mapping[State, Iterable[State]]) -> str:
+    return " OR ".join(
+        f"(OLD.state = '{before}' AND NEW.state IN ({listed_texts(sorted(after))}))"
+        for before, after in sorted(table.items())
+    )
+
+
+def restoring_triggers() -> tuple[str, ...]:
+    """The transitions of a store that may have been restored, in the place of those before. What was received before the
+    epoch began, and is not final, may be set aside once in it: then its own list holds. The epoch only grows, so that no
+    store goes back to where it had not been restored."""
+    open_states = listed_texts(sorted(TRANSITIONS))
+    set_aside = (
+        # Never unknown, or the trigger would not fire.
+        f"NEW.restored IS NOT OLD.restored AND coalesce(NEW.restored, 0) > coalesce(OLD.restored, {FIRST_EPOCH})"
+        f" AND OLD.state IN ({open_states}) AND NEW.state = '{State.OUTCOME_UNKNOWN}'"
+        f" AND coalesce(NEW.restored, 0) = {_number('epoch')} AND OLD.number <= {_number(SET_ASIDE_TO)}"
+    )
+    moves = (
+        f"(OLD.restored IS NULL AND NEW.restored IS NULL AND ({_moves(TRANSITIONS)}))"
+        f" OR (OLD.restored IS NOT NULL AND NEW.restored IS OLD.restored AND ({_moves(ONCE_RESTORED)}))"
+        f" OR ({set_aside})"
+    )
+    back = "CAST(NEW.value AS INTEGER) <= CAST({}.value AS INTEGER)"
+    guarded = listed_texts(("epoch", SET_ASIDE_TO))
+    return (
+        _trigger(
+            "request_move", "UPDATE ON request", f"NEW.version <> OLD.version + 1 OR NOT ({moves})", TRANSITION_REFUSED
+        ),
+        _trigger(
+            "meta_epoch_update",
+            "UPDATE ON meta",
+            f"(OLD.key IN ({guarded}) OR NEW.key IN ({guarded}))"
+            f" AND (OLD.key <> NEW.key OR (OLD.key = 'epoch' AND {back.format('OLD')}))",
+            KEPT_FOR_EVER,
+        ),
+        _trigger("meta_epoch_delete", "DELETE ON meta", f"OLD.key IN ({guarded})", KEPT_FOR_EVER),
+        # An upsert asks this one first, also where it then updates.
+        _trigger(
+            "meta_epoch_replace",
+            "INSERT ON meta",
+            f"NEW.key = 'epoch' AND EXISTS (SELECT 1 FROM meta WHERE key = 'epoch' AND {back.format('meta')})",  # noqa: S608
+            KEPT_FOR_EVER,
+        ),
+    )
+
+
+def _number(key: str) -> str:
+    return f"coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = '{key}'), 0)"  # noqa: S608 - our own words
 
 
 def erasing_triggers() -> tuple[str, ...]:

@@ -56,6 +56,35 @@ def test_however_hard_it_is_pushed_a_request_that_ended_stays_ended(pushes: list
         assert ended is None or state is ended
 
 
+@given(st.lists(st.tuples(st.sampled_from(State), st.booleans()), max_size=40))
+def test_whatever_is_restored_when_an_end_stays_an_end_and_what_was_set_aside_never_runs(
+    pushes: list[tuple[State, bool]],
+) -> None:
+    """Some pushes come with a restore of a higher epoch, as from a copy of the store as it is then."""
+    state, restored, epoch = State.RECEIVED, None, 1
+    for push, restores in pushes:
+        epoch += restores
+        now = epoch if restores else restored
+        if not may_follow(state, push, was=restored, now=now):
+            continue
+        assert state not in FINAL
+        if restored is not None:
+            assert push in {State.OUTCOME_UNKNOWN, State.SUCCEEDED, State.FAILED, State.CANCELED}
+        state, restored = push, now
+    assert restored is None or state in {State.OUTCOME_UNKNOWN, State.SUCCEEDED, State.FAILED, State.CANCELED}
+
+
+@given(st.sampled_from(State), st.sampled_from(State), st.none() | st.integers(2, 5), st.none() | st.integers(-1, 5))
+def test_only_a_higher_epoch_sets_aside_and_nothing_takes_that_back(
+    before: State, after: State, was: int | None, now: int | None
+) -> None:
+    if was != now and may_follow(before, after, was=was, now=now):
+        assert now is not None
+        assert now > (was or 1)
+        assert after is State.OUTCOME_UNKNOWN
+        assert before not in FINAL
+
+
 def test_every_state_can_be_reached_and_left_towards_an_end() -> None:
     assert all(
         may_follow(before, after)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from runplane_mcp.core.decision import Usage
 from runplane_mcp.core.merkle import Frontier
@@ -16,11 +20,12 @@ from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.sums import SPANS
 from runplane_mcp.store.transaction import SqliteTransaction
 from runplane_mcp.store.verify import verify
+from tests.store.earlier import bring_back
 from tests.store.test_sums import SAID, SUMS
 from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha
 
 #: Columns of a request that the first version did not have.
-LATER = ("release_at",)
+LATER = ("release_at", "restored")
 STATES = (State.SUCCEEDED, State.WAITING, State.DENIED, State.BLOCKED)
 
 
@@ -102,3 +107,39 @@ async def test_what_was_reserved_before_is_summed_as_its_rows_say(tmp_path: Path
         assert summed == connection.execute(SAID).fetchall()
     # What waits, and of each length of stretch what was spent and what was released.
     assert len(summed) == 1 + 2 * len(SPANS)
+
+
+@pytest.mark.parametrize("version", range(2, VERSION))
+def test_a_store_of_an_earlier_version_is_verified_as_it_is_and_brought_up_with_every_state(
+    tmp_path: Path, version: int
+) -> None:
+    """A backup that an earlier program took must not look forged."""
+    path = tmp_path / "runplane.db"
+
+    def state_of(reader: Reader, id: str) -> State:
+        found = reader.request(id)
+        assert found is not None
+        return found.state
+
+    async def fill() -> dict[State, str]:
+        store = open_store(path)
+        made = {state: (await store.write(partial(brought_to, state=state))).id for state in State}
+        await store.close()
+        return made
+
+    made = asyncio.run(fill())
+    bring_back(path, version)
+    before = verify(path)
+    states: dict[str, State] = {}
+
+    async def look() -> None:
+        store = open_store(path)
+        states.update(await store.read(lambda reader: {id: state_of(reader, id) for id in made.values()}))
+        await store.close()
+
+    asyncio.run(look())
+
+    assert before.ok, before.problem
+    assert before.events > len(State)
+    assert states == {id: state for state, id in made.items()}
+    assert verify(path).ok
