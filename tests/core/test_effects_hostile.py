@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runplane_mcp.core.catalog import load
+from runplane_mcp.core.difference import differences, has_words, must_hold
 from runplane_mcp.core.effect import UNAVAILABLE, Effect, Looked, LookedUp
 from runplane_mcp.core.effects import MOST_STAGES, effect_of, reads
 from runplane_mcp.core.facts import FactValue
@@ -98,8 +99,9 @@ def trusted(effect: Effect) -> Iterator[str]:
     yield from (effect.sentence, effect.undo, effect.to_whom or "")
     for line in effect.money_lines:
         yield from (line.label, str(line.money))
-    for condition in effect.preconditions:
-        yield condition.sentence()
+    yield from (condition.sentence() for condition in effect.preconditions)
+    yield from must_hold(effect.preconditions, action="charge.capture", currency="usd")
+    yield from differences(effect.preconditions, {}, action="charge.capture", currency="usd", currency_now=None)
     for value in effect.facts.values():
         yield _words(value)
 
@@ -120,6 +122,7 @@ def check(operation: Operation, data: st.DataObject) -> None:
     if found.refusal is None:
         assert [each for each in trusted(found) if MARK in each] == []
         assert all(len(each) < 500 for each in trusted(found))
+        assert [name for name in found.observed if not has_words(name)] == []
 
 
 @pytest.mark.parametrize("operation", CODED, ids=lambda each: each.operation_id)
