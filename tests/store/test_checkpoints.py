@@ -13,13 +13,17 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runplane_mcp.core.checkpoint import Signed, parse, sign, who_signed
-from runplane_mcp.core.log_key import CURRENT
-from runplane_mcp.store.anchors import Standing, look, refusal
+from runplane_mcp.core.checkpoint import Checkpoint, Signed, parse, sign, who_signed
+from runplane_mcp.core.log_key import CURRENT, LogKey
+from runplane_mcp.store.anchors import LogState, Standing, compare, look, refusal
 from runplane_mcp.store.backup import back_up
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.checkpoints import Kept
@@ -412,3 +416,49 @@ def test_a_key_that_was_written_over_in_its_event_is_none(path: Path) -> None:
 
     state, _ = look(path, kept(path).file, None)
     assert state.keys == ()
+
+
+# ── whatever lies there ───────────────────────────────────────────────────────────────────────────────────────────────
+
+OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
+STATE = LogState(
+    store="rps_" + "a" * 32,
+    epoch=2,
+    size=9,
+    root=sha256(b"root").digest(),
+    last_leaf=sha256(b"9").digest(),
+    keys=(LogKey(OURS.public_key().public_bytes_raw(), 1, None),),
+    backup=False,
+)
+
+
+def leaf_of(seq: int) -> bytes:
+    return sha256(str(seq).encode()).digest()
+
+
+@given(st.none() | st.binary(max_size=200))
+def test_whatever_lies_there_is_compared_and_nothing_of_it_is_held(data: bytes | None) -> None:
+    found = compare(data, STATE, leaf_of, None)
+
+    assert found.standing in {Standing.MISSING, Standing.BROKEN}
+    assert found.problem
+
+
+@given(
+    store=st.sampled_from([STATE.store, "rps_" + "b" * 32]),
+    epoch=st.integers(1, 3),
+    size=st.integers(1, 12),
+    leaf=st.booleans(),
+    signed=st.booleans(),
+)
+def test_only_a_signed_checkpoint_of_an_event_that_is_there_is_held(
+    store: str, epoch: int, size: int, leaf: bool, signed: bool
+) -> None:
+    there = Checkpoint(store, epoch, size, STATE.root, leaf_of(size if leaf else 0))
+    key = OURS if signed else Ed25519PrivateKey.from_private_bytes(bytes([7] * 32))
+    found = compare(sign(there, key).encode(), STATE, lambda seq: leaf_of(seq) if seq <= STATE.size else None, None)
+    held = store == STATE.store and signed and (epoch < 2 or (epoch == 2 and size <= STATE.size and leaf))
+
+    assert (found.standing is Standing.HELD) == held
+    assert (found.problem is None) == held
+    assert (refusal(found, Path("db"), Path("file")) is None) == held
