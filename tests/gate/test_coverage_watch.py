@@ -124,6 +124,7 @@ async def test_one_of_several_looks_at_a_time_and_the_next_when_its_time_has_com
     assert (too_soon, later, set_back) == (False, True, True)
 
 
+@pytest.mark.slow
 async def test_a_look_reads_a_bounded_number_of_pages_and_the_next_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
