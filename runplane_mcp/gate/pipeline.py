@@ -87,7 +87,7 @@ class Gate:
         self._deciding: set[str] = set()
         self._budget = ReadBudget(time.monotonic)
         self._refusals = Refusals(time.monotonic)
-        self.reads = Reads(self)
+        self.reads = Reads(store, policies, self.conclusion, executor, self.notify)
         self._closing = False
         self._changes = asyncio.Condition()
         self.watched = 0

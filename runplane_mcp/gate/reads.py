@@ -5,44 +5,55 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runplane_mcp.core.effects import effect_of
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, State, changed
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.answer_secrets import with_secret
-from runplane_mcp.gate.execution import Result
+from runplane_mcp.gate.conclusion import Conclusion
+from runplane_mcp.gate.execution import Executor, Result
+from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import received_event
 from runplane_mcp.gate.view import RequestView, view_of
-from runplane_mcp.store.base import Changed, Transaction
-
-if TYPE_CHECKING:
-    from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.store.base import Changed, Store, Transaction
 
 logger = logging.getLogger(__name__)
 
 
 class Reads:
-    """Of one gate. Reads that people decided are executed as writes are: here are those that the policy allows."""
+    """Of one gate, which hears of each change by `notify`. Reads that people decided are executed as writes are: here are
+    those that the policy allows."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(
+        self,
+        store: Store,
+        policies: Policies,
+        conclusion: Conclusion,
+        executor: Executor,
+        notify: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._policies = policies
+        self._conclusion = conclusion
+        self._executor = executor
+        self._notify = notify
         self._running: dict[str, asyncio.Task[tuple[ActionRequest, Result | None]]] = {}
         self._notices: set[asyncio.Task[None]] = set()
 
     async def run(self, request: ActionRequest, classified: Classified, started: list[str]) -> RequestView:
         """The whole pipeline of a read that no Stripe request could hinder."""
-        gate = self.gate
         effect, operation = effect_of(classified, {}), classified.operation
 
         def work(tx: Transaction) -> ActionRequest:
             received = tx.insert_request(replace(request, same_asked=None), event=received_event(request), quiet=True)
-            return gate.conclusion.conclude(tx, received, classified, effect, gate.policies.enforced(tx))
+            return self._conclusion.conclude(tx, received, classified, effect, self._policies.enforced(tx))
 
-        decided = await gate.store.write(work)
-        await gate.notify()
+        decided = await self._store.write(work)
+        await self._notify()
         started[:] = [decided.id]
         if decided.state is not State.EXECUTING:
             return view_of(decided)
@@ -68,16 +79,16 @@ class Reads:
 
     async def batch(self) -> None:
         """Puts the reads that have ended, in this process or in one that is dead, under an event."""
-        gate = self.gate
-        while await gate.store.read(lambda reader: reader.reads_pending()):
-            await gate.store.write(lambda tx: tx.batch_reads(at=gate.clock.wall()))
-            gate.executor.probe("reads.batched")
+        executor = self._executor
+        while await self._store.read(lambda reader: reader.reads_pending()):
+            await self._store.write(lambda tx: tx.batch_reads(at=executor.clock.wall()))
+            executor.probe("reads.batched")
 
     async def _answer(self, request: ActionRequest) -> tuple[ActionRequest, Result | None]:
         """Returns with Stripe's answer; where there is none, with what is written down of that."""
         loop = asyncio.get_running_loop()
         heard: asyncio.Future[Result] = loop.create_future()
-        task = loop.create_task(self.gate.executor.run(request, fresh=True, heard=heard.set_result))
+        task = loop.create_task(self._executor.run(request, fresh=True, heard=heard.set_result))
         self._running[request.id] = task
         task.add_done_callback(lambda _: self._ended(request, answered=heard.done()))
         either: list[asyncio.Future[Any]] = [task, heard]
@@ -88,7 +99,7 @@ class Reads:
 
     def _ended(self, request: ActionRequest, *, answered: bool) -> None:
         task = self._running.pop(request.id)
-        notice = task.get_loop().create_task(self.gate.notify())
+        notice = asyncio.ensure_future(self._notify(), loop=task.get_loop())
         self._notices.add(notice)
         notice.add_done_callback(self._notices.discard)
         if answered and not task.cancelled() and (error := task.exception()) is not None:
