@@ -77,15 +77,18 @@ def with_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str]
 def test_what_a_restricted_key_may_not_read_is_said_events_loudest(
     with_key: Callable[[str, str], None], run: Run
 ) -> None:
-    with stand_in(frozenset({"/v1/events", "/v1/payouts"})) as base:
+    with stand_in(frozenset({"/v1/events", "/v1/payouts", "/v1/balance_transactions"})) as base:
         with_key(KEY, base)
         looked = run("doctor", "--json")
-    found = {level: said for level, said, _ in lines(looked, "permissions")}
+    found: dict[str, str] = {}
+    for level, said, advice in lines(looked, "permissions"):
+        found[level] = f"{found.get(level, '')} {said} {advice}"
 
     assert looked.code == 1
     assert lines(looked, "key") == [("ok", "a restricted key, test mode, no real money", None)]
     assert "acct_1Real" in lines(looked, "account")[0][1]
     assert "payouts" in found["warn"]
+    assert "balance transactions: without, nobody sees what goes around Runplane" in found["warn"]
     assert "events" in found["problem"]
     assert "payouts" not in found["ok"]
     assert KEY not in looked.out + looked.err

@@ -26,6 +26,8 @@ READS: Final = (
     ("payouts", "/v1/payouts"),
     ("transfers", "/v1/transfers"),
 )
+#: What is read beside these to see what went around Runplane.
+LINES: Final = (("balance transactions", "/v1/balance_transactions"), ("credit notes", "/v1/credit_notes"))
 EVENTS: Final = "/v1/events"
 #: All reads run together, and none may take longer (seconds).
 PATIENCE: Final = 10.0
@@ -101,7 +103,7 @@ async def _asked(connection: StripeConnection, home: HomeStatus, *, simulated: b
             )
         )
     denied = await _denied(connection)
-    named = [name for name, path in READS if path not in denied]
+    named = [name for name, path in (*READS, *LINES) if path not in denied]
     findings.append(ok("permissions", f"may read the account, its balance, {', '.join(named)}"))
     for name, path in READS:
         if path in denied:
@@ -111,6 +113,15 @@ async def _asked(connection: StripeConnection, home: HomeStatus, *, simulated: b
                     f"The key could not read {name}: {denied[path]}.",
                     f"Give it read permission for {name}: without, what it would look up is unknown, which works"
                     " against the request.",
+                )
+            )
+    for name, path in LINES:
+        if path in denied:
+            findings.append(
+                warn(
+                    "permissions",
+                    f"The key could not read {name}: {denied[path]}.",
+                    f"Give it read permission for {name}: without, nobody sees what goes around Runplane.",
                 )
             )
     if EVENTS in denied:
@@ -146,6 +157,6 @@ async def _denied(connection: StripeConnection) -> dict[str, str]:
             denied[path] = "no answer" if answer is None else answer.reason
 
     async with anyio.create_task_group() as group:
-        for path in (*(path for _, path in READS), EVENTS):
+        for path in (*(path for _, path in (*READS, *LINES)), EVENTS):
             group.start_soon(ask, path)
     return denied
