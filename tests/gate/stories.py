@@ -17,8 +17,10 @@ import stripe  # the children are forked: with this they have it already
 
 from runplane_mcp.app import create_home, open_desk, open_gate
 from runplane_mcp.core.approval import Answer, Role
+from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import ApprovalError
+from runplane_mcp.gate.lowering import lower
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
@@ -48,13 +50,17 @@ class Stand:
 
 @dataclass(frozen=True)
 class Story:
-    """`prepare` makes what comes before, uncut. `go` is what is cut; its clock begins at policy time `at`."""
+    """`prepare` makes what comes before, uncut. `go` is what is cut; its clock begins at policy time `at`. `telling` are
+    the points that tell most: where something else is durable, or has left, than at the point before. What is only
+    received is nobody's any more, but for what a person `lowered`: a gate takes that up."""
 
     name: str
     prepare: Callable[[Settings], Coroutine[None, None, None]]
     go: Callable[[Settings, FakeClock, Probe], Coroutine[None, None, None]]
+    telling: tuple[str, ...] = ()
     at: int = AFTERNOON
     writes: bool = True
+    lowered: bool = False
 
     def clock(self, asleep: int = 0) -> FakeClock:
         clock = FakeClock(policy_ms=self.at)
@@ -77,7 +83,9 @@ class Story:
             return ("succeeded", 1) if stood.effects else ("outcome_unknown", 0)
         if stood.state in {"executing", "approved", "scheduled", "succeeded"}:
             return "succeeded", 1
-        return ("failed" if stood.state == "received" else stood.state), 0
+        if stood.state == "received":
+            return ("waiting" if self.lowered and not asleep else "failed"), 0
+        return stood.state, 0
 
 
 @dataclass
@@ -186,6 +194,20 @@ async def _vote(settings: Settings, clock: FakeClock, probe: Probe) -> None:
             probe("told voted")
 
 
+async def _lower(settings: Settings, clock: FakeClock, probe: Probe) -> None:
+    """A person puts a smaller request in its place, which no gate has looked at."""
+    async with open_desk(settings, clock=clock, scrypt_n=CHEAP_SCRYPT, probe=probe) as desk:
+        [request] = await desk.requests(NOTHING)
+        digest = (await desk.card(request.id)).digest
+        await lower(desk, request.id, digest=digest, person="maria", secret=SECRET, to=Money(60_000, "usd"))
+
+
+async def _put_lower(settings: Settings) -> None:
+    await _hold(settings, what=_LARGE)
+    await _lower(settings, FakeClock(), quiet)
+    assert stand(settings).state == "received"
+
+
 async def _approve(settings: Settings, *, what: Submission) -> None:
     await _hold(settings, what=what)
     await _vote(settings, FakeClock(), quiet)
@@ -201,12 +223,37 @@ async def _schedule(settings: Settings) -> None:
 _CANCEL = submission("DeleteSubscriptionsSubscriptionExposedId", {"subscription_exposed_id": SEED.subscription_office})
 _LARGE = refund(SEED.payment_intent_900)
 
-ALLOWED = Story("allowed", _nothing_before, partial(_ask, what=refund(SEED.payment_intent_120, 4_000)))
-VOTED = Story("voted", partial(_hold, what=_LARGE), _vote)
-APPROVED = Story("approved", partial(_approve, what=_LARGE), _settle)
-SCHEDULED = Story("scheduled", _schedule, _settle, at=AFTERNOON + DELAY)
-DELETED = Story("deleted", partial(_approve, what=_CANCEL), _settle)
-READ = Story("read", _nothing_before, partial(_ask, what=submission("GetBalance", {})), writes=False)
+_SENT = ("execute.before_send#1", "execute.after_send#1")
+ALLOWED = Story(
+    "allowed",
+    _nothing_before,
+    partial(_ask, what=refund(SEED.payment_intent_120, 4_000)),
+    telling=("store.after_commit#1", "submit.received#1", "submit.decided#1", *_SENT, "execute.recorded#1"),
+)
+VOTED = Story("voted", partial(_hold, what=_LARGE), _vote, telling=("store.before_commit#1", "store.after_commit#1"))
+APPROVED = Story(
+    "approved",
+    partial(_approve, what=_LARGE),
+    _settle,
+    telling=("approved.looked_up#1", "approved.claimed#1", "execute.after_send#1"),
+)
+LOWERED = Story("lowered", partial(_hold, what=_LARGE), _lower, lowered=True)
+TAKEN_UP = Story("taken-up", _put_lower, _settle, lowered=True)
+SCHEDULED = Story(
+    "scheduled",
+    _schedule,
+    _settle,
+    telling=("scheduled.looked_up#1", "scheduled.released#1", "execute.after_send#1"),
+    at=AFTERNOON + DELAY,
+)
+DELETED = Story("deleted", partial(_approve, what=_CANCEL), _settle, telling=_SENT)
+READ = Story(
+    "read",
+    _nothing_before,
+    partial(_ask, what=submission("GetBalance", {})),
+    telling=("execute.after_send#1",),
+    writes=False,
+)
 _PAYMENT = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": True}
 DECLINED = Story("declined", _nothing_before, partial(_ask, what=submission("PostPaymentIntents", _PAYMENT)))
-STORIES = (ALLOWED, VOTED, APPROVED, SCHEDULED, DELETED, READ)
+STORIES = (ALLOWED, VOTED, APPROVED, LOWERED, TAKEN_UP, SCHEDULED, DELETED, READ)

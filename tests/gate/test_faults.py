@@ -83,8 +83,17 @@ TABLE: dict[str, tuple[Fault, End, End]] = {
 }
 
 
-@pytest.mark.parametrize("approved", [False, True], ids=["allowed", "approved"])
-@pytest.mark.parametrize("name", TABLE)
+#: Where what people approved takes another way than what was allowed, or ends otherwise. The rest is for long runs.
+APART = {"request lost", "500 remembered", "429 for a while", "402 with an object made", "Stripe down"}
+CASES = [
+    pytest.param(name, approved, id=f"{name}-{'approved' if approved else 'allowed'}",
+                 marks=[pytest.mark.slow] if approved and name not in APART else [])
+    for name in TABLE
+    for approved in (False, True)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "approved"), CASES)
 def test_each_fault_ends_right_or_closed(shelf: Shelf, name: str, approved: bool) -> None:
     fault, *ends = TABLE[name]
     end: End = ends[approved]

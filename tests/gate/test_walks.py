@@ -262,7 +262,7 @@ def walk(base: Path, *, walks: int, steps: int) -> None:
 
 
 def test_whatever_happens_each_effect_is_allowed_and_happens_once(base: Path) -> None:
-    walk(base, walks=4, steps=15)
+    walk(base, walks=3, steps=15)
 
 
 @pytest.mark.slow
