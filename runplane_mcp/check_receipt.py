@@ -109,7 +109,7 @@ def check(receipt, trusted_key=None):
         proved.append(f"That digest is of {wire['method']} {url} with the bytes {body.decode()!r}: what was to run.")
     proved.append(f"It is {request['state']}; at Stripe {request.get('stripe_request_id')}, {request.get('object_id')}.")
     left = ["That Stripe did it: ask Stripe about these ids.", "That nothing went around the log, or, but for the request's"
-            " states, was left out of this receipt."]
+            f" states, was left out here; that {next(iter(people), 'nobody')} was the first person of this log."]
     left += [f"What {len(named - gone - payloads.keys())} payloads say, which this receipt leaves out."] * (named - gone > payloads.keys())
     return proved, left + [f"That {key} is the log's key: compare it with what you know from elsewhere."] * (not trusted_key)
 

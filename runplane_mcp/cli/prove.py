@@ -33,6 +33,10 @@ def prove(
             "--without-payloads", help="Leave out parameters, facts, names and the policy: only their hashes."
         ),
     ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", metavar="FILE", help="Prove it under this checkpoint, which was kept elsewhere."),
+    ] = None,
     from_checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +81,7 @@ def prove(
             older = parse(file.read(LONGEST_NOTE + 1))
     with reading(settings.database) as reader:
         seq = last_event(reader, request)
-    note, key = covering(settings.database, Kept(settings.checkpoint_file, settings.log_key), seq)
+    note, key = covering(settings.database, Kept(settings.checkpoint_file, settings.log_key), seq, named=checkpoint)
     with reading(settings.database) as reader:
         made = receipt(reader, request, note=note, log_key=key, payloads=not without_payloads, older=older)
     if out is None:

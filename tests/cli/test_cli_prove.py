@@ -198,6 +198,27 @@ def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
     assert (refused.code, refused.error) == (1, "checkpoint.malformed")
 
 
+def test_a_backup_proves_under_a_checkpoint_that_was_kept(
+    ask: Ask, run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (done,) = ask(refund(SEED.payment_intent_40))
+    kept, early = tmp_path / "kept", tmp_path / "early"
+    early.write_text(run("audit", "checkpoint").out)
+    (later,) = ask(refund(SEED.payment_intents_235[0]))
+    kept.write_text(run("audit", "checkpoint").out)
+    (tmp_path / "copy").mkdir(mode=0o700)
+    run("backup", str(tmp_path / "copy" / "runplane.db"))
+    monkeypatch.setenv("RUNPLANE_HOME", str(tmp_path / "copy"))
+    proved = run("audit", "prove", done.reference, "--checkpoint", str(kept))
+    behind = run("audit", "prove", later.reference, "--checkpoint", str(early), "--json")
+
+    assert proved.code == 0, proved.err
+    assert proved.json["checkpoint"] == kept.read_text()
+    assert holds(proved.json)
+    assert (behind.code, behind.error) == (1, "checkpoint.behind")
+    assert run("audit", "prove", done.reference, "--json").error.startswith("store.log_key")
+
+
 def test_a_receipt_names_the_key_that_signs_the_log_now(ask: Ask, run: Run) -> None:
     (done,) = ask(refund(SEED.payment_intent_40))
     before = run("audit", "prove", done.reference).json
