@@ -38,7 +38,7 @@ class Receipt:
 
 def last_event(reader: Reader, reference_or_id: str) -> int:
     """The sequence number that a checkpoint must cover. RequestError `request.not_found`, `request.read`."""
-    return _events(reader, found(reader, reference_or_id))[-1].seq
+    return _last(_events(reader, found(reader, reference_or_id)))
 
 
 def receipt(
@@ -52,12 +52,17 @@ def receipt(
 ) -> Receipt:
     """The receipt of a request under the checkpoint `note`, which `log_key` signed and which covers it.
 
-    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.foreign` where `older` is of another log,
-    `checkpoint.newer` where it is the newer one, `checkpoint.forked` where this log is not that one, grown; StoreError
-    `store.corrupt` where the log's leaves are not what the checkpoint says.
+    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.behind` where the request has moved on since,
+    `checkpoint.foreign` where `older` is of another log, `checkpoint.newer` where it is the newer one, `checkpoint.forked`
+    where this log is not that one, grown; StoreError `store.corrupt` where the log's leaves are not what the checkpoint says.
     """
     request = found(reader, reference_or_id)
     own = _events(reader, request)
+    if _last(own) > note.checkpoint.size:
+        raise CheckpointError(
+            "checkpoint.behind", f"{request.reference} has moved on meanwhile.", next_step="Run the same command again."
+        )
+    own = [event for event in own if event.seq <= note.checkpoint.size]
     events = sorted(
         {event.seq: event for event in (*own, *_beside(reader, own, log_key))}.values(), key=lambda event: event.seq
     )
@@ -114,6 +119,11 @@ def _events(reader: Reader, request: ActionRequest) -> list[Event]:
             next_step=f"See what there is of it: runplane why {request.reference}",
         )
     return events
+
+
+def _last(own: Sequence[Event]) -> int:
+    """The last event of the request's own course. That its agent asks for its answer again can go on for ever."""
+    return max(event.seq for event in own if event.type != "repeat")
 
 
 def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[Event]:

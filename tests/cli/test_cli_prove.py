@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from hypothesis import strategies as st
 from runplane_mcp.app import open_desk
 from runplane_mcp.check_receipt import check
 from runplane_mcp.core.request import State
+from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
 from runplane_mcp.simulator import SEED
-from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, balance, refund
+from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, balance, cancellation, refund
 from tests.gate.conftest import until
 
 SECRET = f"{DANAS}\n"
@@ -196,6 +198,33 @@ def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
     older.write_text("nothing\n")
     refused = run("audit", "prove", done.reference, "--from-checkpoint", str(older), "--json")
     assert (refused.code, refused.error) == (1, "checkpoint.malformed")
+
+
+def test_a_request_is_proved_whatever_became_of_it(ask: Ask, run: Run, gate: OpenGate) -> None:
+    """Held, denied, canceled, lowered and what took its place, blocked, refused for its parameters, frozen."""
+    wrong = replace(refund(SEED.payment_intent_40), parameters={"payment_intent": 7}, asked={"payment_intent": 7})
+    paid_out = Submission("stdio", "support-bot", "mcp", "PostPayouts", {"amount": 99_000_000, "currency": "usd"})
+    held, ending, refused, blocked = ask(refund(), cancellation(), wrong, paid_out)
+    digests = {each["request_id"]: each["digest"] for each in run("approvals", "list", "--json").json}
+    as_dana = ("--as", DANA, "--secret-stdin", "--json")
+    denied = run("deny", ending.reference, "--digest", digests[ending.request_id], *as_dana, stdin=SECRET)
+    lowered = run(
+        "lower", held.reference, "--amount", "$650", "--digest", digests[held.request_id], *as_dana, stdin=SECRET
+    )
+    run("freeze")
+    (frozen,) = ask(refund(SEED.payment_intents_235[0]))
+    assert (denied.code, lowered.code) == (0, 0), denied.out + lowered.out
+    states = set()
+    for id in (held.reference, ending.reference, refused.reference, blocked.reference, frozen.reference,
+               lowered.json["request_id"]):  # fmt: skip
+        content = run("audit", "prove", id).json
+        proved, _ = check(content)
+        states |= {each.split(";")[0] for each in proved if each.startswith("It is ")}
+        shorter = copy.deepcopy(content)
+        del shorter["events"][-1]
+        assert not holds(shorter)
+
+    assert states >= {"It is replaced", "It is denied", "It is failed", "It is blocked"}
 
 
 def test_a_backup_proves_under_a_checkpoint_that_was_kept(
