@@ -20,7 +20,7 @@ from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.beside import only_recorded
-from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
+from runplane_mcp.gate.records import conditions_of, fact_from_json, needs_from
 from runplane_mcp.store.base import READS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def page(life: Life, genuine: Collection[Vote], proof: RequestProof, head: Head 
         parts.append(Text(visible(_effect(first, "sentence"), _SENTENCE), style="bold"))
     parts.extend(_asked_by(request))
     if first is not None and life.erasure is None:
-        parts.extend(section("Looked up", list(_looked_up(first))))
+        parts.extend(section("Looked up", list(_looked_up(first, request.action))))
     for before, record in zip([None, *life.decisions], life.decisions, strict=False):
         parts.extend(_decided(record, before))
     parts.extend(_approved_by(life, genuine))
@@ -118,7 +118,7 @@ def _asked_at(request: ActionRequest) -> str:
     return f"{moment(request.created_at)}; {moment(request.policy_at)} by the simulated clock"
 
 
-def _looked_up(record: DecisionRecord) -> Iterator[str]:
+def _looked_up(record: DecisionRecord, action: str) -> Iterator[str]:
     to_whom, undo = _effect(record, "to_whom"), _effect(record, "undo")
     if to_whom:
         yield f"to {to_whom}"
@@ -137,9 +137,7 @@ def _looked_up(record: DecisionRecord) -> Iterator[str]:
         yield f"COULD NOT BE FOUND OUT: {', '.join(unknown)}"
     if undo:
         yield undo
-    conditions = [each.sentence() for each in preconditions_from(record.detail)]
-    if conditions:
-        yield f"must still hold when it runs: {', '.join(conditions)}"
+    yield from (f"to run: {each}" for each in conditions_of(record, action))
 
 
 def _decided(record: DecisionRecord, before: DecisionRecord | None) -> list[RenderableType]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from runplane_mcp.core.difference import differences
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.operation import Classified
@@ -14,7 +15,7 @@ from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.lapsing import lapse
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
-from runplane_mcp.gate.records import preconditions_from
+from runplane_mcp.gate.records import currency_from, preconditions_from
 from runplane_mcp.gate.redecision import lasting_block, news
 from runplane_mcp.gate.repeats import with_forms
 from runplane_mcp.store.base import Changed, DecisionRecord, Transaction
@@ -52,7 +53,7 @@ class Again:
             raise Changed
         if effect.incomplete:
             return None
-        changes = _changes(record, effect)
+        changes = _changes(request, record, effect)
         if changes:
             # What people saw is no longer so. What the agent asked for is looked up anew, for people to look again.
             effect = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
@@ -122,9 +123,6 @@ class Again:
         """To waiting: a new round, nonce, digest and card. Votes of an earlier round never count in it. `anew`: the world
         changed, so the bytes are made again from what the agent asked for."""
         gate, clock = self.gate, self.gate.clock
-        if request.round > MOST_CHANGES:
-            failure = Failure("precondition.changed", "What was approved kept changing before it could run.")
-            return self.fail(tx, request, failure)
         bytes_before = request.as_asked if anew else request.effective
         if bytes_before is None:
             raise Changed
@@ -134,6 +132,12 @@ class Again:
             request = with_forms(request, classified, effect, wire)
         policy = gate.policies.enforced(tx)
         judged = judge(tx, policy, request, classified, effect, clock, candidate=gate.policies.candidate(tx))
+        if request.round > MOST_CHANGES:
+            # The last difference is kept for whoever asks why; nobody is asked about it any more.
+            kind, round = _kind(request), request.round
+            record_decision(tx, request, judged, effect, clock, kind=kind, round=round, wire=None, changed=changed)
+            failure = Failure("precondition.changed", "What was approved kept changing before it could run.")
+            return self.fail(tx, request, failure)
         earlier = tx.round_decision(request.id, request.round)
         judged = at_least(judged, earlier, policy.policy.approval.need)
         round = request.round + 1
@@ -178,12 +182,16 @@ def _kind(request: ActionRequest) -> str:
     return "release" if request.state is State.SCHEDULED else "execution"
 
 
-def _changes(record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
-    """What people saw and is no longer so, in words. A bound that no longer holds may show as Stripe's own refusal."""
-    found = [
-        f"{each.sentence()} no longer holds: it is {effect.observed.get(each.name, 'not known')} now."
-        for each in broken(preconditions_from(record.detail), effect)
-    ]
-    if effect.refusal is not None:
-        found.append(effect.refusal.message)
-    return tuple(found)
+def _changes(request: ActionRequest, record: DecisionRecord, effect: Effect) -> tuple[str, ...]:
+    """What people saw and is no longer so, in words. What Stripe itself would say to it comes after, unless it is of an
+    amount that is not there any more: that is said."""
+    held, now = preconditions_from(record.detail), effect.facts.get("currency")
+    found = differences(
+        held,
+        effect.observed,
+        action=request.action,
+        currency=currency_from(record.facts),
+        currency_now=now if isinstance(now, str) else None,
+    )
+    too_little = any(each.relation != "equal" for each in broken(held, effect))
+    return found if effect.refusal is None or too_little else (*found, effect.refusal.message)

@@ -16,7 +16,7 @@ from runplane_mcp.core.request import ActionRequest, State, fingerprint
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.lowered import Lowering
-from runplane_mcp.gate.records import fact_from_json, needs_from, preconditions_from
+from runplane_mcp.gate.records import conditions_of, fact_from_json, needs_from
 from runplane_mcp.store.base import DecisionRecord
 
 Detail = Mapping[str, Json]
@@ -98,7 +98,7 @@ def build_card(
         method=wire.method if wire else "",
         url=wire.url if wire else "",
         parameters=tuple(pairs(wire)) if wire else (),
-        preconditions=tuple(each.sentence() for each in preconditions_from(detail)),
+        preconditions=conditions_of(record, request.action),
         facts=record.facts,
         policy_version=record.policy_version,
         replaces=request.replaces,

@@ -9,13 +9,14 @@ from typing import Final, cast
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Decision, Need
+from runplane_mcp.core.difference import must_hold
 from runplane_mcp.core.effect import Effect
 from runplane_mcp.core.facts import Facts, FactValue, Missing
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Precondition, State
 from runplane_mcp.gate.beside import Beside, spoken
-from runplane_mcp.store.base import Reader
+from runplane_mcp.store.base import DecisionRecord, Reader
 
 #: Most facts are kept as they are.
 _PLAIN: Final = frozenset({str, bool, int})
@@ -77,6 +78,19 @@ def preconditions_from(detail: Mapping[str, Json]) -> tuple[Precondition, ...]:
             Precondition(str(each["name"]), str(each["relation"]), value if isinstance(value, int) else str(value))
         )
     return tuple(found)
+
+
+def currency_from(facts: Mapping[str, Json]) -> str | None:
+    """What a recorded request is in; None where nobody knows."""
+    currency, amount = facts.get("currency"), facts.get("amount")
+    if not isinstance(currency, str) and isinstance(amount, Mapping):
+        currency = amount.get("currency")
+    return currency if isinstance(currency, str) else None
+
+
+def conditions_of(record: DecisionRecord, action: str) -> tuple[str, ...]:
+    """What must still be so when a request of this action runs, in words."""
+    return must_hold(preconditions_from(record.detail), action=action, currency=currency_from(record.facts))
 
 
 def version_from(detail: Mapping[str, Json]) -> str | None:

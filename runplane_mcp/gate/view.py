@@ -60,7 +60,7 @@ class RequestView:
     `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
     not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
     the Stripe object of a success, redacted but for a `secret` that is here. `repeat` says how this request came to
-    answer a call that asked for the same again.
+    answer a call that asked for the same again. `again`: it was about to run and is back before people.
     Times are milliseconds since 1970, `expires_at` in policy time; `runs_at` is when a scheduled one runs by itself at the
     earliest.
     """
@@ -83,6 +83,7 @@ class RequestView:
     replaced_by: str | None = None
     repeat: How | None = None
     secret: AnswerSecret | None = None
+    again: bool = False
 
     @property
     def settled(self) -> bool:
@@ -115,6 +116,7 @@ def view_of(
         frozen=frozen,
         replaced_by=request.replaced_by,
         secret=secret,
+        again=request.state is State.WAITING and request.round > 1,
     )
 
 

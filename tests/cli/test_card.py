@@ -30,7 +30,7 @@ CARD = Card(
     needs=("finance",),
     votes=(VoteLine("dana", "yes", 1_772_546_400_000),),
     needed=1,
-    changed=("remaining was $900.00 USD",),
+    changed=("Only $860.00 USD can still be refunded; it was to be $900.00 USD.",),
     history=("This agent: 12 requests in 24 hours, 1 of them blocked or denied.",),
     denials=("Asked again after a denial: people denied or lowered once what is about the same object in 24 hours.",),
     warnings=("One-person mode: only one person is enrolled.",),
@@ -54,7 +54,7 @@ CARD = Card(
     method="POST",
     url="/v1/refunds",
     parameters=(("amount", "90000"), ("charge", "ch_ada_900")),
-    preconditions=("remaining >= 90000",),
+    preconditions=("At least $900.00 USD can still be refunded.",),
     facts={
         "action": {"set": ["refund.create", "refunds"]},
         "amount": {"amount": 90_000, "currency": "usd"},
@@ -228,7 +228,14 @@ def test_no_text_anywhere_on_the_card_reaches_the_terminal_raw(text: str) -> Non
 def test_details_hold_what_a_careful_person_asks_for() -> None:
     brief, full = shown(CARD, 120), shown(CARD, 120, details=True)
 
-    for each in ("cannot be undone (+25)", "remaining >= 90000", "POST /v1/refunds", "charge", CARD.digest, "f" * 64):
+    for each in (
+        "cannot be undone (+25)",
+        "can still be refunded",
+        "POST /v1/refunds",
+        "charge",
+        CARD.digest,
+        "f" * 64,
+    ):
         assert each in full
     assert CARD.digest not in brief
     assert "$900.00 USD (90000)" in full

@@ -103,7 +103,7 @@ def test_one_page_tells_it_from_the_question_to_the_proof(approved: dict[str, An
         "Looked up",
         "Charged: $900.00 USD",
         "customer cus_ada",
-        "must still hold when it runs: remaining >= 90000",
+        "to run: At least $900.00 USD can still be refunded.",
         "Decided",
         "rule large-refunds: needs approval. Large refunds need a person.",
         "risk +10 amount: The amount is over $500.00 USD.",

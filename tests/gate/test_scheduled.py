@@ -269,7 +269,7 @@ async def test_what_was_refunded_in_part_meanwhile_is_shown_to_people_with_the_d
     assert (view.status, after.status) == (State.SCHEDULED, State.WAITING)
     assert card.amount == 10_000
     assert card.needs == ("finance",)
-    assert any("no longer holds" in each for each in card.changed)
+    assert "Only $100.00 USD can still be refunded; it was to be $120.00 USD." in card.changed
 
 
 async def test_what_is_scheduled_takes_its_place_in_the_limits_at_once(house: House) -> None:

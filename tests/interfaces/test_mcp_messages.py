@@ -254,6 +254,8 @@ ANSWERS: dict[str, Answer] = {
         control=True,
     ),
     "waiting_after_a_wait": about_request(waiting(), now=NOW, tool="wait_for_request", control=True),
+    "waiting_again": about_request(waiting(again=True), now=NOW, tool="create_refund"),
+    "waiting_again_after_a_wait": about_request(waiting(again=True), now=NOW, tool="wait_for_request", control=True),
     "waiting_with_words_of_the_policy": about_request(
         waiting(tell_agent="Finance answers until five."), now=NOW, tool="create_refund"
     ),

@@ -110,16 +110,22 @@ def _waiting(say: _Saying) -> Words:
     view = say.view
     lapses = f"It lapses at {iso(view.expires_at)}." if view.expires_at is not None else ""
     user = f"A person has to approve this first. The reference is {view.reference}."
+    # What changed is for people: an agent would learn by it where the limits are.
+    again = "Something changed before it could run, so people look at it anew." if view.again else ""
+    if view.again:
+        user = f"Something changed, so a person has to approve this once more. The reference is {view.reference}."
     if say.waited:
         return say.words(
-            "STILL WAITING FOR A PERSON. Not done yet; no money moved.",
+            f"{'WAITING FOR A PERSON AGAIN' if view.again else 'STILL WAITING FOR A PERSON'}. Not done yet; no money moved.",
+            again,
             lapses,
             f"Wait at most twice in all; then tell the user and end your turn. {say.look_again} Do not send it again.",
             next=say.again,
             user=user,
         )
     return say.words(
-        "WAITING FOR A PERSON. Not done yet; no money moved.",
+        f"WAITING FOR A PERSON{' AGAIN' if view.again else ''}. Not done yet; no money moved.",
+        again,
         # Whoever asks again has had the policy's words.
         _quoted("The policy says", view.tell_agent) if view.repeat is None else "",
         lapses,
