@@ -52,9 +52,10 @@ def receipt(
 ) -> Receipt:
     """The receipt of a request under the checkpoint `note`, which `log_key` signed and which covers it.
 
-    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.behind` where the request has moved on since,
-    `checkpoint.foreign` where `older` is of another log, `checkpoint.newer` where it is the newer one, `checkpoint.forked`
-    where this log is not that one, grown; StoreError `store.corrupt` where the log's leaves are not what the checkpoint says.
+    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.behind` where the request has moved on
+    since, `checkpoint.foreign` where `older` is of another log, `checkpoint.newer` where it is the newer one,
+    `checkpoint.forked` where this log is not that one, grown; StoreError `store.corrupt` where the log's leaves are not
+    what the checkpoint says.
     """
     request = found(reader, reference_or_id)
     own = _events(reader, request)

@@ -26,6 +26,8 @@ from runplane_mcp.interfaces.logs import RedactingFormatter
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind
 from runplane_mcp.simulator.exchange import Asked
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.core.secret_answers import CARD, IBAN, KEY
 from tests.interfaces.conftest import Company
@@ -253,11 +255,17 @@ async def test_what_is_erased_is_gone_from_the_file(company: Company) -> None:
     """Payloads are overwritten where they stood; nothing else of the database says a name."""
     plant(company)
     await live(company)
-    database = company.settings.database
-    with closing(sqlite3.connect(database, isolation_level=None)) as store:
-        store.execute("PRAGMA secure_delete = ON")
-        store.execute("DELETE FROM payload")
-        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store = open_store(company.settings.database)
+    with closing(sqlite3.connect(store.path)) as reader:
+        names = [row[0] for row in reader.execute("SELECT commitment FROM payload")]
+
+    def erase(tx: Transaction) -> None:
+        for name in names:
+            tx.erase_payload(name)
+
+    await store.write(erase)
+    await store.scrub()
+    await store.close()
     stored = company.stored()
 
     for mark in PERSONAL:

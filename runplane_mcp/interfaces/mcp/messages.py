@@ -115,8 +115,9 @@ def _waiting(say: _Saying) -> Words:
     if view.again:
         user = f"Something changed, so a person has to approve this once more. The reference is {view.reference}."
     if say.waited:
+        held = "WAITING FOR A PERSON AGAIN" if view.again else "STILL WAITING FOR A PERSON"
         return say.words(
-            f"{'WAITING FOR A PERSON AGAIN' if view.again else 'STILL WAITING FOR A PERSON'}. Not done yet; no money moved.",
+            f"{held}. Not done yet; no money moved.",
             again,
             lapses,
             f"Wait at most twice in all; then tell the user and end your turn. {say.look_again} Do not send it again.",
