@@ -178,7 +178,8 @@ async def open_house(policy: CompiledPolicy, *, start: int, currencies: tuple[st
         home = Path(folder)
         file = home / "policies.yaml"
         file.write_text(policy.text, encoding="utf-8")
-        settings = Settings(home=home, policy=file)
+        # Without a look at the environment: what it names is of another home, its checkpoint above all.
+        settings = Settings.model_construct(home=home, policy=file)
         clock = JumpingClock(start - _PAST)
         simulator = Simulator(settings.simulator_file, now=lambda: clock.policy_ms // 1000)
         try:

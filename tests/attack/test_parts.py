@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runplane_mcp.attack.house import open_house
 from runplane_mcp.attack.moments import beginnings
 from runplane_mcp.attack.moves import moves
 from runplane_mcp.attack.play import best
@@ -70,3 +74,17 @@ def test_an_attack_begins_as_business_hours_open_in_a_week_without_holidays() ->
     assert (facts["weekday"], facts["hour"], facts["business_hours"]) == ("mon", 9, True)
     assert plain.calendar.facts(opening - 1000)["business_hours"] is False
     assert plain.calendar.facts(closing)["hour"] == 16
+
+
+async def test_a_house_is_opened_without_a_look_at_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint of a real home is none of this one's: it would stop it."""
+    real = tmp_path / "checkpoint"
+    real.write_text("of another home\n")
+    monkeypatch.setenv("RUNPLANE_CHECKPOINT", str(real))
+    policy = compiled("  - {id: all, when: {action: refunds}, then: require_approval}\n")
+
+    async with open_house(policy, start=1_772_564_400_000, currencies=("usd",)):
+        pass
+    assert real.read_text() == "of another home\n"
