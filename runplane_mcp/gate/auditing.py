@@ -144,10 +144,10 @@ def _compare(
     if beside is not None:
         file, what = beside
         if isinstance(what, Note):
-            compared.append(_one(file, what, state, begun, passed, beside=True))
+            compared.append(_one(file, what, state, begun, passed, events=found.events, beside=True))
         else:
             compared.append(Compared(file, True, Said.UNSIGNED, problem=what.message))
-    compared.extend(_one(file, note, state, begun, passed, beside=False) for file, note in kept)
+    compared.extend(_one(file, note, state, begun, passed, events=found.events, beside=False) for file, note in kept)
     return tuple(compared)
 
 
@@ -158,6 +158,7 @@ def _one(
     begun: Mapping[int, int],
     passed: Mapping[int, tuple[bytes, bytes, int]],
     *,
+    events: int,
     beside: bool,
 ) -> Compared:
     there = note.checkpoint
@@ -191,7 +192,7 @@ def _one(
         return replace(
             plain,
             said=Said.SHORTER,
-            problem=f"It knows {there.size:,} events, and the database has fewer that follow on one another.",
+            problem=f"It knows {there.size:,} events, and the database has {events:,}.",
         )
     if here is not None and (here[0], here[1]) != (there.root, there.last_leaf):
         return replace(plain, problem=f"Among the first {there.size:,} events one is another than it was.")
