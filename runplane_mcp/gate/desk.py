@@ -177,7 +177,7 @@ class Desk:
                 request=request,
                 decisions=tuple(reader.decisions(request.id)),
                 votes=tuple(votes),
-                events=tuple(reader.events(0, 10_000, request.id) or reader.batch_of(request.id)),
+                events=(*reader.batch_of(request.id), *reader.events(0, 10_000, request.id)),
                 result=reader.result(request.id),
                 frozen=self.freezes.on(reader, request) if request.state in HELD else (),
                 resolution=resolution_of(reader, request, people),

@@ -24,6 +24,9 @@ from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Value, in
 #: A batch is read as a whole wherever it is checked.
 MOST_IN_A_BATCH: Final = 10_000
 
+#: The event that a request with events of its own begins with. Others can be about a quiet read too: that it was erased.
+ARRIVAL: Final = "type = 'request.received'"
+
 _LAST: Final = "(SELECT coalesce(max(last), 0) FROM read_batch)"
 _PENDING = f"""
 SELECT n, leaf, principal, agent FROM read JOIN request USING (number) WHERE n > {_LAST} ORDER BY n LIMIT ?
@@ -106,9 +109,9 @@ class BatchWrites(BatchReads):
         for write in self._quiet.pop(request_id):
             write()
 
-    def _without_events(self, request_id: str) -> bool:
-        """Whether a read of an earlier transaction has been quiet so far."""
-        return self._one("SELECT 1 FROM event WHERE request_id = ? LIMIT 1", request_id) is None
+    def _is_quiet(self, request_id: str) -> bool:
+        """Whether a read of an earlier transaction is quiet: where it has events of its own, its arrival is the first."""
+        return self._one(f"SELECT 1 FROM event WHERE request_id = ? AND {ARRIVAL} LIMIT 1", request_id) is None
 
     def _ended(self, request: Sequence[Value], *, at: int) -> None:
         """Gives a quiet read that has ended its number and its leaf."""

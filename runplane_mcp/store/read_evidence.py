@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runplane_mcp.core.merkle import root
 from runplane_mcp.core.request import FINAL, Kind
-from runplane_mcp.store.batches import MOST_IN_A_BATCH, batch_counts, read_leaf
+from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, read_leaf
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
@@ -33,7 +33,7 @@ JOIN decision ON decision.request_id = request.id WHERE read.n BETWEEN ? AND ? O
 #: Reads that run and have no event of their own.
 _RUNNING = f"""
 request WHERE {UNFINISHED} AND kind = 'read' AND (state = 'executing' OR state = 'outcome_unknown')
-AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = request.id)
+AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = request.id AND {ARRIVAL})
 """
 _RUNNING_DECISIONS = f"SELECT count(*) FROM decision WHERE request_id IN (SELECT id FROM {_RUNNING})"
 _ID, _KIND, _STATE = (REQUEST_COLUMNS.index(column) for column in ("id", "kind", "state"))

@@ -226,7 +226,7 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
                 del self._quiet[request.id]
                 return moved
             self._tell_held(request.id)
-        elif request.kind is Kind.READ and self._without_events(request.id):
+        elif request.kind is Kind.READ and self._is_quiet(request.id):
             if to in FINAL:
                 self._ended(rows[0], at=at)
             return moved

@@ -25,8 +25,9 @@ from typing import Final
 
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.store import faults
+from runplane_mcp.store.batches import ARRIVAL
 from runplane_mcp.store.commitments import Commitments
-from runplane_mcp.store.evidence import ERASURE, LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
+from runplane_mcp.store.evidence import LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
 from runplane_mcp.store.files import connect_for_reading, version_of
 from runplane_mcp.store.helpers import Unhelped, check_in_processes, cores
 from runplane_mcp.store.mismatch import Mismatch
@@ -45,6 +46,10 @@ STRIDE: Final = 10_000
 _WORTH_HELPERS: Final = 4 * PART
 
 _VERSION = "SELECT version FROM request WHERE id = ?"
+_QUIET = f"""
+SELECT 1 FROM request WHERE id = ?1 AND kind = 'read'
+AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = ?1 AND {ARRIVAL})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,7 @@ class _Check:
         problem: str | None = None
         leaf = rows[-1][LEAF].hex() if rows else ""
         try:
-            if self._version >= WITH_BATCHES and all(row[TYPE] == ERASURE for row in rows):
+            if self._is_quiet(request_id):
                 rows, leaf = self._quiet(evidence, request_id, rows)
                 return RequestProof(tuple(row[SEQ] for row in rows), leaf, True, None, None)
             evidence.check(rows)
@@ -196,9 +201,13 @@ class _Check:
             first_bad, problem = mismatch.seq, mismatch.problem
         return RequestProof(tuple(row[SEQ] for row in rows), leaf, problem is None, first_bad, problem)
 
-    def _quiet(self, evidence: Evidence, request_id: str, erasures: list[Row]) -> tuple[list[Row], str]:
-        """The event that speaks for a read without events of its own but those of its erasure, and the leaf to tell."""
-        evidence.check(erasures)
+    def _is_quiet(self, request_id: str) -> bool:
+        return self._version >= WITH_BATCHES and self._one(_QUIET, request_id) is not None
+
+    def _quiet(self, evidence: Evidence, request_id: str, others: list[Row]) -> tuple[list[Row], str]:
+        """The event that speaks for a read without events of its own, with `others` that are about it: that it was
+        erased; and the leaf to tell."""
+        evidence.check(others)
         seq, own = evidence.reads.alone(request_id)
         if own is None and not evidence.reads.running(request_id):
             raise Mismatch("No event speaks of it.")
@@ -208,7 +217,7 @@ class _Check:
         if seq is not None and not rows:
             raise Mismatch(f"Event {seq} is missing.", seq)
         evidence.check(rows)
-        return [*rows, *erasures], rows[0][LEAF].hex() if rows else own or ""
+        return [*rows, *others], rows[0][LEAF].hex() if rows else own or ""
 
     def _events(self) -> Checked:
         events = self._count("event")

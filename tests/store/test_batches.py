@@ -144,6 +144,22 @@ async def test_a_read_that_an_earlier_program_began_goes_on_with_its_own_events(
     assert verify(store.path).problem is None
 
 
+async def test_a_read_that_events_are_about_is_as_quiet_as_before(store: SqliteStore) -> None:
+    """After a restore an administrator may say what became of it, and erase it."""
+    request = await store.write(begun)
+    said = await store.write(lambda tx: tx.append("resolve", {}, at=NOW, request_id=request.id))
+    assert verify(store.path).pending_reads == 1
+    await store.write(moving(request, State.FAILED))
+
+    assert await batched(store) == 1
+    assert await types(store) == ["resolve", READS]
+    found = verify(store.path)
+    assert (found.problem, found.pending_reads) == (None, 0)
+    [event] = await store.read(lambda reader: reader.batch_of(request.id))
+    proven = verify_requests(store.path, [request.id])[request.id]
+    assert (proven.ok, proven.seqs, proven.leaf) == (True, (event.seq, said), event.leaf.hex())
+
+
 async def test_a_write_is_never_quiet(store: SqliteStore) -> None:
     await store.write(lambda tx: tx.insert_request(a_request(), event={}, quiet=True))
 
