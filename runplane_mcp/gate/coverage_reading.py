@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runplane_mcp.core.coverage.lines import PAYMENTS
 from runplane_mcp.core.coverage.listings import DAY, LISTINGS, Pages, Source
-from runplane_mcp.core.coverage.sums import held
+from runplane_mcp.core.coverage.sums import Noted, held
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.wire import Value, encode
+from runplane_mcp.gate.coverage_state import Balance
 from runplane_mcp.stripe_api.client import Done, StripeConnection
 from runplane_mcp.stripe_api.history import HistoryFolder, Progress, Span, pages_of, read_lists
 
@@ -26,12 +27,13 @@ _TRIES: Final = 3
 @dataclass(frozen=True, slots=True)
 class Ends:
     """What Stripe tells of a balance at the ends of a period, in minor units per currency. `now` is what it holds, `after`
-    what the lines since the end of the period come to. `whole`: there was no line before it. `why_not` where it cannot be
-    told."""
+    what the lines since the end of the period come to. `whole`: there was no line before it. `noted`: an earlier balance
+    that the lines since were checked with. `why_not` where the ends cannot be told."""
 
     now: Mapping[str, int] | None = None
     after: Mapping[str, int] | None = None
     whole: bool = False
+    noted: Noted | None = None
     why_not: str = ""
 
 
@@ -67,30 +69,68 @@ def finished(folder: HistoryFolder) -> bool:
     return all(each and each[-1] is None for each in ends)
 
 
-async def read_ends(connection: StripeConnection, pages: Pages, span: Span, *, read: Span, now: int) -> Ends:
+async def read_ends(
+    connection: StripeConnection,
+    pages: Pages,
+    span: Span,
+    *,
+    read: Span,
+    now: int,
+    balances: Sequence[Balance] = (),
+) -> Ends:
     """What the balance holds, beside the lines that led to it. `span` is the period, `read` what `pages` hold, `now`
-    seconds by the clock of the account."""
+    seconds by the clock of the account; `balances` were noted earlier."""
     if now - span.until > TIED_WITHIN:
         return Ends(why_not="Stripe tells only what the balance is today, and the period ended long before.")
+    found = await steady_balance(connection)
+    if found is None:
+        return Ends(why_not="The balance could not be read, or lines came in while it was, each time.")
+    newest, balance = found
+    later: dict[str, int] = {}
+    reached = newest == ""
+    async for line in _since(connection, read.until):
+        reached = reached or o.id_in(line) == newest
+        if reached:
+            _count(later, line)
+    after = dict(later)
+    for line in pages.get(Source.LINES, ()):
+        if (o.number(line, "created") or 0) >= span.until:
+            _count(after, line)
+    earlier = await _newest(connection, {"created": {"lt": span.since}})
+    before = [each for each in balances if each.at < span.until]
+    return Ends(balance, after, earlier == "", _checked(pages, balance, later, before))
+
+
+async def steady_balance(connection: StripeConnection) -> tuple[str, Mapping[str, int]] | None:
+    """What the balance holds, and the newest line that is in it (empty: none yet). None where that could not be read, or
+    where a line came in while it was, each time: which of them the balance holds, nobody could say."""
     for _ in range(_TRIES):
         newest = await _newest(connection, {})
         balance = await _balance(connection)
         if newest is None or balance is None:
-            return Ends(why_not="The balance could not be read.")
-        if newest != await _newest(connection, {}):
-            continue  # a line came in between: which of them the balance holds, nobody can say
-        after: dict[str, int] = {}
-        reached = newest == ""
-        async for line in _since(connection, read.until):
-            reached = reached or o.id_in(line) == newest
-            if reached:
-                _count(after, line)
-        for line in pages.get(Source.LINES, ()):
-            if (o.number(line, "created") or 0) >= span.until:
-                _count(after, line)
-        earlier = await _newest(connection, {"created": {"lt": span.since}})
-        return Ends(balance, after, earlier == "")
-    return Ends(why_not="Lines came in while the balance was read, each time.")
+            return None
+        if newest == await _newest(connection, {}):
+            return newest, balance
+    return None
+
+
+def _checked(
+    pages: Pages, now: Mapping[str, int], later: Mapping[str, int], balances: Sequence[Balance]
+) -> Noted | None:
+    """The earliest balance whose newest line is among those that were read, and what the lines since it miss."""
+    lines = list(pages.get(Source.LINES, ()))
+    places = {o.id_in(line): place for place, line in enumerate(lines)}
+    for each in sorted(balances, key=lambda balance: balance.at):
+        place = places.get(each.newest)
+        if place is None:
+            continue
+        sums = dict(later)
+        for line in lines[:place]:  # newest first
+            _count(sums, line)
+        currencies = {*now, *each.held, *sums}
+        missing = {name: now.get(name, 0) - each.held.get(name, 0) - sums.get(name, 0) for name in currencies}
+        return Noted(each.at, each.seq, {name: amount for name, amount in missing.items() if amount})
+    return None
 
 
 async def _newest(connection: StripeConnection, parameters: Mapping[str, Value]) -> str | None:

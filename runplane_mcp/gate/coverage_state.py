@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import StripeIdentity
+from runplane_mcp.gate.acts import said
 from runplane_mcp.store.base import Reader, Transaction
 
 if TYPE_CHECKING:
     from runplane_mcp.core.coverage.boxes import Placed
 
 META: Final = "coverage"
+#: The event that notes what Stripe held.
+BALANCE: Final = "coverage.balance"
 #: Seconds that one look goes through at most; halved while there is too much to read in them.
 WINDOW: Final = 86_400
 
@@ -39,11 +42,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """What Stripe held at `at` (seconds), in minor units per currency, when `newest` was its newest line. `seq` is the
+    audit event that says so."""
+
+    at: int
+    seq: int
+    newest: str
+    held: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageState:
     """`until`: everything before this second (by the clock of the account) was looked at. `turn`, `looked`: wall time in
     milliseconds when the latest look began, and when one last ended well. `problem` is why the latest did not. `behind`:
     there is more to read than one look takes. `standing` is what stays unexplained, `settled` the lines that were explained
-    or accepted, with their time, so that they are not found once more."""
+    or accepted, with their time, so that they are not found once more. `balances` are a few, one a day, oldest first."""
 
     until: int | None = None
     window: int = WINDOW
@@ -53,6 +67,7 @@ class CoverageState:
     behind: bool = False
     standing: Mapping[str, Found] = field(default_factory=dict)
     settled: Mapping[str, int] = field(default_factory=dict)
+    balances: tuple[Balance, ...] = ()
 
 
 def found_from(placed: Placed, seq: int) -> Found:
@@ -98,6 +113,21 @@ def written(all: Mapping[str, CoverageState]) -> str:
     return json.dumps({name: _json(each) for name, each in all.items()}, separators=(",", ":"))
 
 
+def balance_event(identity: StripeIdentity, balance: Balance) -> dict[str, Json]:
+    held: dict[str, Json] = dict(sorted(balance.held.items()))
+    return {"account": identity.account, "stripe_at": balance.at, "newest": balance.newest, "held": held}
+
+
+def balances(reader: Reader, identity: StripeIdentity) -> list[Balance]:
+    """The balances that were noted, those that the audit log bears out."""
+    found = []
+    for each in state_of(reader, identity).balances:
+        event = reader.event(each.seq)
+        if event is not None and event.type == BALANCE and balance_event(identity, each).items() <= said(event).items():
+            found.append(each)
+    return found
+
+
 def settle(state: CoverageState, line: str) -> CoverageState:
     """One line is explained."""
     found = state.standing[line]
@@ -108,13 +138,17 @@ def settle(state: CoverageState, line: str) -> CoverageState:
 def _state(kept: Mapping[str, Any]) -> CoverageState:
     fields = dict(kept)
     standing = {name: Found(**each) for name, each in fields.pop("standing").items()}
-    return CoverageState(**fields, standing=standing)
+    balances = tuple(Balance(**each) for each in fields.pop("balances", ()))
+    return CoverageState(**fields, standing=standing, balances=balances)
 
 
 def _json(state: CoverageState) -> dict[str, Json]:
     standing: dict[str, Json] = {
         name: {part: getattr(each, part) for part in Found.__slots__} for name, each in state.standing.items()
     }
+    balances: list[Json] = [
+        {"at": each.at, "seq": each.seq, "newest": each.newest, "held": dict(each.held)} for each in state.balances
+    ]
     return {
         "until": state.until,
         "window": state.window,
@@ -124,4 +158,5 @@ def _json(state: CoverageState) -> dict[str, Json]:
         "behind": state.behind,
         "standing": standing,
         "settled": dict(state.settled),
+        "balances": balances,
     }

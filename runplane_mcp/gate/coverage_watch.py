@@ -21,7 +21,19 @@ from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.coverage_state import WINDOW, CoverageState, Found, found_from, keep, settle, state_of
+from runplane_mcp.gate.coverage_reading import steady_balance
+from runplane_mcp.gate.coverage_state import (
+    BALANCE,
+    WINDOW,
+    Balance,
+    CoverageState,
+    Found,
+    balance_event,
+    found_from,
+    keep,
+    settle,
+    state_of,
+)
 from runplane_mcp.gate.covering import placed_lines
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.store.base import Reader, Store, Transaction
@@ -32,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 UNEXPLAINED: Final = "coverage.unexplained"
 EXPLAINED: Final = "coverage.explained"
+#: Days of which a report can still find the balance.
+MOST_BALANCES: Final = 100
 #: How often a gate sees whether it is its turn (seconds).
 TURN: Final = 30.0
 #: Each look begins so much before the end of the one before (seconds): lines and events may come late.
@@ -115,7 +129,27 @@ class Watch:
         behind = until <= now - GRACE - 1 and not late
         window = min(state.window * 2, WINDOW)
         done = await self._keep(identity, until=until, window=window, behind=behind, placed=judged)
+        if not behind and now - max((each.at for each in done.state.balances), default=0) >= DAY:
+            done = replace(done, state=await self._note_balance(identity, now))
         return replace(done, early=len(late))
+
+    async def _note_balance(self, identity: StripeIdentity, now: int) -> CoverageState:
+        """Once a day what Stripe holds goes into the audit log: reports check the lines since then with it, for Stripe
+        itself tells no balance of the past."""
+        found = await steady_balance(self.connection)
+        at = self.clock.wall()
+
+        def note(tx: Transaction) -> CoverageState:
+            state = state_of(tx, identity)
+            if found is None or not found[0]:
+                return state
+            newest, held = found
+            noted = Balance(now, 0, newest, held)
+            seq = tx.append(BALANCE, balance_event(identity, noted), at=at)
+            kept = (*state.balances, replace(noted, seq=seq))[-MOST_BALANCES:]
+            return keep(tx, identity, replace(state, balances=kept))
+
+        return await self.store.write(note)
 
     async def _pages(self, since: int, until: int, now: int) -> dict[Source, list[StripeObject]] | None:
         """All lists of this time, None where they are too long for one look."""

@@ -90,17 +90,24 @@ def test_a_month_in_which_nothing_is_unexplained_is_exit_0(ask: Ask, run: Run) -
 def test_what_stripe_does_not_show_is_claimed_and_a_line_that_its_list_lacks_does_not_tie(
     ask: Ask, home: Path, run: Run
 ) -> None:
+    run("audit", "coverage", "--alarm")
     (made,) = ask(refund("pi_ben_40"))
     assert made.result is not None
     id = str(made.result["id"])
+    whole = run("audit", "coverage", "--json").json
     with sqlite3.connect(home / "simulator.db") as world:
         world.execute("DELETE FROM object WHERE id = ?", (id,))
         world.execute("DELETE FROM object WHERE json_extract(body, '$.source') = ?", (id,))
     world.close()
     told, page = run("audit", "coverage", "--json"), run("audit", "coverage", "--from", "2025-01-01")
     words = " ".join(page.out.split())
+    [before, after] = [next(tie for tie in each["ties"] if tie["currency"] == "usd") for each in (whole, told.json)]
+    noted = run("audit", "verify", "--json").json
 
     assert (told.code, page.code) == (1, 1)
+    assert (before["ties"], before["missing"], after["ties"], after["missing"]) == (True, 0, False, -4_000)
+    assert before["checked_since"] == "2026-03-03T19:00:00Z", "what Stripe held was noted in the log at the first look"
+    assert 0 < before["checked_event"] == after["checked_event"] <= noted["events"]
     assert [(each["object"], each["amount"]) for each in told.json["claimed"]] == [(id, 4_000)]
     assert "CLAIMED, NOT AT STRIPE: 1" in words
     assert "THE SUMS DO NOT TIE" in words

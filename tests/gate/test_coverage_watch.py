@@ -14,12 +14,12 @@ from runplane_mcp.errors import PersonError, RequestError, StripeError
 from runplane_mcp.gate import coverage_watch
 from runplane_mcp.gate.acts import signer
 from runplane_mcp.gate.coverage_accepting import ACCEPTED, accept
-from runplane_mcp.gate.coverage_state import WINDOW, states
+from runplane_mcp.gate.coverage_state import META, WINDOW, balances, states
 from runplane_mcp.gate.coverage_watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
-from runplane_mcp.store.base import Event, Reader
+from runplane_mcp.store.base import Event, Reader, Transaction
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund
 
@@ -71,6 +71,27 @@ async def test_what_nothing_explains_is_an_event_once_and_stands_until_it_is_exp
     assert [json.loads(each.body)["box"] for each in explained] == ["another_key"]
     assert after.state.standing == {}
     assert verify(house.settings.database).ok
+
+
+async def test_what_stripe_holds_is_noted_once_a_day_and_believed_only_where_the_log_says_it(house: House) -> None:
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        await watch.look(identity)
+        first = await gate.store.read(lambda reader: balances(reader, identity))
+        house.clock.forward(25 * HOUR_MS)
+        looks = [await watch.look(identity), await watch.look(identity)]
+        second = await gate.store.read(lambda reader: balances(reader, identity))
+
+        def forge(tx: Transaction) -> None:
+            kept = tx.meta(META) or ""
+            tx.set_meta(META, kept.replace(f'"usd":{first[0].held["usd"]}', '"usd":1', 1))
+
+        await gate.store.write(forge)
+        after = await gate.store.read(lambda reader: balances(reader, identity))
+
+    assert [each.state.behind for each in looks] == [True, False], "more than a day is more than one look takes"
+    assert [each.held["usd"] for each in first] == [8_005_311]
+    assert (len(second), after) == (2, second[1:])
 
 
 async def test_only_what_is_unexplained_raises_the_alarm_unless_more_is_asked_for(house: House) -> None:

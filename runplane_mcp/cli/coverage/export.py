@@ -101,6 +101,9 @@ def _tie_json(tie: Tie) -> dict[str, Json]:
         "opening": tie.opening,
         "closing": tie.closing,
         "checked": tie.checked,
+        "missing": tie.missing,
+        "checked_since": iso(tie.noted.at * 1000) if tie.noted is not None else None,
+        "checked_event": tie.noted.seq if tie.noted is not None else None,
     }
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from runplane_mcp.cli.card import Hanging
 from runplane_mcp.cli.coverage.report import Report
-from runplane_mcp.cli.output import Column, brief, console, money, table
+from runplane_mcp.cli.output import Column, brief, console, moment, money, table
 from runplane_mcp.core.coverage.boxes import Box, Made, Placed
 from runplane_mcp.core.coverage.sums import Book, Sum, Tie
 from runplane_mcp.core.text import label, visible
@@ -87,24 +87,26 @@ def _tie(tie: Tie) -> Text:
             f"DOES NOT TIE: Stripe's own lines come to {worth(tie.stripe)}, the boxes to {worth(tie.boxes)}.",
             "bold red",
         )
-    if tie.opening is None or tie.closing is None:
-        return _text(f"Ties to the cent: Stripe's own lines come to {worth(tie.stripe)}.", "green")
     if not tie.ties:
-        missing = worth(tie.closing - tie.opening - tie.boxes)
+        since = "" if tie.noted is None else f" since {moment(tie.noted.at * 1000)}, audit event {tie.noted.seq}"
         return _text(
-            f"DOES NOT TIE: opening {worth(tie.opening)} and lines of {worth(tie.boxes)}, and Stripe holds"
-            f" {worth(tie.closing)}: {missing} has no line.",
+            f"DOES NOT TIE: of what Stripe holds, {worth(tie.missing)} has no line{since}.",
             "bold red",
         )
+    if tie.opening is None or tie.closing is None:
+        return _text(f"Ties to the cent: Stripe's own lines come to {worth(tie.stripe)}.", "green")
     if tie.checked:
         return _text(
             f"Ties to the cent: the account began with nothing, and its lines come to {worth(tie.closing)}, which is what"
             " Stripe holds.",
             "green",
         )
+    checked = ""
+    if tie.noted is not None:
+        checked = f", checked with what it held on {moment(tie.noted.at * 1000)} (audit event {tie.noted.seq})"
     return _text(
         f"Ties to the cent: Stripe's own lines come to {worth(tie.stripe)}. Closing {worth(tie.closing)} as Stripe holds"
-        f" it, opening {worth(tie.opening)} reckoned back from that.",
+        f" it{checked}; opening {worth(tie.opening)} reckoned back from that.",
         "green",
     )
 

@@ -58,6 +58,7 @@ async def report(
     from runplane_mcp.app import open_books
     from runplane_mcp.cli.coverage.period import period_of
     from runplane_mcp.gate.coverage_reading import read_ends, read_pages, span_to_read
+    from runplane_mcp.gate.coverage_state import balances
     from runplane_mcp.gate.covering import covered
     from runplane_mcp.stripe_api.history import HistoryFolder, Span
 
@@ -71,7 +72,8 @@ async def report(
         cut = read.until < span.until
         if cut:
             span, period = replace(span, until=read.until), replace(period, until=read.until)
-        ends = await read_ends(books.connection, pages, span, read=read, now=now)
+        noted = await books.desk.store.read(lambda reader: balances(reader, identity))
+        ends = await read_ends(books.connection, pages, span, read=read, now=now, balances=noted)
         found = await covered(
             books.desk.store,
             books.desk.policies.catalog,
@@ -82,7 +84,7 @@ async def report(
             now=now,
         )
     sums = books_of(found.placed)
-    ties = ties_of(sums, found.lines, now=ends.now, after=ends.after, whole=ends.whole)
+    ties = ties_of(sums, found.lines, now=ends.now, after=ends.after, whole=ends.whole, noted=ends.noted)
     notes = tuple(_notes(sums, ends.why_not, old=span.since < now - EVENTS_KEPT, cut=span.until if cut else None))
     return Report(
         identity.account,

@@ -45,10 +45,21 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What Stripe held at an earlier moment (seconds), noted then in the audit log as event `seq`. `missing` is by how much
+    the lines since then miss what it holds now, per currency: nothing, unless Stripe's list lacks a line."""
+
+    at: int
+    seq: int
+    missing: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Tie:
     """Whether a balance's boxes come to what Stripe says. `stripe` is the sum of Stripe's own net amounts. `opening` and
     `closing` are what the balance held at both ends, None where Stripe no longer tells. `checked`: both ends are known from
-    elsewhere than from each other, so that a line that Stripe's list does not show would be missed."""
+    elsewhere than from each other, so that a line that Stripe's list does not show would be missed. `noted` is an earlier
+    balance that the lines since then were checked with."""
 
     currency: str
     boxes: int
@@ -56,14 +67,18 @@ class Tie:
     opening: int | None = None
     closing: int | None = None
     checked: bool = False
+    noted: Noted | None = None
+
+    @property
+    def missing(self) -> int:
+        """Minor units of the balance that no line explains."""
+        if self.opening is not None and self.closing is not None and self.opening + self.boxes != self.closing:
+            return self.closing - self.opening - self.boxes
+        return self.noted.missing.get(self.currency, 0) if self.noted is not None else 0
 
     @property
     def ties(self) -> bool:
-        if self.boxes != self.stripe:
-            return False
-        if self.opening is None or self.closing is None:
-            return True
-        return self.opening + self.boxes == self.closing
+        return self.boxes == self.stripe and self.missing == 0
 
 
 def books_of(placed: Iterable[Placed]) -> tuple[Book, ...]:
@@ -112,19 +127,20 @@ def ties_of(
     now: Mapping[str, int] | None,
     after: Mapping[str, int] | None,
     whole: bool,
+    noted: Noted | None = None,
 ) -> tuple[Tie, ...]:
     """How each currency's booked lines stand to what Stripe says. `now` is what the balance holds now, `after` what the
     lines from the end of the period until now come to; either is None where that is not known. `whole`: there is no line
-    before the period, so that it began with nothing."""
+    before the period, so that it began with nothing. `noted`: an earlier balance, and what the lines since miss."""
     boxes = {book.currency: book.total.net for book in books if book.balance == PAYMENTS}
     stripe = {currency: net for (balance, currency), net in lines.net.items() if balance == PAYMENTS}
     found = []
     for currency in sorted({*boxes, *stripe}):
         net, said = boxes.get(currency, 0), stripe.get(currency, 0)
         if now is None or after is None:
-            found.append(Tie(currency, net, said))
+            found.append(Tie(currency, net, said, noted=noted))
             continue
         closing = now.get(currency, 0) - after.get(currency, 0)
         opening = 0 if whole else closing - said
-        found.append(Tie(currency, net, said, opening, closing, whole))
+        found.append(Tie(currency, net, said, opening, closing, whole, noted))
     return tuple(found)
