@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -12,9 +13,10 @@ import pytest
 
 from runplane_mcp.app import open_desk
 from runplane_mcp.cli.coverage.report import alone
+from runplane_mcp.cli.coverage.standing import coverage_line
 from runplane_mcp.cli.doctor.finding import Finding, Level
 from runplane_mcp.cli.doctor.records import coverage
-from runplane_mcp.gate.coverage_state import states
+from runplane_mcp.gate.coverage_state import CoverageState, states
 from runplane_mcp.settings import Settings, load_settings
 from tests.cli.conftest import DANA, DANAS, Ask, Run, refund
 
@@ -134,7 +136,7 @@ def test_a_reading_that_was_ended_goes_on_where_it_was(home: Path, run: Run) -> 
 async def findings(settings: Settings) -> list[Finding]:
     """What `runplane doctor` says of it."""
     async with open_desk(settings) as desk:
-        return list(coverage(await desk.store.read(states)))
+        return list(coverage(await desk.store.read(states), settings.coverage_every))
 
 
 def test_cron_hears_of_what_is_new_until_somebody_says_what_it_was(
@@ -160,6 +162,21 @@ def test_cron_hears_of_what_is_new_until_somebody_says_what_it_was(
     assert [each.level for each in found] == [Level.PROBLEM]
     assert (accepted.code, accepted.json["left"], accepted.json["by"]) == (0, 0, DANA)
     assert (after.code, calm["coverage"]["unexplained"]) == (0, [])
+
+
+def test_doctor_and_status_say_when_nobody_looks_or_not_all_is_looked_at() -> None:
+    def said(state: CoverageState | None, every: int = 300) -> tuple[Level, str | None]:
+        known = {} if state is None else {"stripe|acct_1|live": state}
+        [found], line = list(coverage(known, every)), coverage_line(known)
+        return found.level, line[1] if line is not None else None
+
+    looked = CoverageState(until=1_772_564_400)
+
+    assert (Level.OK, None) == said(None)
+    assert (Level.WARN, None) == said(None, every=0)
+    assert (Level.OK, "") == said(looked) == said(looked, every=0), "cron may look"
+    assert (Level.WARN, "yellow") == said(replace(looked, behind=True))
+    assert (Level.WARN, "yellow") == said(replace(looked, problem="The key may not read /v1/events."))
 
 
 @pytest.mark.parametrize(

@@ -79,4 +79,6 @@ def coverage_line(states: Mapping[str, CoverageState]) -> tuple[str, str] | None
         return f"the account could not be looked at: {newest.problem}", "yellow"
     if newest.until is None:
         return None
+    if newest.behind:
+        return f"behind: only what is before {moment(newest.until * 1000)} has been looked at", "yellow"
     return f"nothing unexplained at Stripe before {moment(newest.until * 1000)}: runplane audit coverage", ""

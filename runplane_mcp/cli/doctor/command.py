@@ -105,7 +105,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
         *rules(settings, home, desk.clock.policy()),
         *approvers(home, await desk.store.read(pretended), needs),
         *await left_open(desk, settings, home),
-        *coverage(await desk.store.read(states)),
+        *coverage(await desk.store.read(states), settings.coverage_every),
         *key(settings, home),
     ]
     if not offline and not any(each.check == "key" and each.level is Level.PROBLEM for each in findings):

@@ -161,10 +161,9 @@ def _names(requests: Sequence[ActionRequest]) -> str:
     return ", ".join(each.reference for each in requests[:_NAMED]) + more
 
 
-def coverage(states: Mapping[str, CoverageState]) -> Iterator[Finding]:
-    """Whether anything at Stripe stands unexplained, and whether somebody looks."""
+def coverage(states: Mapping[str, CoverageState], every: int) -> Iterator[Finding]:
+    """Whether anything at Stripe stands unexplained, and whether somebody looks, every so many seconds."""
     from runplane_mcp.cli.coverage.standing import found_words, latest, standing
-    from runplane_mcp.cli.output import moment
 
     found, newest = standing(states), latest(states.values())
     if found:
@@ -179,7 +178,25 @@ def coverage(states: Mapping[str, CoverageState]) -> Iterator[Finding]:
             f"The account could not be looked at for what went around Runplane: {newest.problem}",
             "Give the key read permission for the balance, refunds, payouts, transfers, credit notes and events.",
         )
+    elif newest is not None and newest.behind:
+        yield warn(
+            "coverage",
+            f"More comes to the account than is looked at: only what is before {_moment(newest)} has been.",
+            "Look more often: RUNPLANE_COVERAGE_EVERY",
+        )
+    elif not every and newest is None:
+        yield warn(
+            "coverage",
+            "Nobody looks for what goes around Runplane: RUNPLANE_COVERAGE_EVERY is 0.",
+            "Unset it, or let cron look: runplane audit coverage --alarm",
+        )
     elif newest is None or newest.until is None:
         yield ok("coverage", "nobody has looked yet at what is at Stripe; gates do every few minutes")
     else:
-        yield ok("coverage", f"nothing unexplained at Stripe before {moment(newest.until * 1000)}")
+        yield ok("coverage", f"nothing unexplained at Stripe before {_moment(newest)}")
+
+
+def _moment(state: CoverageState) -> str:
+    from runplane_mcp.cli.output import moment
+
+    return moment(None if state.until is None else state.until * 1000)
