@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     ("runplane erase --customer cus_ben --as maria", "shows how much there is, asks, erases it"),
+    ("runplane erase --customer cus_ben --also ben@example.com --as maria", "also what agents wrote without his id"),
     ("runplane erase --customer cus_ben --as maria --secret-stdin --json < secret", "for scripts"),
 )
 
 
 def erase(
     customer: Annotated[str, typer.Option("--customer", metavar="CUSTOMER", help="The customer's id at Stripe: cus_…")],
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="WORDS", help="Also what says this: their e-mail address. Can be given again."),
+    ] = None,
     as_admin: AsAdmin = None,
     secret_stdin: SecretStdin = False,
     as_json: JsonFlag = False,
@@ -31,9 +36,10 @@ def erase(
     """Erase what is held of a customer, as an administrator.
 
     Parameters, facts, names, Stripe's answers and the agents' words, of every request that is about the customer or
-    mentions them. The log stays whole and says who erased what; ids, amounts and who decided stay. Refused while such a
-    request is open. Backups that were made before still hold it. A second time there is nothing left to erase. With
-    --secret-stdin the first line on stdin is ADMIN's secret.
+    mentions them. --also finds what says only their e-mail address or name, exactly as it is written. The log stays
+    whole and says who erased what; ids, amounts and who decided stay. Refused while such a request is open. Backups
+    that were made before still hold it. A second time there is nothing left to erase. With --secret-stdin the first
+    line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
@@ -42,7 +48,7 @@ def erase(
     from runplane_mcp.gate.erasing import held_of
 
     settings = settings_of_home()
-    held = at_desk(settings, lambda desk: held_of(desk, customer))
+    held = at_desk(settings, lambda desk: held_of(desk, customer, also or ()))
     if sys.stdin.isatty() and not as_json and not secret_stdin:
         _ask(held)
         as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
@@ -51,7 +57,7 @@ def erase(
     name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
 
     async def work(desk: Desk) -> Erased:
-        return await do_erase(desk, customer, admin=name, secret=secret)
+        return await do_erase(desk, customer, admin=name, secret=secret, also=also or ())
 
     done = at_desk(settings, work)
     if as_json:

@@ -4,6 +4,7 @@ breaking the log."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _IN_ONE_EVENT: Final = 500
 #: So many of the requests that are in the way are named.
 _NAMED: Final = 20
+_SHORTEST, _LONGEST = 6, 200
 _CUSTOMER: Final = re.compile(r"[!-~]{1,255}\Z")
 
 
@@ -49,21 +51,23 @@ class Erased:
     by: str
 
 
-async def held_of(desk: Desk, customer: str) -> Held:
-    """What would be erased. RequestError `request.customer` for what can be no customer's id."""
-    check_customer(customer)
-    return await desk.store.read(lambda reader: _held(reader, customer))
+async def held_of(desk: Desk, customer: str, also: Sequence[str] = ()) -> Held:
+    """What would be erased. RequestError `request.customer` for what can be no customer's id, `request.words`."""
+    check(customer, also)
+    return await desk.store.read(lambda reader: _held(reader, customer, also))
 
 
-async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str) -> Erased:
-    """Overwrites all that is held of a customer in payloads, with an event for each request that names what went. A second
-    time there is nothing left, and only the files are seen to again.
+async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str, also: Sequence[str] = ()) -> Erased:
+    """Overwrites all that is held of a customer in payloads, with an event for each request that names what went. `also`
+    are words that are theirs, such as an e-mail address: what says them goes too. A second time there is nothing left, and
+    only the files are seen to again.
 
-    RequestError `request.customer`, `request.unfinished` while requests about them are open; PersonError as `Keys` says;
-    StoreError `store.in_use` where it is erased and another process still holds older pages of the write-ahead log.
+    RequestError `request.customer`, `request.words`, `request.unfinished` while requests about them are open; PersonError
+    as `Keys` says; StoreError `store.in_use` where it is erased and another process still holds older pages of the
+    write-ahead log.
     """
-    check_customer(customer)
-    seen = await desk.store.read(lambda reader: _held(reader, customer))
+    check(customer, also)
+    seen = await desk.store.read(lambda reader: _held(reader, customer, also))
     _check_finished(seen)
     person = await desk.keys.administrator(admin, "Erasing")
     key = await desk.keys.unlock(person, secret)
@@ -74,7 +78,7 @@ async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str) ->
     def work(tx: Transaction) -> Erased:
         if trusted(tx).get(person.id) != person:
             raise PersonError("person.not_admin", f"{person.id} has changed meanwhile.", next_step="Try it again.")
-        now = _held(tx, customer, after=seen)
+        now = _held(tx, customer, also, after=seen)
         _check_finished(now)
 
         def tell(request_id: str | None, names: list[str], kept: dict[str, Json]) -> None:
@@ -99,25 +103,34 @@ async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str) ->
     return done
 
 
-def check_customer(customer: str) -> None:
+def check(customer: str, also: Sequence[str] = ()) -> None:
     if not _CUSTOMER.match(customer):
         raise RequestError(
             "request.customer", "That is no customer's id.", next_step="Give it as Stripe shows it: cus_…"
         )
+    for words in also:
+        # Shorter ones are half of all other words, and what they erased would not come back.
+        if not _SHORTEST <= len(words.strip()) <= _LONGEST or words != words.encode(errors="replace").decode():
+            raise RequestError(
+                "request.words",
+                f"Words to look for have {_SHORTEST} to {_LONGEST} letters.",
+                next_step="Give a whole e-mail address or name.",
+            )
 
 
-def _held(reader: Reader, customer: str, *, after: Held | None = None) -> Held:
+def _held(reader: Reader, customer: str, also: Sequence[str] = (), *, after: Held | None = None) -> Held:
     """Reading all payloads takes a while in a long history: with `after`, only what was written since is read."""
     ids = dict.fromkeys(reader.requests_of_customer(customer))
     loose: dict[str, None] = {}
     if after is not None:
         ids.update(dict.fromkeys(after.requests))
         loose.update(dict.fromkeys(after.loose))
-    for name, request_id in reader.payloads_saying(customer, after=after.read_up_to if after is not None else 0):
-        if request_id is None:
-            loose[name] = None
-        else:
-            ids[request_id] = None
+    for words in (customer, *also):
+        for name, request_id in reader.payloads_saying(words, after=after.read_up_to if after is not None else 0):
+            if request_id is None:
+                loose[name] = None
+            else:
+                ids[request_id] = None
     found = [request for id in ids if (request := reader.request(id)) is not None]
     payloads = {request.id: len(reader.payloads_of(request.id)) for request in found}
     return Held(

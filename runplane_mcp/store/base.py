@@ -261,8 +261,8 @@ class Reader(Protocol):
         ...
 
     def payloads_saying(self, word: str, *, after: int = 0) -> list[tuple[str, str | None]]:
-        """The commitments of payloads in whose words this one stands, and whose each is. Reads all of them, but for the
-        first `after`."""
+        """The commitments of payloads in whose words, or in the bytes of whose requests, this stands as a whole word, and
+        whose each is. Reads all of them, but for the first `after`."""
         ...
 
     def payloads_of(self, request_id: str) -> list[str]:

@@ -3,7 +3,10 @@ write-ahead log, in which older pages would keep it."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -11,6 +14,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from runplane_mcp.core.mentions import findable
 from runplane_mcp.errors import StoreError
@@ -21,6 +25,8 @@ from runplane_mcp.store.triggers import ERASED, erased_name
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 
+#: Digits of base64.
+_SHORTEST: Final = 6
 #: Kinds of objects that belong to one customer alone: what is about one of these is about its customer, also where it was
 #: refused before anybody looked up whose it is. A price, a coupon or an account belongs to many.
 _BELONGS_TO_ONE: Final = re.compile(
@@ -38,7 +44,7 @@ UNION SELECT request.id FROM mention JOIN request USING (number) WHERE stripe_id
 #: What was lowered, and what took its place: one story.
 _LINKED: Final = "SELECT replaces, replaced_by FROM request WHERE id = ?"
 _SAYING: Final = """
-SELECT commitment, request_id, body FROM payload WHERE number > ?2 AND instr(body, ?1) ORDER BY number
+SELECT commitment, request_id, body FROM payload WHERE number > ? AND ({}) ORDER BY number
 """
 _OVERWRITE: Final = f"""
 UPDATE payload SET commitment = {erased_name("number")}, salt = zeroblob(16), body = zeroblob(length(body))
@@ -72,12 +78,12 @@ class ErasureReads(ABC):
         return sorted(found)
 
     def payloads_saying(self, word: str, *, after: int = 0) -> list[tuple[str, str | None]]:
-        # Where it stands inside of a longer id, it is another one.
-        whole = re.compile(
-            rb"(?<![A-Za-z0-9_])" + re.escape(word.encode("ascii", "backslashreplace")) + rb"(?![A-Za-z0-9_])"
-        )
-        rows = self._all(_SAYING, word.encode("ascii", "backslashreplace"), after)
-        return [(name, request_id) for name, request_id, body in rows if whole.search(body)]
+        forms = _forms(word)
+        sql = _SAYING.format(" OR ".join(["instr(body, ?)"] * len(forms)))
+        # Where it stands inside of a longer word, it is another one.
+        whole = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])")
+        rows = self._all(sql, after, *forms)
+        return [(name, request_id) for name, request_id, body in rows if whole.search(_read(body))]
 
     def payloads_of(self, request_id: str) -> list[str]:
         rows = self._all("SELECT commitment FROM payload WHERE request_id = ? ORDER BY number", request_id)
@@ -93,6 +99,34 @@ class ErasureWrites(ErasureReads):
 
     def erase_payload(self, commitment: str) -> None:
         self._all(_OVERWRITE, commitment)
+
+
+def _forms(word: str) -> list[bytes]:
+    """What to look for in payloads: the word as JSON in ASCII has it, as an address has it, and as it stands in the bytes
+    of a request, which are base64: at each of three places, without the digits that it shares with its neighbours."""
+    forms = []
+    for written in dict.fromkeys((word, quote(word, safe=""), quote_plus(word))):
+        forms.append(json.dumps(written)[1:-1].encode("ascii"))
+        for shift in range(3):
+            content = b"\0" * shift + written.encode("utf-8", "surrogatepass")
+            digits = base64.b64encode(content)[(shift * 8 + 5) // 6 : len(content) * 8 // 6]
+            # A word of a few letters is looked for in what can be read alone: so short, it would be everywhere.
+            forms.extend([digits] if len(digits) >= _SHORTEST else [])
+    return list(dict.fromkeys(forms))
+
+
+def _read(body: bytes) -> str:
+    """All that a payload says, the bytes of its requests too."""
+    content = json.loads(body)
+    wire = content.get("wire", content) if isinstance(content, dict) else {}
+    said = [json.dumps(content, ensure_ascii=False)]
+    sent = wire.get("body") if isinstance(wire, dict) else None
+    if isinstance(sent, str):
+        with contextlib.suppress(ValueError):
+            said.append(base64.b64decode(sent, validate=True).decode("utf-8", "replace"))
+    if isinstance(wire, dict):
+        said.extend(str(wire.get(name, "")) for name in ("path", "query"))
+    return "\n".join([*said, *(unquote_plus(each) for each in said)])
 
 
 def scrub(path: Path, busy_timeout_ms: int) -> None:

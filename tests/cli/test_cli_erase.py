@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runplane_mcp.gate.view import Submission
 from runplane_mcp.simulator import SEED
 from tests.cli.conftest import DANA, DANAS, Ask, Run, cancellation, refund
 
@@ -33,6 +34,24 @@ def test_a_customer_is_erased_and_every_command_says_so(ask: Ask, run: Run, home
     assert "erased" in run("policy", "explain", done.reference).out
     verified = run("audit", "verify")
     assert verified.code == 0, verified.out
+
+
+def test_what_says_an_address_and_no_id_is_found_by_the_address(ask: Ask, run: Run) -> None:
+    """A customer that was never made, and an address in the place of an id."""
+    address = "zoe@example.com"
+    wanted = [
+        Submission("stdio", "support-bot", "mcp", "PostCustomersCustomer", {"customer": address, "name": "Zoe"}),
+        Submission("stdio", "support-bot", "mcp", "GetCustomers", {"email": address}),
+    ]
+    ask(*wanted)
+    also = ("--also", address, "--json")
+    first, again = run(*ERASE, *also, stdin=SECRET), run(*ERASE, *also, stdin=SECRET)
+
+    assert first.json["requests"] == 2
+    assert again.json["requests"] == 0
+    assert run(*ERASE, "--also", "zoe", "--json", stdin=SECRET).error == "request.words"
+    assert address not in run("requests", "list", "--json").out
+    assert run("audit", "verify").code == 0
 
 
 def test_what_is_open_is_named_and_nothing_is_erased(ask: Ask, run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runplane_mcp.core.request import ActionRequest, State
+from runplane_mcp.core.request import ActionRequest, OwnArguments, State
 from runplane_mcp.core.wire import encode
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Reader, Transaction
@@ -175,6 +175,33 @@ def test_what_an_event_says_was_erased_must_be_gone_and_stay_gone(path: Path) ->
     tamper(other, "UPDATE payload SET body = x'7b7d' WHERE number = 1")
 
     assert not verify(other).ok
+
+
+def test_words_are_found_wherever_they_stand_in_a_request_and_not_inside_of_others(path: Path) -> None:
+    """The bytes of requests are kept in base64, where a text looks different at each of three places."""
+    address, other = "ann+1@example.com", "joann+1@example.com"
+
+    def fill(tx: Transaction) -> set[str | None]:
+        ours: set[str | None] = set()
+        for length in range(7):
+            for parameter in ("description", "email"):
+                values = {"name": "x" * length, parameter: f"{address}", "phone": "y" * length}
+                ours.add(received(tx, as_asked=encode("POST", "/v1/customers", values)).id)
+            received(tx, as_asked=encode("POST", "/v1/customers", {"name": "x" * length, "email": other}))
+        ours.add(received(tx, as_asked=encode("GET", "/v1/customers", {"email": address})).id)
+        return ours | {received(tx, own=OwnArguments(justification=f"as {address} asks")).id}
+
+    def look(reader: Reader) -> set[str | None]:
+        return {request_id for _, request_id in reader.payloads_saying(address)}
+
+    [ours] = in_store(path, fill)
+
+    async def run() -> None:
+        store = open_store(path)
+        assert await store.read(look) == ours
+        await store.close()
+
+    asyncio.run(run())
 
 
 def test_everything_about_a_customer_is_found_and_nothing_about_another(path: Path) -> None:
