@@ -44,13 +44,13 @@ def erase(
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
     from runplane_mcp.core.text import visible
+    from runplane_mcp.gate.erasing import check, held_of
     from runplane_mcp.gate.erasing import erase as do_erase
-    from runplane_mcp.gate.erasing import held_of
 
     settings = settings_of_home()
-    held = at_desk(settings, lambda desk: held_of(desk, customer, also or ()))
+    check(customer, also or ())
     if sys.stdin.isatty() and not as_json and not secret_stdin:
-        _ask(held)
+        _ask(at_desk(settings, lambda desk: held_of(desk, customer, also or ())))
         as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
     if as_admin is None:
         raise UsageError("usage.admin_missing", "Erasing needs an administrator.", next_step="Add --as ADMIN.")

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from runplane_mcp.core.approval import Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.mentions import findable
 from runplane_mcp.errors import PersonError, RequestError
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 #: So many commitments stand in one event at most: events are read whole.
 _IN_ONE_EVENT: Final = 500
+#: Requests in one transaction: gates must not wait for long.
+_AT_ONCE: Final = 100
 #: So many of the requests that are in the way are named.
 _NAMED: Final = 20
 _SHORTEST, _LONGEST = 6, 200
@@ -70,37 +75,58 @@ async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str, al
     seen = await desk.store.read(lambda reader: _held(reader, customer, also))
     _check_finished(seen)
     person = await desk.keys.administrator(admin, "Erasing")
-    key = await desk.keys.unlock(person, secret)
-    at = desk.clock.wall()
-    store = await desk.store.read(lambda reader: reader.store_id())
-    told = customer if findable(customer, "customer") else "another form"
-
-    def work(tx: Transaction) -> Erased:
-        if trusted(tx).get(person.id) != person:
-            raise PersonError("person.not_admin", f"{person.id} has changed meanwhile.", next_step="Try it again.")
-        now = _held(tx, customer, also, after=seen)
-        _check_finished(now)
-
-        def tell(request_id: str | None, names: list[str], kept: dict[str, Json]) -> None:
-            for start in range(0, len(names), _IN_ONE_EVENT):
-                some = names[start : start + _IN_ONE_EVENT]
-                content = erasure_content(request_id, told, some, kept)
-                signature = signed_body(key, person, store=store, act=ERASED, content=content, at=at)
-                body: dict[str, Json] = {"customer": told, "commitments": list(some), "kept": kept, **signature}
-                tx.append(ERASED, body, at=at, request_id=request_id)
-                for name in some:
-                    tx.erase_payload(name)
-
-        for id in now.requests:
-            request = tx.request(id)
-            if request is not None:
-                tell(id, tx.payloads_of(id), kept_of(request, tx.decisions(id), tx.result(id)))
-        tell(None, list(now.loose), {})
-        return Erased(customer, len(now.requests), now.payloads, person.id)
-
-    done = await desk.store.write(work)
+    act = _Act(customer, person, await desk.keys.unlock(person, secret), desk.clock.wall())
+    # What came while somebody typed and their key was made.
+    held = await desk.store.read(lambda reader: _held(reader, customer, also, after=seen))
+    _check_finished(held)
+    payloads = await desk.store.write(lambda tx: act.loose(tx, held.loose)) if held.loose else 0
+    for start in range(0, len(held.requests), _AT_ONCE):
+        some = held.requests[start : start + _AT_ONCE]
+        payloads += await desk.store.write(lambda tx, some=some: act.requests(tx, some))  # type: ignore[misc]
     await desk.store.scrub()
-    return done
+    return Erased(customer, len(held.requests), payloads, person.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """One administrator's erasure. Each method's work is whole or did not happen, and returns how many payloads went: what
+    a crash leaves is found by the next time."""
+
+    customer: str
+    person: Person
+    key: Ed25519PrivateKey
+    at: int
+
+    def requests(self, tx: Transaction, ids: Sequence[str]) -> int:
+        self._still_administrator(tx)
+        count = 0
+        for id in ids:
+            request, names = tx.request(id), tx.payloads_of(id)
+            if request is not None and request.final:
+                self._tell(tx, id, names, kept_of(request, tx.decisions(id), tx.result(id)))
+                count += len(names)
+        return count
+
+    def loose(self, tx: Transaction, names: Sequence[str]) -> int:
+        self._still_administrator(tx)
+        there = [name for name in names if tx.salted(name) is not None]
+        self._tell(tx, None, there, {})
+        return len(there)
+
+    def _still_administrator(self, tx: Transaction) -> None:
+        if trusted(tx).get(self.person.id) != self.person:
+            raise PersonError("person.not_admin", f"{self.person.id} has changed meanwhile.", next_step="Try it again.")
+
+    def _tell(self, tx: Transaction, request_id: str | None, names: Sequence[str], kept: dict[str, Json]) -> None:
+        customer = self.customer if findable(self.customer, "customer") else "another form"
+        for start in range(0, len(names), _IN_ONE_EVENT):
+            some = names[start : start + _IN_ONE_EVENT]
+            content = erasure_content(request_id, customer, some, kept)
+            signature = signed_body(self.key, self.person, store=tx.store_id(), act=ERASED, content=content, at=self.at)
+            body: dict[str, Json] = {"customer": customer, "commitments": list(some), "kept": kept, **signature}
+            tx.append(ERASED, body, at=self.at, request_id=request_id)
+            for name in some:
+                tx.erase_payload(name)
 
 
 def check(customer: str, also: Sequence[str] = ()) -> None:
