@@ -23,7 +23,7 @@ META: Final = "coverage"
 #: The event that notes what Stripe held.
 BALANCE: Final = "coverage.balance"
 #: Seconds that one look goes through at most; halved while there is too much to read in them.
-WINDOW: Final = 86_400
+WINDOW: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -93,6 +93,19 @@ class Watch:
                 lambda tx: keep(tx, identity, replace(state_of(tx, identity), problem=problem)),
             )
             raise
+
+    async def catch_up(
+        self, identity: StripeIdentity, *, tell: Callable[[Sequence[Found]], None] = lambda _new: None
+    ) -> Looked:
+        """Looks until everything new is looked at, within bounds. `tell` hears of what each look found."""
+        new: list[Found] = []
+        for _ in range(MOST_LOOKS):
+            looked = await self.look(identity)
+            tell(looked.new)
+            new += looked.new
+            if not looked.state.behind:
+                break
+        return replace(looked, new=tuple(new))
 
     async def take_turn(self, identity: StripeIdentity, every: float) -> bool:
         """Whether nobody has looked for `every` seconds; then this process does now."""
@@ -214,11 +227,7 @@ async def keep_watch(gate: Gate, *, every: float, around: bool) -> None:
         try:
             identity = await gate.identity()
             if await watch.take_turn(identity, every):
-                for _ in range(MOST_LOOKS):
-                    looked = await watch.look(identity)
-                    _say(looked.new)
-                    if not looked.state.behind:
-                        break
+                await watch.catch_up(identity, tell=_say)
             told = ""
         except (RunplaneError, OSError) as error:
             if str(error) != told:

@@ -28,7 +28,7 @@ ACCEPT_EXAMPLES = examples(
 
 
 def alarm(settings: Settings, *, as_json: bool) -> None:
-    """One look at what is new since the last, whoever made that one."""
+    """A look at what is new since the last, whoever made that one."""
     import anyio
 
     from runplane_mcp.app import open_books
@@ -44,7 +44,7 @@ def alarm(settings: Settings, *, as_json: bool) -> None:
                 books.clock,
                 around=settings.coverage_alarm == "outside",
             )
-            return await watch.look(books.identity)
+            return await watch.catch_up(books.identity)
 
     looked = anyio.run(work)
     if as_json:
