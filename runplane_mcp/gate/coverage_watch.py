@@ -137,7 +137,10 @@ class Watch:
             return await self._keep(identity, until=state.until, window=narrower, behind=True)
         _, placed = await placed_lines(self.store, self.catalog, identity, pages, since=since, until=until, now=now)
         late = [each for each in placed if _too_early(each, now)]
-        judged = [each for each in placed if each not in late]
+        waits = {each.line.id for each in late}
+        # Few are: the transaction that keeps them holds up the requests of this process.
+        judged = [each for each in placed if self._alarms(each) or each.line.id in state.standing]
+        judged = [each for each in judged if each.line.id not in waits]
         until = min([until, *(each.line.created for each in late)])
         behind = until <= now - GRACE - 1 and not late
         window = min(state.window * 2, WINDOW)
