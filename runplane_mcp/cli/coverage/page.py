@@ -119,11 +119,9 @@ def _lines(lines: Sequence[Placed], *, who: bool) -> RenderableType:
         what = f"{money(each.line.amount, each.line.currency)}  {each.line.kind.replace('_', ' ')} {about}"
         when = brief(each.line.created * 1000)
         request = f" Stripe's request {each.stripe_request_id}." if each.stripe_request_id else ""
-        why = f"by {each.words}." if who else each.why
+        why = f", by {each.words}." if who else f". {each.why}"
         parts.append(Hanging("  ", "    ", Text(visible(what, 300))))
-        parts.append(
-            Hanging("      ", "      ", Text(visible(f"{when}, {why}{request}", 700)), "dim" if who else "red")
-        )
+        parts.append(Hanging("      ", "      ", Text(visible(f"{when}{why}{request}", 700)), "dim" if who else "red"))
     return Group(*parts, *([_more(lines)] if len(lines) > _SHOWN else []))
 
 
