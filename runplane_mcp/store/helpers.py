@@ -104,21 +104,22 @@ def _same_snapshot(connection: sqlite3.Connection, path: Path, channels: Sequenc
     """The number of events in the snapshot that all have taken now."""
     for channel in channels:
         _answer(channel)
-    connection.execute("ROLLBACK")
     with _writers_waiting(path):
+        # Its own first: whatever becomes of the helpers, there is a snapshot to go on with.
+        connection.execute("ROLLBACK")
+        own = _begin(connection)
         for channel in channels:
             channel.send(None)
-        own = _begin(connection)
         if any(_answer(channel) != own for channel in channels):
             raise Unhelped
-    return int(own[0])
+    return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
 
 
 def _begin(connection: sqlite3.Connection) -> tuple[Any, ...]:
+    """Takes the snapshot, and tells in a moment which one it is, however long the log."""
     connection.execute("BEGIN")
-    [events] = connection.execute("SELECT count(*) FROM event").fetchone()
-    head = connection.execute("SELECT root FROM head").fetchone()
-    return events, head
+    newest = connection.execute("SELECT seq, leaf FROM event ORDER BY seq DESC LIMIT 1").fetchone()
+    return newest, connection.execute("SELECT root FROM head").fetchone()
 
 
 @contextmanager
@@ -138,6 +139,8 @@ def _writers_waiting(path: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 time.sleep(0.002)
+            except OSError:
+                break
         yield
     finally:
         os.close(lock)
