@@ -30,17 +30,17 @@ def grew(first, old_root, size, root, proof):
     while at & 1: at, last = at >> 1, last >> 1
     begin, *rest = proof if at else [old_root.hex(), *proof]
     return climb(at, last, [raw(begin)] * 2, rest) == [root, old_root]
-def checkpoint(note, key):
+def checkpoint(note, keys):
     text, line = note.split("\n\n")
     (origin, size, root), value = text.split("\n")[:3], line.split(" ")[-1].strip()
-    known = sha(f"{origin}\n\x01".encode() + raw(key))[:4]
-    need(line == f"— {origin} {value}\n" and base64.b64decode(value)[:4] == known, "the checkpoint is signed by another key")
-    signed(key, base64.b64decode(value)[4:].hex(), f"{text}\n", "the log's key")
+    known = {sha(f"{origin}\n\x01".encode() + raw(key))[:4]: key for key in keys}.get(base64.b64decode(value)[:4])
+    need(known and line == f"— {origin} {value}\n", "a checkpoint is signed by another key")
+    signed(known, base64.b64decode(value)[4:].hex(), f"{text}\n", "the log's key")
     return origin, int(size), base64.b64decode(root)
 def check(receipt, trusted_key=None):
     id, key, older = (receipt[name] for name in ("request_id", "log_key", "older"))
     need(receipt["type"] == "runplane.receipt/1" and trusted_key in (None, key), "another kind of receipt, or another key")
-    origin, size, root = checkpoint(receipt["checkpoint"], key)
+    origin, size, root = checkpoint(receipt["checkpoint"], {key})
     said = [json_of(each["body"]) | {"wrote": json_of(each["row"] or "{}")} for each in receipt["events"]]
     for each, event in zip(receipt["events"], said):
         found = climb(event["seq"] - 1, size - 1, [sha(b"\0" + each["body"].encode())], each["proof"])
@@ -50,10 +50,6 @@ def check(receipt, trusted_key=None):
     own = [event for event in said if event["request_id"] == id]
     proved = [f"The log {origin} had {size} events when its key signed the checkpoint. These {len(said)} are among them,"
               f" unchanged; of {id}: {', '.join(event['type'] for event in own)}."]
-    if older:
-        name, first, old_root = checkpoint(older["checkpoint"], key)
-        need(name == origin and grew(first, old_root, size, root, older["proof"]), "the log is not the older one, grown")
-        proved.append(f"Since the older checkpoint of {first} events, the log only grew.")
     people, in_force, gone, votes, decided, keys, store = {}, {}, set(), [], [], set(), origin.split("/")[1]
     def act(event, by, *names):  # what an administrator signed
         statement = {"type": "runplane.act/1", "store": store, "act": event["type"], "person": by, "at": event["signed_at"]}
@@ -85,6 +81,10 @@ def check(receipt, trusted_key=None):
             need(row["digest"] in [each.get("digest") for each in decided], "a vote is for something else")
             proved.append(f"{row['person']} signed {row['answer']} to {row['digest']}.")
         elif of == "log_key": keys.add(event["public_key"])
+    if older:
+        name, first, old_root = checkpoint(older["checkpoint"], keys)
+        need(name == origin and grew(first, old_root, size, root, older["proof"]), "the log is not the older one, grown")
+        proved.append(f"The log only grew since it had {first} events and the root {old_root.hex()}: compare them with yours.")
     moves = [event for event in own if event["type"].startswith("request.")]
     request, types = moves[-1]["wrote"], [event["type"] for event in moves]
     need(key in keys and len(moves) == request["version"] and types[-1] == f"request.{request['state']}", "an event is missing")
@@ -106,7 +106,7 @@ def check(receipt, trusted_key=None):
         for each in detail["requirement"] if "request.approved" in types else ():
             able = [who for who in yes if set(people[who]["groups"]) & set(each["groups"]) and people[who]["role"] != "auditor"]
             need(len(able) >= each["people"], "too few people said yes")
-        proved.append(f"That digest is of {wire['method']} {url} with the bytes {body.decode()!r}: what was to run.")
+        proved.append(f"That digest is of {wire['method']} {url} with the bytes {body!r}: what was to run.")
     proved.append(f"It is {request['state']}; at Stripe {request.get('stripe_request_id')}, {request.get('object_id')}.")
     left = ["That Stripe did it: ask Stripe about these ids.", "That nothing went around the log, or, but for the request's"
             f" states, was left out here; that {next(iter(people), 'nobody')} was the first person of this log."]

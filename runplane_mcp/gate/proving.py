@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.checkpoint import Note
-from runplane_mcp.core.log_key import LogKey
+from runplane_mcp.core.checkpoint import Note, Signed, key_hash, who_signed
+from runplane_mcp.core.log_key import LogKey, key_of
 from runplane_mcp.core.merkle import verify_consistency, verify_inclusion
 from runplane_mcp.core.proofs import Range, consistency_ranges, hash_of, inclusion_ranges, nodes_of
 from runplane_mcp.core.request import ActionRequest
@@ -92,8 +92,8 @@ def receipt(
             "type": TYPE,
             "request_id": request.id,
             "log_key": log_key.public.hex(),
-            "checkpoint": note.encode().decode(),
-            "older": None if older is None else _older(note, older, proof(since)),
+            "checkpoint": _signed_by(note, {log_key.public}),
+            "older": None if older is None else _older(note, older, proof(since), _keys(events)),
             "events": [
                 {
                     "body": event.body.decode(),
@@ -132,7 +132,12 @@ def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[E
     signs the log."""
     people, activations = reader.people(), [event for event in reader.policy_events() if event.type == ACTIVATED]
     names: list[str] = []
-    wanted = [log_key.seq]
+    wanted: list[int] = []
+    key: LogKey | None = log_key
+    while key is not None:
+        wanted.append(key.seq)
+        before = reader.event(key.previous_seq) if key.previous_seq is not None else None
+        key = key_of(before.seq, before.type, said(before)) if before is not None else None
     for event in own:
         body = said(event)
         if event.type == "vote":
@@ -187,7 +192,27 @@ def _since(note: Note, older: Note | None) -> tuple[Range, ...]:
     return consistency_ranges(older.checkpoint.size, note.checkpoint.size)
 
 
-def _older(note: Note, older: Note, proof: list[bytes]) -> dict[str, Json]:
+def _keys(events: Sequence[Event]) -> set[bytes]:
+    keys = (key_of(event.seq, event.type, said(event)) for event in events)
+    return {key.public for key in keys if key is not None}
+
+
+def _signed_by(note: Note, keys: set[bytes]) -> str:
+    """The note with that one signature: others that it was given elsewhere say nothing here. CheckpointError
+    `checkpoint.foreign` where none of these keys signed it."""
+    signed, by = who_signed(note, keys)
+    if signed is not Signed.GOOD or by is None:
+        raise CheckpointError(
+            "checkpoint.foreign",
+            "That checkpoint is signed by no key of this log.",
+            next_step="Give it as `runplane audit checkpoint` printed it, whole and unchanged.",
+        )
+    known = key_hash(note.checkpoint.origin, by)
+    own = next(each for each in note.signatures if (each.name, each.key_hash) == (note.checkpoint.origin, known))
+    return Note(note.checkpoint, note.text, (own,)).encode().decode()
+
+
+def _older(note: Note, older: Note, proof: list[bytes], keys: set[bytes]) -> dict[str, Json]:
     there, now = older.checkpoint, note.checkpoint
     if not verify_consistency(there.size, there.root, now.size, now.root, proof):
         raise CheckpointError(
@@ -195,7 +220,7 @@ def _older(note: Note, older: Note, proof: list[bytes]) -> dict[str, Json]:
             f"The log of {now.size:,} events is not that of {there.size:,} events, grown: history was rewritten.",
             next_step="Run `runplane audit verify`, and keep that checkpoint.",
         )
-    return {"checkpoint": older.encode().decode(), "proof": [each.hex() for each in proof]}
+    return {"checkpoint": _signed_by(older, keys), "proof": [each.hex() for each in proof]}
 
 
 def _not_its_root() -> StoreError:

@@ -189,7 +189,7 @@ def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
     content = run("audit", "prove", done.reference, "--from-checkpoint", str(older)).json
     proved, _ = check(content)
 
-    assert any("the log only grew" in each for each in proved)
+    assert any("The log only grew since it had" in each for each in proved)
     for path in parts(content["older"], ("older",)):
         changed = copy.deepcopy(content)
         text = holder(changed, path)[path[-1]]
@@ -248,16 +248,24 @@ def test_a_backup_proves_under_a_checkpoint_that_was_kept(
     assert run("audit", "prove", done.reference, "--json").error.startswith("store.log_key")
 
 
-def test_a_receipt_names_the_key_that_signs_the_log_now(ask: Ask, run: Run) -> None:
+def test_a_receipt_names_the_key_that_signs_the_log_now_and_goes_on_from_the_one_before(
+    ask: Ask, run: Run, tmp_path: Path
+) -> None:
     (done,) = ask(refund(SEED.payment_intent_40))
     before = run("audit", "prove", done.reference).json
+    older = tmp_path / "older"
+    # Somebody else has signed it too, which says nothing here.
+    older.write_text(before["checkpoint"] + "— a.witness.example q83vASNFZ4k=\n")
     rotated = run("audit", "rotate-key", "--as", DANA, "--secret-stdin", stdin=SECRET)
-    after = run("audit", "prove", done.reference).json
+    after = run("audit", "prove", done.reference, "--from-checkpoint", str(older)).json
 
     assert rotated.code == 0, rotated.err
     assert before["log_key"] != after["log_key"]
     assert holds(before)
     assert holds(after)
+    assert after["older"]["checkpoint"] == before["checkpoint"]
+    older.write_text(before["checkpoint"].replace("runplane.log/rps_", "runplane.log/rps_0")[:-10] + "AAAAAAAAA\n")
+    assert run("audit", "prove", done.reference, "--from-checkpoint", str(older), "--json").code == 1
     assert any('"type":"log_key.rotated"' in each["body"] for each in after["events"])
 
 
