@@ -95,8 +95,7 @@ def check(receipt, trusted_key=None):
     card = next((each for each in decided if each.get("digest") == request.get("digest")), {})  # what people looked at
     detail, sent = payloads.get(card.get("content"), {}).get("detail"), payloads.get(request.get("effective"))
     if detail and sent and card.get("digest"):
-        wire = sent.get("wire", sent)
-        yes = {vote["person"] for vote in votes if (vote["answer"], vote["digest"]) == ("yes", card["digest"])}
+        wire, yes = sent.get("wire", sent), {v["person"] for v in votes if (v["answer"], v["digest"]) == ("yes", card["digest"])}
         url, body = "?".join(filter(None, (wire["path"], wire["query"]))), base64.b64decode(wire["body"])
         content = {name: request[name] for name in ("target", "account", "principal")} | {
             "v": 1, "request_id": id, "nonce": card["nonce"], "livemode": bool(request["livemode"]), "url": url,
@@ -106,7 +105,8 @@ def check(receipt, trusted_key=None):
         for each in detail["requirement"] if "request.approved" in types else ():
             able = [who for who in yes if set(people[who]["groups"]) & set(each["groups"]) and people[who]["role"] != "auditor"]
             need(len(able) >= each["people"], "too few people said yes")
-        proved.append(f"That digest is of {wire['method']} {url} with the bytes {body!r}: what was to run.")
+        proved.append(f"That digest is of {wire['method']} {url} with the bytes {body!r}: what was to run."
+                      + " As many people said yes as that decision asked for." * ("request.approved" in types))
     proved.append(f"It is {request['state']}; at Stripe {request.get('stripe_request_id')}, {request.get('object_id')}.")
     left = ["That Stripe did it: ask Stripe about these ids.", "That nothing went around the log, or, but for the request's"
             f" states, was left out here; that {next(iter(people), 'nobody')} was the first person of this log."]

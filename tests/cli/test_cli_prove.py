@@ -90,6 +90,7 @@ def test_an_outsider_checks_a_receipt_without_runplane(
         "request.received, decision, request.waiting, vote, request.approved",
         f"{DANA} signed yes",
         "POST /v1/refunds",
+        "As many people said yes as that decision asked for.",
         "It is succeeded; at Stripe req_",
         "\nNOT PROVED\n- That Stripe did it",
     ):
