@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from runplane_mcp.app import open_desk
 from runplane_mcp.check_receipt import check
-from runplane_mcp.core.request import State
+from runplane_mcp.core.approval import Answer, Vote
+from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
 from runplane_mcp.simulator import SEED
+from runplane_mcp.store.base import Transaction
 from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, balance, cancellation, refund
 from tests.gate.conftest import until
 
@@ -38,8 +40,6 @@ def approved(gate: OpenGate, run: Run) -> str:
         async with gate() as living:
             view = await living.submit(refund(words="She asked twice — «please»"))
             async with open_desk(load_settings(), scrypt_n=2**4) as desk:
-                from runplane_mcp.core.approval import Answer
-
                 card = await desk.card(view.request_id)
                 await desk.vote(view.request_id, digest=card.digest, person=DANA, secret=DANAS, answer=Answer.YES)
             return (await until(living, view, State.SUCCEEDED)).reference
@@ -226,6 +226,53 @@ def test_a_request_is_proved_whatever_became_of_it(ask: Ask, run: Run, gate: Ope
         assert not holds(shorter)
 
     assert states >= {"It is replaced", "It is denied", "It is failed", "It is blocked"}
+
+
+def nobody_voted(tx: Transaction, request: ActionRequest) -> None:
+    tx.move(request, State.APPROVED, at=1, event={"round": 1, "by": [DANA]})
+
+
+def somebody_else_signed(tx: Transaction, request: ActionRequest) -> None:
+    vote = Vote(request.id, 1, DANA, Answer.YES, str(request.digest), 1, "ed25519", "ab" * 64)
+    tx.add_vote(vote)
+    nobody_voted(tx, request)
+
+
+def other_bytes_ran(tx: Transaction, request: ActionRequest) -> None:
+    assert request.effective is not None
+    other = replace(request.effective, body=request.effective.body.replace(b"90000", b"90001"))
+    approved = tx.move(request, State.APPROVED, at=1, event={"round": 1, "by": [DANA]})
+    tx.move(approved, State.EXECUTING, at=1, event={"attempt": 1}, effective=other, attempt=1)
+
+
+@pytest.mark.parametrize(
+    ("forge", "problem"),
+    [
+        (nobody_voted, "too few people said yes"),
+        (somebody_else_signed, f"the signature of {DANA} does not hold"),
+        (other_bytes_ran, "what ran is not what was decided and signed"),
+    ],
+)
+def test_whoever_has_the_log_and_its_key_signs_for_nobody(
+    ask: Ask, run: Run, home: Path, forge: Callable[[Transaction, ActionRequest], None], problem: str
+) -> None:
+    """THREATS 7, 9 and 24: in trial mode a program that runs as you can append to the log and sign its checkpoints."""
+    (held,) = ask(refund())
+
+    async def work() -> None:
+        async with open_desk(load_settings()) as desk:
+
+            def write(tx: Transaction) -> None:
+                request = tx.request(held.request_id)
+                assert request is not None
+                forge(tx, request)
+
+            await desk.store.write(write)
+
+    anyio.run(work)
+    content = run("audit", "prove", held.reference).json
+    with pytest.raises(ValueError, match=problem):
+        check(content)
 
 
 def test_a_backup_proves_under_a_checkpoint_that_was_kept(
