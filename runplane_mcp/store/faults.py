@@ -30,6 +30,14 @@ def locked(path: Path) -> StoreError:
     )
 
 
+def restoring(path: Path) -> StoreError:
+    return StoreError(
+        "store.restoring",
+        f"A restore is putting another database in the place of {path}.",
+        next_step="Try again when it has ended.",
+    )
+
+
 def closed() -> StoreError:
     return StoreError("store.unavailable", "The store is closed.", next_step="Start Runplane again.")
 
@@ -96,6 +104,10 @@ def too_new(path: Path, found: int, known: int) -> StoreError:
         f"{path} has schema version {found}; this program knows {known}.",
         next_step="Update Runplane and start it again: a newer one has used this home.",
     )
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF in _BUSY
 
 
 def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -53,11 +54,57 @@ def lock_path(path: Path) -> Path:
 def open_lock(path: Path) -> int:
     """The descriptor of the lock file beside the database at `path`. It is never removed: whoever held a removed one
     and whoever opened its successor would both believe to be alone."""
+    return _open_lock(lock_path(path), path)
+
+
+def _open_lock(lock: Path, path: Path) -> int:
     try:
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     except OSError as error:
         raise faults.from_os(error, path) from error
-    return descriptor
+
+
+def users_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.open")
+
+
+def share(path: Path, busy_timeout_ms: int) -> int:
+    """The descriptor of a lock that everybody who has the store at `path` open shares: as long as anybody holds it, no
+    other database takes the place of this one. StoreError `store.restoring` where that is under way."""
+    descriptor = _open_lock(users_path(path), path)
+    end = time.monotonic() + busy_timeout_ms / 1000
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise faults.restoring(path) from None
+                time.sleep(0.005)
+            except OSError as error:
+                raise faults.from_os(error, path) from error
+            else:
+                return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+@contextlib.contextmanager
+def in_use_by_nobody(path: Path) -> Iterator[None]:
+    """Nobody has the store at `path` open, and nobody can open it while this lasts. StoreError `store.in_use`."""
+    descriptor = _open_lock(users_path(path), path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StoreError(
+            "store.in_use",
+            f"Another process of Runplane has {path} open, or restores it.",
+            next_step="End gates and commands that still run, then try again.",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def make_file(path: Path) -> bool:

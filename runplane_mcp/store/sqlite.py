@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from runplane_mcp.store import faults
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.checkpoints import EVERY, Checkpoints, Kept
 from runplane_mcp.store.erasing import scrub
-from runplane_mcp.store.files import connect, open_files
+from runplane_mcp.store.files import connect, open_files, share
 from runplane_mcp.store.jobs import Job
 from runplane_mcp.store.readers import Readers
 from runplane_mcp.store.writer import Writer
@@ -43,20 +44,29 @@ def open_store(
     commit.
 
     StoreError `store.unavailable` (not there, a folder), `store.unwritable` (the home), `store.locked`, `store.full`,
-    `store.readonly`, `store.corrupt`, `store.schema` (newer than this program, or not ours).
+    `store.readonly`, `store.corrupt`, `store.schema` (newer than this program, or not ours), `store.restoring`.
     """
-    connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
+    if not create and not path.exists():
+        raise faults.missing(path)
+    # Before SQLite opens the file, and until all of it is closed again: what was opened here is what lies here.
+    shared = share(path, busy_timeout_ms)
+    try:
+        connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
+    except BaseException:
+        os.close(shared)
+        raise
     checkpoints = None
     if kept is not None:
         checkpoints = Checkpoints(path, kept, every=checkpoint_every, probe=probe)
-    return SqliteStore(path, Writer(connection, lock, path, probe, checkpoints), busy_timeout_ms, readers)
+    return SqliteStore(path, Writer(connection, lock, path, probe, checkpoints), busy_timeout_ms, readers, shared)
 
 
 class SqliteStore:
     """Methods as `store/base.py` says. Made by `open_store`; its threads start with the first write and read."""
 
-    def __init__(self, path: Path, writer: Writer, busy_timeout_ms: int, readers: int) -> None:
+    def __init__(self, path: Path, writer: Writer, busy_timeout_ms: int, readers: int, shared: int) -> None:
         self.path = path
+        self._shared: int | None = shared
         self._busy_timeout_ms = busy_timeout_ms
         self._writer = writer
         self._readers = Readers(self._connect, path, readers)
@@ -117,6 +127,9 @@ class SqliteStore:
         patience = self._busy_timeout_ms / 1000
         self._readers.close(patience)
         self._writer.close(patience)
+        if self._shared is not None:
+            os.close(self._shared)
+            self._shared = None
 
     def _connect(self) -> sqlite3.Connection:
         return connect(self.path, self._busy_timeout_ms, read_only=True)
