@@ -33,6 +33,7 @@ from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, note_real_money, read_policy_file
 from runplane_mcp.gate.presence import Presence
+from runplane_mcp.gate.restoring import Places, Restore, restore
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home, write_private
 from runplane_mcp.store.backup import MARK as BACKUP_MARK
@@ -108,6 +109,27 @@ async def create_home(settings: Settings) -> AsyncIterator[Desk]:
         if enforced is None:
             await store.write(lambda tx: policies.offer(tx, text, at=clock.wall(), simulator=False))
         yield Desk(store=store, policies=policies, clock=clock, gates=settings.gates)
+
+
+async def restore_home(
+    settings: Settings,
+    file: Path | None,
+    *,
+    admin: str | None,
+    secret: str,
+    clock: Clock | None = None,
+    probe: Callable[[str], None] = no_probe,
+) -> Restore:
+    """Puts the store in `file` in force in a home, None for what somebody has put there. Errors as `restore` says."""
+    ensure_home(settings)
+    policies = Policies(load_catalog())
+
+    async def desk_of(store: Store) -> Desk:
+        time = clock or await _desk_clock(settings, store, policies)
+        return Desk(store=store, policies=policies, clock=time, gates=settings.gates)
+
+    places = Places(settings.database, Kept(settings.checkpoint_file, settings.log_key), settings.gates)
+    return await restore(places, file, desk_of, admin=admin, secret=secret, probe=probe)
 
 
 @asynccontextmanager
@@ -342,7 +364,7 @@ async def _refuse_backup(settings: Settings, store: Store) -> None:
         raise StoreError(
             "store.backup",
             f"{settings.database} is a backup, taken {iso(int(taken_at))}: nothing runs from it.",
-            next_step="Look things up in it with `runplane why` and `runplane requests`; to go on, make a new home.",
+            next_step="To go on from it, as an administrator: runplane restore --here --as ADMIN",
         )
 
 

@@ -22,6 +22,7 @@ from runplane_mcp.cli import (
     policy,
     prove,
     requests,
+    restore,
     scheduled,
     serving,
     status,
@@ -103,3 +104,4 @@ app.add_typer(audit.audit, name="audit")
 app.command("erase", epilog=erase.EXAMPLES)(erase.erase)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("backup", epilog=backup.EXAMPLES)(backup.backup)
+app.command("restore", epilog=restore.EXAMPLES)(restore.restore)

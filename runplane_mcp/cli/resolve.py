@@ -34,12 +34,16 @@ EXAMPLES = examples(
 class Became(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELED = "canceled"
 
 
 def resolve(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="A reference (RP-7F3K) or id.")],
     outcome: Annotated[
-        Became | None, typer.Option("--outcome", help="What became of it. `failed`: a day after the last attempt.")
+        Became | None,
+        typer.Option(
+            "--outcome", help="What became of it. `failed`: a day after the last attempt. `canceled`: after a restore."
+        ),
     ] = None,
     object_id: Annotated[
         str | None,
@@ -55,7 +59,8 @@ def resolve(
     """Say, with evidence, what became of a request whose outcome is unknown.
 
     Look in Stripe first. It is final and signed, and settles what the limits count: money of a failure is given back,
-    unless it left something behind. With --secret-stdin the first line on stdin is ADMIN's secret.
+    unless it left something behind. What a restore found open may also be canceled, and all of it said at once. With
+    --secret-stdin the first line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
@@ -68,7 +73,7 @@ def resolve(
         raise UsageError(
             "usage.outcome_missing",
             "Say what became of it, and what shows it.",
-            next_step="Add --outcome succeeded or --outcome failed, and --note with the evidence.",
+            next_step="Add --outcome succeeded, failed or canceled, and --note with the evidence.",
         )
     if as_admin is None:
         raise UsageError(
@@ -96,7 +101,8 @@ def resolve(
             }
         )
         return
-    say(f"{done.reference} has {done.state.value}, as {name} says. That is final.", "green")
+    ended = "is canceled" if done.state is State.CANCELED else f"has {done.state.value}"
+    say(f"{done.reference} {ended}, as {name} says. That is final.", "green")
 
 
 def _ask(request: str, outcome: Became | None, note: str | None) -> tuple[Became, str]:
@@ -113,9 +119,9 @@ def _ask(request: str, outcome: Became | None, note: str | None) -> tuple[Became
     console().print(life_view(life))
     say()
     if outcome is None:
-        typed: str = typer.prompt("What became of it (succeeded, failed)").strip()
+        typed: str = typer.prompt("What became of it (succeeded, failed; after a restore also canceled)").strip()
         if typed not in list(Became):
-            raise UsageError("usage.outcome_missing", f"{typed[:40]!r} is neither succeeded nor failed.")
+            raise UsageError("usage.outcome_missing", f"{typed[:40]!r} is none of them.")
         outcome = Became(typed)
     if note is None:
         note = typer.prompt("What shows it (what you saw, where and when)")

@@ -70,7 +70,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze, lowered, secret.
+    """One thing that spoke. `source`: rule, limit, risk, otherwise, duplicate, error, freeze, lowered, restored, secret.
     `id` names it."""
 
     source: str

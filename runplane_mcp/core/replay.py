@@ -52,7 +52,7 @@ class Outside(StrEnum):
     """What decided beside the policy, and is kept as it was."""
 
     STOPPED = "stopped"  # a freeze, or a lowered request that nothing bore out: it takes no place in any limit
-    LOWERED = "lowered"  # people are asked whatever the policy allows
+    LOWERED = "lowered"  # people are asked whatever the policy allows: it was lowered, or asked for after a restore
 
 
 @dataclass(frozen=True, slots=True)

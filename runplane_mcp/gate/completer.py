@@ -131,7 +131,7 @@ class Completer:
         if request.state is State.EXECUTING:
             mine = request.lease_owner == self.presence.owner
             return mine or not self.presence.lives(request.lease_owner)
-        return request.state is State.OUTCOME_UNKNOWN
+        return request.state is State.OUTCOME_UNKNOWN and _may_be_proven(request)
 
     def _expired(self, request: ActionRequest) -> bool:
         if request.identity.simulator is not self.gate.connection.simulator:
@@ -290,6 +290,14 @@ class Completer:
         if moved.state is State.EXECUTING:
             await gate.execute(moved, fresh=True)
         return moved.state is not State.SCHEDULED
+
+
+def _may_be_proven(request: ActionRequest) -> bool:
+    """Whether anything at Stripe can prove it. What a restore set aside needs an event that has its key: that something is
+    gone by now says nothing of who took it away."""
+    if request.restored is None:
+        return True
+    return request.stripe_key is not None and request.effective is not None and request.effective.method != "DELETE"
 
 
 async def stop(task: asyncio.Task[None]) -> None:

@@ -19,7 +19,7 @@ from runplane_mcp.core.mentions import findable, in_values
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.policy.conditions import today_of
-from runplane_mcp.core.repeats import Earlier, Form
+from runplane_mcp.core.repeats import Earlier, Form, Repeating, repeating
 from runplane_mcp.core.request import ActionRequest, Kind, StripeIdentity, compute_digest
 from runplane_mcp.core.sending import API_VERSION, version_of
 from runplane_mcp.core.wire import WireRequest
@@ -28,6 +28,7 @@ from runplane_mcp.gate.beside import beside as tried_beside
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
 from runplane_mcp.gate.repeats import beside, duplicate_of, same_as
+from runplane_mcp.gate.restored import asked_after_restore
 from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
 
 #: How this process and the agents share the machine: as one user. Said in every decision record and on every card.
@@ -133,6 +134,9 @@ def judge(
     matching = policy.matching(facts, today_of(facts))
     usages = reader.usages([bucket for _, bucket in matching], now, excluding=request.id)
     decision = decide(policy, facts, usages, without_risk=without_risk, matching=matching)
+    if request.kind is Kind.WRITE:
+        guarded = repeating(classified, effect.facts) is Repeating.GUARDED
+        decision = asked_after_restore(reader, policy, decision, guarded=guarded, now=now)
     tried = None
     if candidate is not None:
         tried = tried_beside(

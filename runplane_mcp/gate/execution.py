@@ -207,6 +207,9 @@ class Executor:
 
     def _may_repeat(self, reader: Reader, request: ActionRequest) -> bool:
         """Whether asking Stripe once more could tell anything, and could do nothing twice."""
+        if request.restored is not None:
+            # Of an earlier epoch: it may have ended since, and another send of it been made under another key.
+            return False
         remembered = any(said(event).get("remembered") for event in _unknown_outcomes(reader, request))
         known = self.leases.key_is_known(request, reader.newest_event_at())
         return known and not remembered and self._was_decided(reader, request)

@@ -17,6 +17,7 @@ from runplane_mcp.errors import ParameterError
 from runplane_mcp.gate.acts import signer
 from runplane_mcp.gate.deciding import Judged
 from runplane_mcp.gate.people import trusted
+from runplane_mcp.gate.restored import hold
 from runplane_mcp.store.base import Reader
 
 #: The type of the event that ends a freeze, and what its signature is over beside the freeze's id.
@@ -32,7 +33,12 @@ class Freezes:
         self._lifted: set[tuple[str, int | None]] = set()
 
     def standing(self, reader: Reader) -> tuple[Freeze, ...]:
-        """Oldest first."""
+        """Oldest first; last what a restore holds until somebody has gone through what it set aside."""
+        held = hold(reader)
+        return self.started(reader) if held is None else (*self.started(reader), held)
+
+    def started(self, reader: Reader) -> tuple[Freeze, ...]:
+        """Those that somebody has started, oldest first."""
         found = reader.freezes()
         said_to_be_over = [each for each in found if each.lifted_seq is not None and _end(each) not in self._lifted]
         if said_to_be_over:

@@ -17,6 +17,7 @@ from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.freezes import LIFTED
 from runplane_mcp.gate.people import trusted
+from runplane_mcp.gate.restored import HOLD
 from runplane_mcp.store.base import Reader, RequestFilter, Transaction
 
 #: A bound on what every decision reads. A freeze of everything can always be started: it is what is left to do then.
@@ -55,7 +56,7 @@ async def start_freeze(desk: Desk, scope: Scope, *, said_by: str | None = None, 
     new = Freeze(freeze_id(os.urandom(16)), scope, at, redact_text(said_by)[:LONGEST_NAME] if said_by else None, reason)
 
     def work(tx: Transaction) -> tuple[Freeze, bool]:
-        standing = desk.freezes.standing(tx)
+        standing = desk.freezes.started(tx)
         same = next((each for each in standing if each.scope == scope), None)
         if same is not None:
             told = tx.commit_payload({"said_by": new.said_by, "reason": reason})
@@ -80,6 +81,12 @@ async def lift_freezes(desk: Desk, seen: Sequence[Freeze], *, admin: str | None,
     nothing was seen or all of it is lifted already, PersonError as `Keys` says."""
     if not seen:
         raise FreezeError("freeze.none", "Nothing of this kind is frozen.", next_step="See `runplane status`.")
+    if all(each.id == HOLD for each in seen):
+        raise FreezeError(
+            "freeze.restored",
+            "A restore holds everything until somebody has gone through what was open in the copy; nobody lifts that.",
+            next_step="See `runplane requests list --state outcome_unknown`, then `runplane requests resolve`.",
+        )
     person = await desk.keys.administrator(admin, "Lifting a freeze")
     key = await desk.keys.unlock(person, secret)
     at = desk.clock.wall()
@@ -89,7 +96,7 @@ async def lift_freezes(desk: Desk, seen: Sequence[Freeze], *, admin: str | None,
             raise PersonError("person.not_admin", f"{person.id} has changed meanwhile.", next_step="Try it again.")
         wanted = {each.id for each in seen}
         standing = desk.freezes.standing(tx)
-        lifted = tuple(each for each in standing if each.id in wanted)
+        lifted = tuple(each for each in standing if each.id in wanted and each.id != HOLD)
         if not lifted:
             raise FreezeError("freeze.none", "Somebody has lifted it already.", next_step="See `runplane status`.")
         for freeze in lifted:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from runplane_mcp.core.approval import Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.checkpoint import Note, Signed, fingerprint, parse, who_signed
 from runplane_mcp.core.log_key import CURRENT, ROTATED, LogKey, key_of, key_statement, rotation
@@ -72,7 +73,7 @@ async def rotate(
     person = await desk.keys.administrator(admin, "Changing the log's key")
     their_key = await desk.keys.unlock(person, secret)
     with _alone(path):
-        before = await desk.store.read(_in_use)
+        before = await desk.store.read(key_in_log)
         old = _old(path, before, lost=lost)
         new = Ed25519PrivateKey.generate()
         upcoming = next_key_path(path)
@@ -83,21 +84,9 @@ async def rotate(
         at = desk.clock.wall()
 
         def work(tx: Transaction) -> int:
-            if trusted(tx).get(person.id) != person or _in_use(tx) != before:
+            if trusted(tx).get(person.id) != person or key_in_log(tx) != before:
                 raise PersonError("person.not_admin", f"{person.id} has changed meanwhile.", next_step="Try it again.")
-            store, public, previous = tx.store_id(), public_hex(new), before.public.hex()
-            statement = key_statement(store=store, public_key=public, previous=previous, at=at)
-            content = rotation(public_key=public, previous=previous, lost=lost)
-            body: dict[str, Json] = {
-                **content,
-                **signed_body(their_key, person, store=store, act=ROTATED, content=content, at=at),
-                "previous_seq": before.seq,
-                "proof": new.sign(statement).hex(),
-                "previous_proof": None if old is None else old.sign(statement).hex(),
-            }
-            seq = tx.append(ROTATED, body, at=at)
-            tx.set_meta(CURRENT, str(seq))
-            return seq
+            return tell_rotation(tx, new, old, before, person, their_key, at=at)
 
         try:
             seq = await desk.store.write(work)
@@ -110,7 +99,34 @@ async def rotate(
     return Rotated(fingerprint(new.public_key().public_bytes_raw()), fingerprint(before.public), seq, person.id)
 
 
-def _in_use(reader: Reader) -> LogKey:
+def tell_rotation(
+    tx: Transaction,
+    new: Ed25519PrivateKey,
+    old: Ed25519PrivateKey | None,
+    before: LogKey,
+    person: Person,
+    their_key: Ed25519PrivateKey,
+    *,
+    at: int,
+) -> int:
+    """The event that puts `new` in the place of `before`, whose private half `old` is None where it is lost."""
+    store, public, previous = tx.store_id(), public_hex(new), before.public.hex()
+    statement = key_statement(store=store, public_key=public, previous=previous, at=at)
+    content = rotation(public_key=public, previous=previous, lost=old is None)
+    body: dict[str, Json] = {
+        **content,
+        **signed_body(their_key, person, store=store, act=ROTATED, content=content, at=at),
+        "previous_seq": before.seq,
+        "proof": new.sign(statement).hex(),
+        "previous_proof": None if old is None else old.sign(statement).hex(),
+    }
+    seq = tx.append(ROTATED, body, at=at)
+    tx.set_meta(CURRENT, str(seq))
+    return seq
+
+
+def key_in_log(reader: Reader) -> LogKey:
+    """The key that the log says is in force. StoreError `store.log_key_untold`."""
     noted = reader.meta(CURRENT)
     event = reader.event(int(noted)) if noted is not None and noted.isdecimal() else None
     key = None if event is None else key_of(event.seq, event.type, said(event))

@@ -164,7 +164,7 @@ def _outside(reasons: list[Mapping[str, Json]]) -> Outside | None:
     sources = {source for source, _ in spoke}
     if "freeze" in sources or ("error", "lowered") in spoke:
         return Outside.STOPPED
-    return Outside.LOWERED if "lowered" in sources else None
+    return Outside.LOWERED if sources & {"lowered", "restored"} else None
 
 
 def _classified(request: ActionRequest, catalog: Catalog, *, first: bool) -> Classified | None:

@@ -15,6 +15,8 @@ from runplane_mcp.store.base import Reader
 #: The event that holds the signature.
 RESOLVE: Final = "resolve"
 OUTCOMES: Final = (State.SUCCEEDED, State.FAILED)
+#: What a restore set aside may also never have come so far: then it is taken back.
+OUTCOMES_RESTORED: Final = (*OUTCOMES, State.CANCELED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Resolution:
 
 def resolution_of(reader: Reader, request: ActionRequest, people: Mapping[str, Person]) -> Resolution | None:
     """Who resolved a request, as far as the log bears it out."""
-    if request.state not in OUTCOMES:
+    if request.state not in OUTCOMES_RESTORED:
         return None
     for event in reader.events(0, 1_000, request.id):
         if event.type != RESOLVE:

@@ -14,7 +14,7 @@ from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.clock import Clock, iso
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.people import trusted
-from runplane_mcp.gate.resolution import OUTCOMES, RESOLVE, resolution_content
+from runplane_mcp.gate.resolution import OUTCOMES, OUTCOMES_RESTORED, RESOLVE, resolution_content
 from runplane_mcp.gate.rounds import found
 from runplane_mcp.store.base import Reader, Transaction
 
@@ -38,11 +38,12 @@ async def resolve(
     evidence: str,
     object_id: str | None = None,
 ) -> ActionRequest:
-    """Ends a request whose outcome is unknown as succeeded or failed. `object_id` is what Stripe has of it: what a success
-    made, or what a failure left behind, whose money then stays counted.
+    """Ends a request whose outcome is unknown as succeeded or failed; one that a restore set aside also as canceled, where
+    it had not come so far that it could happen. `object_id` is what Stripe has of it: what a success made, or what a
+    failure left behind, whose money then stays counted.
 
-    RequestError `request.not_unknown`, `request.too_early` (failed, within a day), `request.evidence`,
-    `request.object`; PersonError as `Keys` says.
+    RequestError `request.not_unknown`, `request.too_early` (failed, within a day, unless it was restored),
+    `request.outcome`, `request.evidence`, `request.object`; PersonError as `Keys` says.
     """
     _check(outcome, evidence, object_id)
     evidence = redact_text(evidence)
@@ -64,6 +65,9 @@ async def resolve(
             tx.settle(request.id, release=False)
             event: dict[str, Json] = {"by": person.id, "object_id": object_id}
             return tx.move(request, State.SUCCEEDED, at=at, event=event, object_id=object_id)
+        if outcome is State.CANCELED:
+            tx.settle(request.id, release=True)
+            return tx.move(request, State.CANCELED, at=at, event={"by": person.id})
         failure = Failure(
             "request.not_done", "An administrator has established that it did not happen.", effect_id=object_id
         )
@@ -81,8 +85,16 @@ async def resolve(
 
 
 def _check(outcome: State, evidence: str, object_id: str | None) -> None:
-    if outcome not in OUTCOMES:
-        raise RequestError("request.outcome", "A request is resolved as succeeded or failed.")
+    if outcome not in OUTCOMES_RESTORED:
+        raise RequestError(
+            "request.outcome", "A request is resolved as succeeded or failed, or after a restore canceled."
+        )
+    if outcome is State.CANCELED and object_id is not None:
+        raise RequestError(
+            "request.object",
+            "What was canceled left nothing at Stripe.",
+            next_step="Say succeeded, or failed, where Stripe has something of it.",
+        )
     if not evidence.strip() or len(evidence) > LONGEST_EVIDENCE:
         raise RequestError(
             "request.evidence",
@@ -103,7 +115,14 @@ def _unknown(reader: Reader, reference_or_id: str, outcome: State, clock: Clock)
             f"{request.reference} is {request.state.value}: only an unknown outcome is resolved by a person.",
             next_step="See `runplane requests list --state outcome_unknown`.",
         )
-    left = A_DAY_MS - _passed(request, clock)
+    if request.restored is None and outcome not in OUTCOMES:
+        raise RequestError(
+            "request.outcome",
+            f"{request.reference} was sent, so that it has succeeded or failed.",
+            next_step="Only what a restore found open is canceled like this.",
+        )
+    # A restore sends nothing more of it, and whoever restores has looked at what happened since the copy.
+    left = A_DAY_MS - _passed(request, clock) if request.restored is None else 0
     if outcome is State.FAILED and left > 0:
         raise RequestError(
             "request.too_early",

@@ -1,5 +1,5 @@
 """Every signature in the audit log, checked again: enrolments, votes, activations, the ends of freezes, resolutions,
-lowerings, erasures, and the keys of the log itself.
+lowerings, erasures, restores, and the keys of the log itself.
 
 Each was checked where it was relied on. This is for whoever looks at the log afterwards, from the same rules: what a
 signature covers is said in one place, and read from there.
@@ -19,7 +19,9 @@ from runplane_mcp.core import log_key
 from runplane_mcp.core.approval import Person, Role
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
+from runplane_mcp.core.checkpoint import EPOCH_BEGUN
 from runplane_mcp.core.policy import version_of as policy_version
+from runplane_mcp.core.request import FIRST_EPOCH
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.acts import said, signer
 from runplane_mcp.gate.enforcement import ACTIVATED, TIGHTER, activation_stands
@@ -29,6 +31,7 @@ from runplane_mcp.gate.lowered import LOWER, lowering_of
 from runplane_mcp.gate.people import genuine, signed, trusted
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.resolution import RESOLVE, resolution_of
+from runplane_mcp.gate.restored import restore_content
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Event
 from runplane_mcp.store.files import connect_for_reading, version_of
@@ -92,6 +95,7 @@ class _Check:
         self.store = reader.store_id()
         self.people: Mapping[str, Person] = trusted(reader)
         self.key: tuple[int, str] | None = None
+        self.epoch = FIRST_EPOCH
         self.activated: str | None = None
 
     def run(self, events: Iterator[Event]) -> Signatures:
@@ -174,6 +178,14 @@ class _Check:
             raise _Wrong("no administrator has signed that this was erased")
         return True
 
+    def restore(self, event: Event, body: Mapping[str, Json]) -> bool:
+        self._administrator(event, restore_content(body), "no administrator has signed this restore")
+        epoch = body.get("epoch")
+        if not isinstance(epoch, int) or epoch <= self.epoch:
+            raise _Wrong("it begins an epoch that is not later than the one before")
+        self.epoch = epoch
+        return True
+
     def first_key(self, event: Event, body: Mapping[str, Json]) -> bool:
         if self.key is not None:
             raise _Wrong("a second key of the log was put in without anybody's word")
@@ -218,6 +230,7 @@ _CHECKS: Final[Mapping[str, Callable[[_Check, Event, Mapping[str, Json]], bool]]
     RESOLVE: _Check.resolution,
     LOWER: _Check.lowering,
     ERASED: _Check.erasure,
+    EPOCH_BEGUN: _Check.restore,
     log_key.ADDED: _Check.first_key,
     log_key.ROTATED: _Check.next_key,
 }

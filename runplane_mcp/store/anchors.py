@@ -232,7 +232,8 @@ def refusal(found: Comparison, path: Path, file: Path) -> StoreError | None:
             "store.rolled_back",
             f"{path} is not the newest of its history. {found.problem} What happened since is not in it, so that nothing"
             " runs from it.",
-            next_step="If you put an older copy there: runplane restore. If you did not, somebody has: keep both files.",
+            next_step="If you put an older copy there: runplane restore --here --as ADMIN. If you did not, somebody has:"
+            " keep both files.",
         )
     if found.standing is Standing.BROKEN:
         return StoreError(
