@@ -111,6 +111,11 @@ class Transaction:
         )
         return gone
 
+    def insert_anew(self, obj: Obj) -> None:
+        """Inserts an object under the id of one that was deleted."""
+        self.db.execute("DELETE FROM object WHERE account = ? AND id = ?", (self.account, obj["id"]))
+        self.insert(obj)
+
     def retire(self, obj: Obj) -> None:
         """Saves an object that can be looked at by its id, and is in no list and of no use any more."""
         self.save(obj)

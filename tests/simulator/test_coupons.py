@@ -21,6 +21,15 @@ def test_the_sdk_makes_finds_and_deletes_a_coupon(sdk: stripe.StripeClient) -> N
     assert "SPRING" not in [coupon.id for coupon in sdk.v1.coupons.list().data]
 
 
+def test_the_id_of_a_deleted_coupon_is_free_for_another(world: World) -> None:
+    for percent in (15, 90):
+        world.ask("DELETE", f"/v1/coupons/{SEED.coupon_once}")
+        world.ask("POST", "/v1/coupons", id=SEED.coupon_once, percent_off=percent)
+
+        assert world.get(f"/v1/coupons/{SEED.coupon_once}")["percent_off"] == percent
+        assert SEED.coupon_once in [each["id"] for each in world.get("/v1/coupons")["data"]]
+
+
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [

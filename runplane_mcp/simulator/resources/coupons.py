@@ -72,7 +72,9 @@ def _create(tx: Transaction, params: Params) -> Obj:
     if (duration == "repeating") != ("duration_in_months" in params):
         raise invalid("'duration_in_months' goes with a repeating coupon, and only there.", "duration_in_months")
     id = params.get("id") or new_id("coupon")
-    if tx.find(id) is not None:
+    before = tx.find(id)
+    # An id is free again once its coupon is deleted.
+    if before is not None and not before.get("deleted"):
         raise Refusal(f"There is a coupon '{id}' already.", code="resource_already_exists", param="id")
     coupon = coupon_object(
         id,
@@ -88,7 +90,7 @@ def _create(tx: Transaction, params: Params) -> Obj:
     coupon["metadata"] = merge_metadata({}, params.get("metadata", {}))
     if "applies_to" in params:
         coupon["applies_to"] = params["applies_to"]
-    tx.insert(coupon)
+    tx.insert_anew(coupon)
     tx.emit("coupon.created", coupon)
     return coupon
 
@@ -108,7 +110,7 @@ def _update(tx: Transaction, params: Params) -> Obj:
 def _delete(tx: Transaction, params: Params) -> Obj:
     coupon = tx.require("coupon", params["coupon"], "coupon", status=404)
     # Who redeemed it before keeps the discount: https://docs.stripe.com/api/coupons/delete
-    tx.insert({**coupon, "id": retired_id(coupon["id"]), "object": "retired_coupon"})
+    tx.put({**coupon, "id": retired_id(coupon["id"]), "object": "retired_coupon"})
     gone = tx.delete(coupon)
     tx.emit("coupon.deleted", coupon)
     return gone
