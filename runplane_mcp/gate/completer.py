@@ -216,6 +216,7 @@ class Completer:
         gate = self.gate
         looked = await self.again.look_up(request)
         if looked is None:
+            gate.executor.probe("approved.untold")
             return False
         gate.executor.probe("approved.looked_up")
         moved = await self._write(lambda tx: self._claim(tx, request, looked))
