@@ -25,7 +25,7 @@ from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, Store
 from runplane_mcp.gate.anchoring import ensure_log_key, refuse_rolled_back
 from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
-from runplane_mcp.gate.coverage_turns import watch_later
+from runplane_mcp.gate.coverage.turns import watch_later
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import Executor, no_probe
 from runplane_mcp.gate.freezes import Freezes

@@ -13,7 +13,7 @@ from runplane_mcp.errors import PolicyError, RunplaneError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runplane_mcp.gate.coverage_state import CoverageState
+    from runplane_mcp.gate.coverage.state import CoverageState
     from runplane_mcp.gate.desk import Desk, HomeStatus
     from runplane_mcp.gate.stopping import Upcoming
     from runplane_mcp.settings import Settings
@@ -38,7 +38,7 @@ def status(as_json: JsonFlag = False) -> None:
     from runplane_mcp.cli.limits import fullest
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.scheduled import digest_line, upcoming_json
-    from runplane_mcp.gate.coverage_state import states
+    from runplane_mcp.gate.coverage.state import states
     from runplane_mcp.gate.fullness import fullness
     from runplane_mcp.gate.stopping import scheduled_cards, upcoming
 

@@ -9,7 +9,7 @@ from runplane_mcp.core.coverage.boxes import Box
 from runplane_mcp.errors import RequestError, RunplaneError
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.elsewhere import Elsewhere
+    from runplane_mcp.gate.coverage.elsewhere import Elsewhere
     from runplane_mcp.settings import Settings
 
 _LOGS = "https://dashboard.stripe.com"
@@ -27,7 +27,7 @@ def ask_stripe(settings: Settings, id: str) -> tuple[Elsewhere | None, str]:
     import anyio
 
     from runplane_mcp.app import open_books
-    from runplane_mcp.gate.elsewhere import elsewhere
+    from runplane_mcp.gate.coverage.elsewhere import elsewhere
 
     if settings.stripe_api_key is None and not settings.simulator_file.exists():
         return None, f"Stripe's own log says who made it: {_LOGS}/logs"

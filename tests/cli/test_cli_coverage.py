@@ -16,7 +16,7 @@ from runplane_mcp.cli.coverage.report import alone
 from runplane_mcp.cli.coverage.standing import coverage_line
 from runplane_mcp.cli.doctor.finding import Finding, Level
 from runplane_mcp.cli.doctor.records import coverage
-from runplane_mcp.gate.coverage_state import CoverageState, states
+from runplane_mcp.gate.coverage.state import CoverageState, states
 from runplane_mcp.settings import Settings, load_settings
 from tests.cli.conftest import DANA, DANAS, Ask, Run, refund
 

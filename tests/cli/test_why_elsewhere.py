@@ -7,7 +7,7 @@ import pytest
 
 from runplane_mcp.app import open_books
 from runplane_mcp.core.coverage.boxes import Box
-from runplane_mcp.gate.elsewhere import Elsewhere, elsewhere
+from runplane_mcp.gate.coverage.elsewhere import Elsewhere, elsewhere
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
 from runplane_mcp.simulator import SEED

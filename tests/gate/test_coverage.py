@@ -16,8 +16,8 @@ from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.coverage.boxes import Box
 from runplane_mcp.core.coverage.sums import books_of, ties_of
 from runplane_mcp.core.request import State
-from runplane_mcp.gate.coverage_reading import read_ends, read_pages, span_to_read
-from runplane_mcp.gate.covering import Covered, covered
+from runplane_mcp.gate.coverage.covering import Covered, covered
+from runplane_mcp.gate.coverage.reading import read_ends, read_pages, span_to_read
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted

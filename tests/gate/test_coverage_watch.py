@@ -11,11 +11,11 @@ import pytest
 
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import PersonError, RequestError, StripeError
-from runplane_mcp.gate import coverage_watch
 from runplane_mcp.gate.acts import signer
-from runplane_mcp.gate.coverage_accepting import ACCEPTED, accept
-from runplane_mcp.gate.coverage_state import META, WINDOW, balances, states
-from runplane_mcp.gate.coverage_watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
+from runplane_mcp.gate.coverage import watch as coverage_watch
+from runplane_mcp.gate.coverage.accepting import ACCEPTED, accept
+from runplane_mcp.gate.coverage.state import META, WINDOW, balances, states
+from runplane_mcp.gate.coverage.watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted

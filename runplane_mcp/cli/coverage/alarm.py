@@ -14,8 +14,8 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import EXIT_REFUSED, UsageError
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage_state import Found
-    from runplane_mcp.gate.coverage_watch import Looked
+    from runplane_mcp.gate.coverage.state import Found
+    from runplane_mcp.gate.coverage.watch import Looked
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
 
@@ -33,7 +33,7 @@ def alarm(settings: Settings, *, as_json: bool) -> None:
 
     from runplane_mcp.app import open_books
     from runplane_mcp.cli.output import print_json
-    from runplane_mcp.gate.coverage_watch import Watch
+    from runplane_mcp.gate.coverage.watch import Watch
 
     async def work() -> Looked:
         async with open_books(settings) as books:
@@ -120,8 +120,8 @@ def accept(
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
     from runplane_mcp.core.text import visible
-    from runplane_mcp.gate.coverage_accepting import Accepted
-    from runplane_mcp.gate.coverage_accepting import accept as settle
+    from runplane_mcp.gate.coverage.accepting import Accepted
+    from runplane_mcp.gate.coverage.accepting import accept as settle
 
     if as_admin is None:
         raise UsageError("usage.admin_missing", "Accepting needs an administrator.", next_step="Add --as ADMIN.")

@@ -57,9 +57,9 @@ async def report(
 
     from runplane_mcp.app import open_books
     from runplane_mcp.cli.coverage.period import period_of
-    from runplane_mcp.gate.coverage_reading import read_ends, read_pages, span_to_read
-    from runplane_mcp.gate.coverage_state import balances
-    from runplane_mcp.gate.covering import covered
+    from runplane_mcp.gate.coverage.covering import covered
+    from runplane_mcp.gate.coverage.reading import read_ends, read_pages, span_to_read
+    from runplane_mcp.gate.coverage.state import balances
     from runplane_mcp.stripe_api.history import HistoryFolder, Span
 
     async with open_books(settings) as books:

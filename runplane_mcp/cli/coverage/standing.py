@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runplane_mcp.core.canonical import Json
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage_state import CoverageState, Found
+    from runplane_mcp.gate.coverage.state import CoverageState, Found
 
 
 def standing(states: Mapping[str, CoverageState]) -> list[Found]:

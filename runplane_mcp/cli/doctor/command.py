@@ -93,7 +93,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
     from runplane_mcp.cli.doctor.clock import clock_moved
     from runplane_mcp.cli.doctor.records import approvers, coverage, left_open, promises
     from runplane_mcp.cli.doctor.rules import rules
-    from runplane_mcp.gate.coverage_state import states
+    from runplane_mcp.gate.coverage.state import states
     from runplane_mcp.gate.people import pretended
 
     home: HomeStatus = await desk.status()

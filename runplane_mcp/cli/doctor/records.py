@@ -14,7 +14,7 @@ from runplane_mcp.core.text import label
 from runplane_mcp.errors import RunplaneError
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage_state import CoverageState
+    from runplane_mcp.gate.coverage.state import CoverageState
     from runplane_mcp.gate.desk import Desk, HomeStatus
     from runplane_mcp.settings import Settings
 

@@ -12,7 +12,7 @@ from runplane_mcp.core.coverage.sums import Noted, held
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.wire import Value, encode
-from runplane_mcp.gate.coverage_state import Balance
+from runplane_mcp.gate.coverage.state import Balance
 from runplane_mcp.stripe_api.client import Done, StripeConnection
 from runplane_mcp.stripe_api.history import HistoryFolder, Progress, Span, pages_of, read_lists
 

@@ -8,7 +8,7 @@ from typing import Final
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import PersonError, RequestError
 from runplane_mcp.gate.acts import signed_body
-from runplane_mcp.gate.coverage_state import META, Found, settle, states, written
+from runplane_mcp.gate.coverage.state import META, Found, settle, states, written
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.store.base import Transaction

@@ -21,8 +21,9 @@ from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.coverage_reading import steady_balance
-from runplane_mcp.gate.coverage_state import (
+from runplane_mcp.gate.coverage.covering import placed_lines
+from runplane_mcp.gate.coverage.reading import steady_balance
+from runplane_mcp.gate.coverage.state import (
     BALANCE,
     WINDOW,
     Balance,
@@ -34,7 +35,6 @@ from runplane_mcp.gate.coverage_state import (
     settle,
     state_of,
 )
-from runplane_mcp.gate.covering import placed_lines
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import StripeConnection

@@ -16,7 +16,7 @@ FIRST_LOOK: Final = 15.0
 
 
 async def watch_later(gate: Gate, *, every: float, around: bool) -> None:
-    """Until it is canceled. `every` and `around` as `coverage_watch` says."""
+    """Until it is canceled. `every` and `around` as `coverage/watch.py` says."""
     await asyncio.sleep(FIRST_LOOK)
-    watching = await anyio.to_thread.run_sync(importlib.import_module, "runplane_mcp.gate.coverage_watch")
+    watching = await anyio.to_thread.run_sync(importlib.import_module, "runplane_mcp.gate.coverage.watch")
     await watching.keep_watch(gate, every=every, around=around)
