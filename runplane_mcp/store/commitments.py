@@ -18,7 +18,7 @@ _IN_ORDER: Final = "SELECT commitment, salt, body FROM payload WHERE number >= ?
 _NAMED: Final = """
 SELECT commitment, salt, body FROM json_each(?) CROSS JOIN payload ON commitment = value
 """
-_AT_ONCE: Final = 1_000
+_AT_ONCE: Final = 500
 #: So far the reading runs ahead of the names that were asked for, where one of them is not met.
 _AHEAD: Final = 10_000
 #: So many are remembered, twice over.
@@ -41,8 +41,11 @@ class Commitments:
     def look_up(self, names: Iterable[object]) -> dict[str, bool]:
         """Of each of these that there is, whether it is what it was."""
         wanted = {name for name in names if isinstance(name, str)}
-        found = {name: kept for name in wanted if (kept := self._remembered(name)) is not None}
-        wanted -= found.keys()
+        found: dict[str, bool] = {}
+        for remembered in (self._recent, self._older):
+            met = remembered.keys() & wanted
+            found.update((name, remembered[name]) for name in met)
+            wanted -= met
         self._named += len(wanted)
         while wanted and self._read < self._named + _AHEAD and (read := self._read_on()):
             met = wanted & read.keys()
@@ -69,10 +72,6 @@ class Commitments:
         self._recent.update(read)
         self._read += len(rows)
         return read
-
-    def _remembered(self, name: str) -> bool | None:
-        kept = self._recent.get(name)
-        return self._older.get(name) if kept is None else kept
 
 
 def _kept(name: str, salt: bytes, body: bytes) -> bool:

@@ -124,7 +124,7 @@ class Evidence:
         if not isinstance(payloads, dict):
             raise Mismatch(f"Event {seq} does not name its payloads.", seq)
         for name, wanted in payloads.items():
-            kept = self._kept.get(_plain(wanted))
+            kept = self._kept.get(wanted) if isinstance(wanted, str) else None
             if kept is None:
                 self.vouched.missing(_plain(wanted), f"The payload `{name}` of event {seq} is missing.", seq)
             elif not kept:
