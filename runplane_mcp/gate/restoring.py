@@ -119,7 +119,7 @@ async def restore(
         source = copy_of(file or places.database, copy)
         probe("restore.copied")
         there = what_is_there(places.database, places.kept, source, here=file is None)
-        store = open_store(copy, create=False)
+        store = open_store(copy, create=False, probe=probe)
         try:
             told = await _tell(places, file, copy, source, there, await desk_of(store), admin, secret, probe)
         finally:
@@ -127,7 +127,7 @@ async def restore(
         one_file(copy)
         probe("restore.ready")
         aside = take_the_place(copy, places.database, places.kept.file, probe=probe)
-    problem = _checkpoint(places, told.epoch)
+    problem = _checkpoint(places, told.epoch, probe)
     probe("restore.anchored")
     return Restore(
         told.epoch,
@@ -267,14 +267,14 @@ def _end_read(tx: Transaction, request: ActionRequest, *, at: int) -> None:
     tx.move(request, State.FAILED, at=at, event=event, failure=_READ_GONE, lease_owner=None, lease_until=None)
 
 
-def _checkpoint(places: Places, epoch: int) -> StoreError | None:
+def _checkpoint(places: Places, epoch: int, probe: Callable[[str], None]) -> StoreError | None:
     """The checkpoint of the new epoch, in the place of what was left behind: that lies aside by now. What goes wrong here
     undoes nothing, and is said."""
     try:
         _, found = look(places.database, places.kept.file, None)
         if refusal(found, places.database, places.kept.file) is not None:
             places.kept.file.unlink(missing_ok=True)
-        Checkpoints(places.database, places.kept, every=0.0, probe=no_probe).write()
+        Checkpoints(places.database, places.kept, every=0.0, probe=probe).write()
     except StoreError as error:
         logger.error("no checkpoint of epoch %s is kept yet: %s", epoch, error)
         return error
