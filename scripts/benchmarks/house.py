@@ -38,8 +38,9 @@ NIGHT = "2026-03-03T02:00"
 DATABASE = "runplane.db"
 #: Between these points lies the decision transaction.
 DECISION = ("submit.received", "submit.decided")
-#: How many payments the rounds take in turns.
-PAYMENTS = len(SEED.payment_intents_235)
+#: The payments that the rounds take in turns, made once: it is the gate that is measured.
+_PAYMENTS = SEED.payment_intents_235
+PAYMENTS = len(_PAYMENTS)
 
 
 class RunningClock:
@@ -209,7 +210,7 @@ def connection(base: str, kind: type[StripeConnection] = StripeConnection) -> St
 def refund(number: int) -> Submission:
     """A refund of a dollar and something: another payment in each of 200 rounds, then another amount, so that none is
     a repeat."""
-    payment, amount = SEED.payment_intents_235[number % PAYMENTS], 100 + number // PAYMENTS
+    payment, amount = _PAYMENTS[number % PAYMENTS], 100 + number // PAYMENTS
     return _submission("PostRefunds", {"payment_intent": payment, "amount": amount})
 
 
