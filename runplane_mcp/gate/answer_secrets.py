@@ -36,6 +36,9 @@ def with_secret(
     it no write brings the secrets of other objects, which any write can have its answer expanded by."""
     if view.status is not State.SUCCEEDED or body is None or not (opens or answers_its_own(operation)):
         return view
+    if not opens and not withheld(view.result):
+        # What is kept was read no more widely than this would be: nothing was taken out of it, so nothing can be put back.
+        return view
     whole = delivered(body, opens=opens, own=operation.kind is Kind.WRITE and not named)
     if isinstance(whole, Mapping) and whole != redact(body, opens=opens):
         return replace(view, result=whole, secret=AnswerSecret.HERE)
