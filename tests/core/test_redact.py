@@ -13,6 +13,7 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runplane_mcp.core import secret_text
 from runplane_mcp.core.redact import (
     LEFT_OUT,
     MOST_DEPTH,
@@ -143,6 +144,21 @@ HARMLESS = [
 @pytest.mark.parametrize("harmless", HARMLESS)
 def test_what_is_only_long_is_left_alone(harmless: str) -> None:
     assert redact_text(harmless) == harmless
+
+
+def test_what_is_remembered_to_be_no_secret_is_never_one() -> None:
+    for text in [*SECRETS, "pi_3MtwBwLkdIwHu7ix", "Ada Lovelace", "ada@example.com", "4111", "x" * 65]:
+        assert without_secrets(text) == without_secrets(text)
+
+    assert "pi_3MtwBwLkdIwHu7ix" in secret_text._CLEAN
+    assert secret_text._CLEAN.isdisjoint([*SECRETS, "Ada Lovelace", "ada@example.com", "4111", "x" * 65])
+
+
+def test_what_is_remembered_to_be_no_secret_is_bounded() -> None:
+    for number in range(secret_text._MOST_CLEAN + 1):
+        without_secrets(f"cus_{number}")
+
+    assert len(secret_text._CLEAN) <= secret_text._MOST_CLEAN
 
 
 def test_only_the_secret_goes_and_the_rest_of_the_text_stays() -> None:
