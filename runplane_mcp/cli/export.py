@@ -7,7 +7,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
@@ -18,7 +18,7 @@ from runplane_mcp.cli.home import require_home, settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import Kind
-from runplane_mcp.errors import UsageError
+from runplane_mcp.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.core.money import Money
@@ -77,7 +77,10 @@ def export(
     require_home(settings)
     totals = Totals()
     with reading(settings.database) as reader, _opened(out) as file:
-        zone = Policies(load_catalog()).enforced(reader).calendar.zone
+        zone: tzinfo = UTC
+        # A policy that cannot be told is no reason to tell nothing: the exact moments stand in what is written.
+        with contextlib.suppress(PolicyError):
+            zone = Policies(load_catalog()).enforced(reader).calendar.zone
         period = period_of(None, first, last, zone=zone, now=SystemClock().wall() // 1000)
         since, until = period.since * 1000, period.until * 1000
         write = _Lines(file) if as_lines else _Csv(file)

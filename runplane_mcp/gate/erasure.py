@@ -76,9 +76,9 @@ def decided_by(decisions: Sequence[DecisionRecord]) -> list[Json]:
     record = decisions[-1]
     reasons = cast("Sequence[Mapping[str, Json]]", record.detail.get("reasons", ()))
     spoke = [
-        str(each["id"]) if each["source"] in ("rule", "limit") else str(each["source"])
+        str(each.get("id")) if each.get("source") in ("rule", "limit") else str(each.get("source"))
         for each in reasons
-        if each["outcome"] == record.outcome.value
+        if each.get("outcome") == record.outcome.value
     ]
     return list(dict.fromkeys(spoke))
 

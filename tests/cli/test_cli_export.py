@@ -5,20 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+import tracemalloc
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import stripe
 
 from runplane_mcp.cli.export import cell, decimal
 from runplane_mcp.core.money import Money
+from runplane_mcp.core.request import State
 from runplane_mcp.gate import exporting
 from runplane_mcp.gate.exporting import lines
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Simulator, SimulatorServer
+from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.reading import reading
+from runplane_mcp.store.sqlite import open_store
 from tests.cli.conftest import DANA, DANAS, Ask, Run, balance, cancellation, refund
+from tests.store.things import NOW, a_decision, received
 
 SINCE = ("audit", "export", "--from", "2020-01-01")
 
@@ -97,6 +105,46 @@ def test_a_period_ends_before_its_end_and_pages_change_nothing(
         ends = [line.request.changed_at for line in everything]
         assert [len(list(lines(reader, end, end + 1))) for end in ends] == [ends.count(end) for end in ends]
         assert [line.request.changed_at for line in lines(reader, 0, max(ends))] == [e for e in ends if e < max(ends)]
+
+
+@pytest.mark.slow
+def test_four_times_as_many_requests_take_no_more_memory(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        path = tmp_path / f"{count}.db"
+
+        def fill(tx: Transaction) -> None:
+            for _ in range(count):
+                request = received(tx)
+                tx.add_decision(a_decision(request))
+                tx.set_result(request.id, {"id": "re_1", "object": "refund", "amount": 500, "currency": "usd"})
+                tx.move(tx.move(request, State.EXECUTING, at=NOW, event={}), State.SUCCEEDED, at=NOW, event={})
+
+        async def make() -> None:
+            store = open_store(path)
+            await store.write(fill)
+            await store.close()
+
+        anyio.run(make)
+        with reading(path) as reader:
+            tracemalloc.start()
+            assert sum(line.moved is not None for line in lines(reader, 0, 2**50)) == count
+            top = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return top
+
+    few, many = peak(1_100), peak(4_400)
+
+    assert many < 1.25 * few
+
+
+def test_a_policy_that_cannot_be_told_keeps_nothing_back(busy: list[str], run: Run, home: Path) -> None:
+    with closing(sqlite3.connect(home / "runplane.db", isolation_level=None)) as connection:
+        connection.execute("INSERT INTO policy VALUES ('00', 'version: 9')")
+        connection.execute("UPDATE enforced_policy SET version = '00'")
+    exported = run(*SINCE, "--json-lines")
+
+    assert summary(exported.out)["ended_from"] == "2020-01-01T00:00:00Z"
+    assert len(exported.out.splitlines()) == 4
 
 
 def test_an_export_says_the_same_after_an_erasure(busy: list[str], run: Run) -> None:
