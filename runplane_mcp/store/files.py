@@ -26,7 +26,7 @@ _SETTINGS: Final = (
     "PRAGMA foreign_keys = ON",
     # Without it INSERT OR REPLACE removes rows behind the delete triggers' back.
     "PRAGMA recursive_triggers = ON",
-    # Erased payloads are overwritten, not only unlinked.
+    # What is removed is overwritten, not only unlinked. Erased payloads are not removed: `triggers.erasing_triggers`.
     "PRAGMA secure_delete = ON",
     # Functions in a schema that somebody changed must not run with our rights.
     "PRAGMA trusted_schema = OFF",
