@@ -103,7 +103,7 @@ async def _calls(results: Results, governed: Kind, plain: Kind, *, n: int) -> No
         reads = await rounds.run(turn, n=n)
         many = await rounds.run(lambda _: timed(with_gate.balance()), n=2 * n, at_once=AT_ONCE)
         many_straight = await rounds.run(lambda _: timed(without.balance()), n=2 * n, at_once=AT_ONCE)
-    ours = results.took(CALLS, "retrieve_balance, governed: decided and recorded, twice durable", reads.each)
+    ours = results.took(CALLS, "retrieve_balance, governed: decided durably, recorded behind the answer", reads.each)
     theirs = results.took(CALLS, "retrieve_balance, ungoverned", straight)
     added = results.difference("what governance adds to a read", ours, theirs)
     results.took(CALLS, "list_requests: a control tool, Stripe is not asked", looks)
