@@ -135,7 +135,7 @@ def test_a_payment_that_is_not_there_is_refused() -> None:
 def test_what_people_saw_must_still_hold() -> None:
     found = seen(CAPTURE, amount_to_capture=100)
 
-    assert {each.name for each in found.preconditions} == {"capturable", "currency", "status"}
+    assert {each.name for each in found.preconditions} == {"capturable", "currency", "destination", "status"}
     now = seen(CAPTURE, held(amount_capturable=95_000), amount_to_capture=100)
     assert [each.name for each in broken(found.preconditions, now)] == ["capturable"]
 

@@ -55,8 +55,8 @@ def capture_of(classified: Classified, looked: LookedUp) -> Effect:
     if held and taken is not None:
         facts["share"] = Fraction(100 * taken, held)
     observed = _observed(intent, held)
-    if isinstance(destination, str):
-        observed["destination"] = destination
+    if destination is not UNKNOWN:
+        observed["destination"] = destination if isinstance(destination, str) else "none"
     refusal = _refused(classified, looked, intent, _OVER | _NOTHING_YET, "captured")
     if refusal is None and held is not None and taken is not None and taken > held and currency is not None:
         refusal = Failure(

@@ -101,10 +101,14 @@ def _observed(intent: StripeObject | None) -> dict[str, str | int]:
         "amount": o.number(intent, "amount"),
         "currency": o.currency_in(intent),
         "customer": customer,
-        "destination": o.id_in(o.child(intent, "transfer_data"), "destination"),
+        "destination": "none" if o.is_null(intent, "transfer_data") else _goes_to(intent),
         "status": _word(o.text(intent, "status")),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _goes_to(intent: StripeObject | None) -> str | None:
+    return o.id_in(o.child(intent, "transfer_data"), "destination")
 
 
 def _word(text: str | None) -> str | None:

@@ -44,7 +44,8 @@ def effect_of(classified: Classified, looked: LookedUp) -> Effect:
         ("status", status),
         ("amount_total", amount.amount if amount else None),
         ("currency", amount.currency if amount else None),
-        ("goes_to", _goes_to(quote)),
+        # Nowhere is something too: an account that is put in afterwards would get all of it.
+        ("goes_to", (_goes_to(quote) or "none") if quote is not None else None),
         ("discount", o.number(o.child(quote, "total_details"), "amount_discount")),
     ):
         if value is not None:

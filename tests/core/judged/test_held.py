@@ -54,3 +54,47 @@ def test_a_payment_at_a_reader_does_not_get_another_fee_or_seller(verb: str) -> 
     broken = [each.name for each in seen.preconditions if not each.holds(then.observed.get(each.name))]
 
     assert broken == ["intent_application_fee_amount", "intent_customer", "intent_on_behalf_of"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "asked", "look", "before", "after"),
+    [
+        (
+            "PostQuotesQuoteAccept",
+            {"quote": "qt_1"},
+            "quote",
+            {"id": "qt_1", "status": "open", "transfer_data": None, "on_behalf_of": None},
+            {"transfer_data": {"destination": "acct_9"}},
+        ),
+        (
+            "PostPaymentIntentsIntent",
+            {"intent": "pi_1", "amount": 500},
+            "payment_intent",
+            {"id": "pi_1", "amount": 400, "currency": "usd", "customer": None, "transfer_data": None},
+            {"transfer_data": {"destination": "acct_9"}},
+        ),
+        (
+            "PostPaymentIntentsIntentCapture",
+            {"intent": "pi_1"},
+            "payment_intent",
+            {"id": "pi_1", "amount_capturable": 400, "currency": "usd", "transfer_data": None},
+            {"transfer_data": {"destination": "acct_9"}},
+        ),
+        (
+            "PostWebhookEndpointsWebhookEndpoint",
+            {"webhook_endpoint": "we_1", "disabled": False},
+            "endpoint",
+            {"id": "we_1", "status": "disabled", "url": "https://ours.example/hook"},
+            {"url": "https://theirs.example/hook"},
+        ),
+    ],
+    ids=lambda each: each if isinstance(each, str) and each.startswith("Post") else "",
+)
+def test_where_it_goes_must_not_come_out_of_nothing_or_become_another(
+    operation: str, asked: dict[str, object], look: str, before: dict[str, object], after: dict[str, object]
+) -> None:
+    """People saw that nobody else gets the money, or where the events go."""
+    seen = effect(operation, {look: before}, **asked)
+    then = effect(operation, {look: before | after}, **asked)
+
+    assert len([each for each in seen.preconditions if not each.holds(then.observed.get(each.name))]) == 1
