@@ -14,6 +14,7 @@ from runplane_mcp.core.request import ActionRequest, Failure, State, stripe_key
 from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
 from runplane_mcp.gate.execution import failure_event
 from runplane_mcp.gate.lapsing import lapse
+from runplane_mcp.gate.looks import Look
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.records import currency_from, preconditions_from
 from runplane_mcp.gate.redecision import lasting_block, news
@@ -28,11 +29,12 @@ MOST_CHANGES = 2
 @dataclass(frozen=True, slots=True)
 class LookedUp:
     """The record of a held request's round, and what is so now. `changes` says what is no longer as people could see it;
-    then `effect` is that of what the agent asked for, else of what would run."""
+    then `effect` is that of what the agent asked for, else of what would run. `look` is when the look-up began."""
 
     record: DecisionRecord
     effect: Effect
     changes: tuple[str, ...]
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Again:
 
     async def look_up(self, request: ActionRequest) -> LookedUp | None:
         """None where a look-up told nothing. Raises Changed where there is nothing to look at."""
-        gate = self.gate
+        gate, look = self.gate, Look.begun(self.gate.clock)
         if request.effective is None or request.as_asked is None:
             raise Changed
         as_run = gate.catalog.classify(request.effective)
@@ -59,7 +61,7 @@ class Again:
             effect = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
             if effect.incomplete:
                 return None
-        return LookedUp(record, effect, changes)
+        return LookedUp(record, effect, changes, look)
 
     def due(self, request: ActionRequest) -> bool:
         """Whether the time of a scheduled request has come. Not by how long this process waited, so that it is the same

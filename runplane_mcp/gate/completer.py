@@ -211,8 +211,8 @@ class Completer:
     # ── approved: looked up, decided and checked again, then run ──────────────────────────────────────────────────
 
     async def _run_approved(self, request: ActionRequest) -> bool:
-        """True when the request moved. False: a look-up told nothing, or somebody has frozen it, so it stays approved and
-        is tried again."""
+        """True when the request moved. False: a look-up told nothing or is old by now, or somebody has frozen it, so it
+        stays approved and is tried again."""
         gate = self.gate
         looked = await self.again.look_up(request)
         if looked is None:
@@ -234,7 +234,7 @@ class Completer:
             raise Changed
         if self._expired(request):
             return self.again.expire(tx, request)
-        if gate.executor.freezes.on(tx, request):
+        if gate.executor.freezes.on(tx, request) or looked.look.old(clock):
             return current
         if effect.refusal is not None:
             return self.again.fail(tx, request, effect.refusal)

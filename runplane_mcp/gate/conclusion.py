@@ -22,6 +22,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.deciding import blocked_at_once, judge, record_decision
 from runplane_mcp.gate.execution import Executor, failure_event
 from runplane_mcp.gate.floods import check_open
+from runplane_mcp.gate.looks import Look
 from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, received_event, words_to_agent
@@ -54,6 +55,12 @@ class Conclusion:
         if blocked and self.early(tx, request, classified):
             return Taken(self.conclude(tx, received, classified, effect_of(classified, {}), policy))
         return Taken(received)
+
+    def in_time(
+        self, request: ActionRequest, classified: Classified, effect: Effect, look: Look, tx: Transaction
+    ) -> Taken | None:
+        """`decide`, or None where what was looked up is old by now."""
+        return None if look.old(self.clock) else self.decide(tx, request, classified, effect)
 
     def decide(self, tx: Transaction, request: ActionRequest, classified: Classified, effect: Effect) -> Taken:
         """Decides a received request by what was looked up, or finds that an earlier one answers for it. Changed where

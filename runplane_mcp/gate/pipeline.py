@@ -40,6 +40,7 @@ from runplane_mcp.gate.conclusion import Conclusion
 from runplane_mcp.gate.execution import Executor, Result, failure_event
 from runplane_mcp.gate.floods import Refusals, refused
 from runplane_mcp.gate.lapsing import lapsed
+from runplane_mcp.gate.looks import Look
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.reads import Reads
 from runplane_mcp.gate.records import find, received_event
@@ -231,7 +232,7 @@ class Gate:
         early = await self.store.read(lambda reader: self.conclusion.early(reader, request, classified))
 
         # 4 resolve, while the request itself becomes durable, or turns out to be one that was made before.
-        looking = None
+        looking, look = None, Look.begun(self.clock)
         if not early:
             looking = asyncio.create_task(self._look_up(request, classified))
         try:
@@ -256,12 +257,16 @@ class Gate:
         if taken.request.final:
             return view_of(taken.request)
         self.executor.probe("submit.received")
-        # Not begun yet where it was blocked or frozen a moment ago and is no longer.
-        effect = await (looking or self._look_up(request, classified))
+        decided = None
+        while decided is None:
+            # Not begun yet where it was blocked or frozen a moment ago and is no longer, or is old by now.
+            if looking is None:
+                look, looking = Look.begun(self.clock), asyncio.create_task(self._look_up(request, classified))
+            effect, looking = await looking, None
 
-        # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
-        self._deciding.add(request.id)
-        decided = await self._written(lambda tx: self.conclusion.decide(tx, taken.request, classified, effect))
+            # 5 score, 6 decide (b), reserve and record; an allowed request's intent is in the same transaction.
+            self._deciding.add(request.id)
+            decided = await self._written(partial(self.conclusion.in_time, taken.request, classified, effect, look))
         self.executor.probe("submit.decided")
         started[:] = [decided.request.id]
         if decided.how is not None:

@@ -17,7 +17,8 @@ ASKED_AFTER_ALL: Final = "It was allowed to run by itself after a while. When it
 
 def release(again: Again, tx: Transaction, request: ActionRequest, looked: LookedUp) -> ActionRequest:
     """What becomes of a scheduled request whose time has come: it runs, people are asked, or it is over. A freeze holds it
-    where it is. Raises Changed where somebody was faster, a person who stopped it among them.
+    where it is, and so does a look-up that is old by now. Raises Changed where somebody was faster, a person who stopped
+    it among them.
 
     A rule that would hold it back once more does not: it has waited, and its card said until when.
     """
@@ -30,7 +31,7 @@ def release(again: Again, tx: Transaction, request: ActionRequest, looked: Looke
         raise Changed
     if request.expires_at is not None and gate.clock.policy() >= request.expires_at:
         return again.expire(tx, request)
-    if gate.executor.freezes.on(tx, request):
+    if gate.executor.freezes.on(tx, request) or looked.look.old(gate.clock):
         return current
     record, effect = looked.record, looked.effect
     if effect.refusal is not None:

@@ -423,3 +423,46 @@ async def test_a_payout_goes_where_people_saw_though_the_default_is_another_acco
 
     assert done.result is not None
     assert done.result["destination"] == SEED.bank_account_eur
+
+
+async def test_what_was_looked_up_before_the_machine_slept_is_not_acted_on_when_it_wakes(house: House) -> None:
+    """THREATS 8: the lid closes between the look-up and the send, and the world goes on."""
+    asks_about_everything(house)
+    await house.enrol()
+    async with house.gate() as gate:
+        view = await gate.submit(refund(SEED.payment_intent_900))
+    async with house.desk() as desk:
+        await say_yes(desk, view)
+    slept: list[str] = []
+
+    def sleep_once(point: str) -> None:
+        if point == "approved.looked_up" and not slept:
+            slept.append(point)
+            refund_behind_our_back(house, SEED.charge_900, 4_000)
+            house.clock.boot_ms += 31_000  # the wall clock was set back meanwhile
+
+    async with house.gate(sleep_once) as gate:
+        after = await until(gate, view, *ENDS, State.WAITING)
+
+    assert (slept, after.status) == (["approved.looked_up"], State.WAITING)
+    assert house.world.summary()["refunds"]["count"] == 1
+
+
+async def test_what_is_allowed_outright_is_looked_up_anew_too_where_the_machine_slept_before_it_was_decided(
+    house: House,
+) -> None:
+    slept: list[str] = []
+
+    def sleep_once(point: str) -> None:
+        if point == "submit.received" and not slept:
+            slept.append(point)
+            refund_behind_our_back(house, SEED.charge_900, 89_000)
+            house.clock.forward(3_600_000)
+
+    async with house.gate(sleep_once) as gate:
+        done = await gate.submit(refund(SEED.payment_intent_900))
+
+    assert slept == ["submit.received"]
+    assert done.status is State.SUCCEEDED
+    assert done.result is not None
+    assert done.result["amount"] == 1_000
