@@ -58,6 +58,8 @@ def open_round(
             f"{request.reference} needs nobody's yes: it runs by itself when its time comes.",
             next_step=f"To keep it from running: runplane stop {request.reference}",
         )
+    if request.state is State.EXPIRED:
+        return _expired(request)
     if request.state is not State.WAITING and not stopping:
         instead = tx.request(request.replaced_by) if request.replaced_by else None
         raise ApprovalError(
@@ -67,7 +69,7 @@ def open_round(
         )
     if expired(request, clock):
         lapse(tx, request, clock)
-        return ApprovalError("approval.expired", f"{request.reference} has expired.")
+        return _expired(request)
     if request.digest is None or not same_digest(digest, request.digest):
         raise ApprovalError(
             "approval.changed",
@@ -87,6 +89,11 @@ def open_round(
     if request.replaces is not None and lowering is None:
         raise ApprovalError(NOT_BORNE_OUT.code, NOT_BORNE_OUT.message, next_step="Run `runplane audit verify`.")
     return Round(request, request.digest, record, needs, people, lowering.by if lowering is not None else None)
+
+
+def _expired(request: ActionRequest) -> ApprovalError:
+    """The same, whoever wrote down first that its time is over."""
+    return ApprovalError("approval.expired", f"{request.reference} has expired.")
 
 
 def found(reader: Reader, reference_or_id: str) -> ActionRequest:

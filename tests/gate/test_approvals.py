@@ -226,6 +226,10 @@ async def test_an_expired_request_cannot_be_approved_and_does_not_run(house: Hou
             await house.vote(view)
         assert refused.value.code == "approval.expired"
         assert (await until(gate, view, State.EXPIRED)).status is State.EXPIRED
+        # And in the same words once it is written down.
+        with pytest.raises(ApprovalError) as again:
+            await house.vote(view)
+        assert again.value.code == "approval.expired"
 
 
 async def test_what_has_expired_is_seen_so_at_every_look_though_no_process_has_said_it(
