@@ -50,7 +50,16 @@ SELECT (SELECT coalesce(max(n), 0) + 1 FROM read), number, ?, ? FROM request WHE
 def read_leaf(request: Sequence[Value], decisions: Sequence[Sequence[Value]]) -> bytes:
     """What a read that has ended puts under its batch's root: SHA-256(0x00 || lines), where the lines are the words
     `runplane.read/1`, its request id, and the digests of its row and of the rows of its decisions, in their order."""
-    digests = [row_digest(REQUEST_COLUMNS, request), *(row_digest(DECISION_COLUMNS, each) for each in decisions)]
+    return leaf_over(request, read_digests(request, decisions))
+
+
+def read_digests(request: Sequence[Value], decisions: Sequence[Sequence[Value]]) -> list[str]:
+    """Those of its row and of the rows of its decisions."""
+    return [row_digest(REQUEST_COLUMNS, request), *(row_digest(DECISION_COLUMNS, each) for each in decisions)]
+
+
+def leaf_over(request: Sequence[Value], digests: Sequence[str]) -> bytes:
+    """`read_leaf` from what `read_digests` returned."""
     return leaf_hash("\n".join(("runplane.read/1", str(request[_ID]), *digests)).encode())
 
 

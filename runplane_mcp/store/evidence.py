@@ -48,7 +48,8 @@ ON request_id = json_extract(value, '$[0]') AND n = json_extract(value, '$[1]')
 _VOTE = f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? AND round = ? AND person = ?"
 _REPEAT = f"SELECT {listed(REPEAT_COLUMNS)} FROM repeat WHERE seq = ?"
 _PERSON = """
-SELECT role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, added_by FROM person WHERE id = ? AND event_seq = ?
+SELECT role, groups, public_key, salt, scrypt_n, scrypt_r, scrypt_p, added_by, active FROM person
+WHERE id = ? AND event_seq = ?
 """
 _FREEZE = f"SELECT {listed(FREEZE_COLUMNS)} FROM freeze WHERE id = ?"
 _LIFTED = "SELECT lifted_seq FROM freeze WHERE id = ?"
@@ -136,9 +137,11 @@ class Evidence:
         if row is None or not isinstance(version, int) or row[_VERSION] < version:
             raise Mismatch(f"Request {request_id} is not where event {seq} left it.", seq)
         if row[_VERSION] == version:
-            if f"request.{row[_STATE]}" != type_ or row_digest(REQUEST_COLUMNS, row) != said.get("row"):
+            digest = row_digest(REQUEST_COLUMNS, row)
+            if f"request.{row[_STATE]}" != type_ or digest != said.get("row"):
                 raise Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
             self.vouched.seen["request"] += 1
+            self.vouched.row(digest)
 
     def _rare(self, seq: int, type_: str, request_id: str | None, said: _Said) -> None:
         """Events of which there are few beside requests and decisions."""
@@ -163,19 +166,22 @@ class Evidence:
     def _row(self, table: str, seq: int, said: _Said, columns: tuple[str, ...], row: Row | None) -> None:
         if row is None:
             raise Mismatch(f"The {table} of event {seq} is missing.", seq)
-        if row_digest(columns, row) != said.get("row"):
+        digest = row_digest(columns, row)
+        if digest != said.get("row"):
             raise Mismatch(f"The {table} of event {seq} was changed.", seq)
         self.vouched.seen[table] += 1
+        self.vouched.row(digest)
 
     def _person(self, seq: int, said: _Said) -> None:
         row = self._one(_PERSON, said.get("person"), seq)
         if row is None:
             raise Mismatch(f"The person of event {seq} is missing.", seq)
-        role, groups, public_key, salt, n, r, p, added_by = row
+        role, groups, public_key, salt, n, r, p, added_by, active = row
         now = {"role": role, "groups": groups, "public_key": public_key, "salt": salt, "scrypt": [n, r, p]}
         then = {name: said.get(name) for name in now}
         then["groups"] = json.dumps(then["groups"])
-        if now != then or added_by != said.get("added_by"):
+        # Nothing makes anybody inactive: whose row says so was kept from voting by somebody with a database tool.
+        if now != then or added_by != said.get("added_by") or active != 1:
             raise Mismatch(f"The person of event {seq} was changed.", seq)
         self.vouched.seen["person"] += 1
 

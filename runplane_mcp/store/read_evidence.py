@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runplane_mcp.core.merkle import root
 from runplane_mcp.core.request import FINAL, Kind
-from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, read_leaf
+from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, leaf_over, read_digests
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
@@ -126,13 +126,16 @@ class ReadEvidence:
                 named = [request[place] for place in _PAYLOADS if request[place] is not None] + contents
                 read = n == expected and request[_KIND] == Kind.READ and request[_STATE] in _FINAL
                 whole = all(kept.get(name, True) for name in named)
-                if not read or read_leaf(request, decisions) != leaf or not whole:
+                digests = read_digests(request, decisions)
+                if not read or leaf_over(request, digests) != leaf or not whole:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
                 for name in named:
                     if name not in kept:
                         self._vouched.missing(
                             name, f"A payload of the read {request[_ID]}, number {n}, is missing.", seq
                         )
+                for digest in digests:
+                    self._vouched.row(digest)
                 self._seen["request"] += 1
                 self._seen["decision"] += len(decisions)
                 self._seen["read"] += 1

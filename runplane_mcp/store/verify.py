@@ -189,6 +189,7 @@ class _Check:
                 return RequestProof(tuple(row[SEQ] for row in rows), leaf, True, None, None)
             evidence.check(rows)
             evidence.vouched.only_erased_missing()
+            evidence.vouched.each_once()
             for table in ("decision", "vote"):
                 if self._count(table, request_id) != vouched.seen[table]:
                     raise Mismatch(f"There is a {table} in the database that no event made.")
@@ -254,6 +255,7 @@ class _Check:
             raise Mismatch("The head of the log was changed.")
 
     def _rows(self, vouched: Vouched) -> None:
+        vouched.each_once()
         for table, seen in vouched.seen.items():
             if (self._version >= WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
                 raise Mismatch(f"There is a {table} in the database that no event made.")

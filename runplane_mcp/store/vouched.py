@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Final
 
 from runplane_mcp.store.mismatch import Mismatch
 
+#: So much of a digest is remembered, in hex digits: 60 bits, so that no two rows of any log are taken for one.
+_TELLING: Final = 15
 #: Whose rows events vouch for.
 TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
 
@@ -22,7 +25,18 @@ class Vouched:
     activated: tuple[object] | None = None
     erasures: list[int] = field(default_factory=list)
     erased: set[object] = field(default_factory=set)
+    _rows: array[int] = field(default_factory=lambda: array("Q"))
     _missing: dict[object, tuple[str, int | None]] = field(default_factory=dict)
+
+    def row(self, digest: str) -> None:
+        """A row with this digest (hex) was counted in `seen`."""
+        self._rows.append(int(digest[:_TELLING], 16))
+
+    def each_once(self) -> None:
+        """Mismatch where a row was counted twice: a second event about one row would make room for a row that no event
+        made. Whoever can append to the log needs nobody's key for that."""
+        if len(set(self._rows)) != len(self._rows):
+            raise Mismatch("Two events say that they wrote one and the same row.")
 
     def missing(self, name: object, problem: str, seq: int | None) -> None:
         """There is no payload of this name; `problem` is what that means unless it was erased."""
@@ -39,6 +53,7 @@ class Vouched:
         """What the events behind these vouch for."""
         for table, count in later.seen.items():
             self.seen[table] += count
+        self._rows += later._rows
         self.lifted += later.lifted
         self.activated = later.activated or self.activated
         self.erasures += later.erasures

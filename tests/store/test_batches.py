@@ -20,6 +20,7 @@ from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import batches, read_evidence
 from runplane_mcp.store.base import READS, Store, Transaction
+from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, listed
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.store.verify import RequestProof, verify, verify_requests
 from tests.crash import race
@@ -403,3 +404,35 @@ async def test_a_read_whose_payload_is_gone_without_an_event_is_found(store: Sql
 
     assert not verify(store.path).ok
     assert not verify_requests(store.path, [read.id])[read.id].ok
+
+
+async def test_a_read_with_events_of_its_own_is_counted_once_though_it_was_put_among_the_quiet_ones(
+    store: SqliteStore,
+) -> None:
+    """THREATS 24: it would make room for a row that nothing speaks of."""
+    request = await store.write(lambda tx: begun(tx, State.WAITING, agent="held"))
+    await store.write(lambda tx: tx.move(request, State.CANCELED, at=NOW, event={}))
+    await store.close()
+    assert verify(store.path).ok
+    with closing(sqlite3.connect(store.path)) as connection:
+        rows = [
+            connection.execute(f"SELECT {listed(columns)} FROM {table}").fetchone()
+            for columns, table in ((REQUEST_COLUMNS, "request"), (DECISION_COLUMNS, "decision"))
+        ]
+
+    def put_in(connection: sqlite3.Connection) -> None:
+        leaf = batches.read_leaf(rows[0], rows[1:])
+        connection.execute("INSERT INTO read (n, number, at, leaf) SELECT 1, number, ?, ? FROM request", (NOW, leaf))
+
+    tamper(
+        store.path,
+        put_in,
+        "INSERT INTO request (id, reference, state, version, principal, agent, via, operation_id, action, kind, "
+        "target, account, livemode, created_at, policy_at, changed_at, round, attempt) "
+        "SELECT 'rpr_x', 'RP-X', 'approved', 2, principal, agent, via, operation_id, action, 'write', "
+        "target, account, livemode, created_at, policy_at, changed_at, round, attempt FROM request",
+        "INSERT INTO decision SELECT 'rpr_x', n, round, kind, outcome, at, policy_at, policy_version, risk, risk_level, "
+        "nonce, digest, content FROM decision",
+    )
+
+    assert verify(store.path).problem == "Two events say that they wrote one and the same row."

@@ -22,6 +22,7 @@ from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
 from tests.crash import race
+from tests.gate.rewriting import rewrite
 from tests.store.things import NOW, a_bucket, a_decision, a_vote, activated, brought_to, enrolled, received, sha
 
 
@@ -200,6 +201,7 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
     "a person's key is exchanged": (1, ("UPDATE person SET public_key = hex(zeroblob(32))",)),
     "a person is put into another group": (1, ("""UPDATE person SET groups = '["cfo"]'""",)),
     "a person's groups are no list": (1, ("UPDATE person SET groups = '['",)),
+    "a person is made inactive": (1, ("UPDATE person SET active = 0",)),
     "a person is removed": (1, ("DELETE FROM person",)),
     "a person is put in": (
         None,
@@ -276,6 +278,50 @@ def test_a_rule_that_was_taken_away_is_missed(path: Path, what: str) -> None:
     result = found(path)
     assert result.problem is not None
     assert what.split()[1] in result.problem
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "TRIGGER sqlites_own AFTER INSERT ON event BEGIN DELETE FROM freeze; END",
+        "TRIGGER extra AFTER INSERT ON event BEGIN DELETE FROM freeze; END",
+        "VIEW sqlites_own AS SELECT 1",
+    ],
+)
+def test_a_rule_that_was_put_in_is_seen_whatever_its_name(path: Path, made: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"CREATE {made}")
+    connection.close()
+
+    assert found(path).problem == f"The database's own rules were changed: `{made.split()[1]}` is not as it was made."
+
+
+def test_what_sqlite_writes_down_for_its_planning_is_no_rule(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("ANALYZE")
+    connection.close()
+
+    assert found(path).ok
+
+
+#: A request and a decision that no event speaks of.
+UNSPOKEN = (
+    "INSERT INTO request (id, reference, state, version, principal, agent, via, operation_id, action, kind, "
+    "target, account, livemode, created_at, policy_at, changed_at, round, attempt) "
+    "SELECT 'rpr_x', 'RP-X', 'succeeded', 2, principal, agent, via, operation_id, action, kind, "
+    "target, account, livemode, created_at, policy_at, changed_at, round, attempt FROM request WHERE state = 'failed'",
+    "INSERT INTO decision SELECT request_id, 2, round, kind, 'allow', at, policy_at, policy_version, risk, risk_level, "
+    "nonce, digest, content FROM decision",
+)
+
+
+def test_an_event_told_twice_makes_no_room_for_a_row_that_none_made(path: Path) -> None:
+    """THREATS 24: whoever can append needs no key to tell an event once more, and counts would be right again."""
+    tamper(path, UNSPOKEN[0], UNSPOKEN[1])
+    rewrite(path, lambda said: said.extend([said[10], said[3]]))
+
+    assert found(path).problem == "Two events say that they wrote one and the same row."
+    assert not proof(path).ok
 
 
 def test_a_table_that_is_gone_is_a_finding_and_not_a_crash(path: Path) -> None:
