@@ -23,6 +23,7 @@ from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.stripe_api.history import HistoryFolder, Span
 from tests.gate.conftest import House, refund, submission, until
+from tests.gate.rewriting import unguarded
 
 DAY_MS = 86_400_000
 DAYS = 14
@@ -183,5 +184,34 @@ async def test_a_line_whose_permission_nothing_bears_out_is_unexplained(house: H
 
     assert {each.box for each in after.placed} == {Box.UNEXPLAINED}
     assert {each.made.reference for each in after.placed if each.made} == {allowed.reference, approved.reference}
-    assert any("signature" in each.why for each in after.placed)
-    assert any("decision" in each.why for each in after.placed)
+    assert all("The audit log does not bear out" in each.why for each in after.placed)
+
+
+async def test_rows_that_no_event_wrote_explain_nothing(house: House, tmp_path: Path) -> None:
+    """THREATS 24: whoever can write to the database could write down a request that seems to have made it."""
+    since = house.clock.policy() // 1000 + 1
+    house.clock.forward(1_000)
+    async with house.gate() as gate:
+        allowed = await gate.submit(refund(SEED.payment_intent_40, 700))
+        [stolen] = house.world.plant(Bypass(Planted.SILENT, amount=700))
+    async with read(house, tmp_path / "coverage", since) as (before, _, _):
+        pass
+    [theft] = [each for each in before.placed if each.line.object_id == stolen]
+    assert theft.box is Box.UNEXPLAINED
+
+    copied = """
+    CREATE TEMP TABLE copied AS SELECT * FROM request;
+    UPDATE copied SET number = 900, id = 'rpr_forged', reference = 'RP-FORGED', object_id = '{}';
+    INSERT INTO request SELECT * FROM copied;
+    CREATE TEMP TABLE decided AS SELECT * FROM decision;
+    UPDATE decided SET request_id = 'rpr_forged';
+    INSERT INTO decision SELECT * FROM decided;
+    """
+    with unguarded(house.settings.database) as db:
+        for statement in copied.format(stolen).split(";")[:-1]:
+            db.execute(statement)
+    async with read(house, tmp_path / "later", since) as (after, _, _):
+        pass
+
+    boxes = {each.line.object_id: each.box for each in after.placed}
+    assert (boxes[stolen], boxes[allowed.result["id"]]) == (Box.UNEXPLAINED, Box.ALLOWED)  # type: ignore[index]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from runplane_mcp.errors import PersonError, RequestError, StripeError
 from runplane_mcp.gate.acts import signer
 from runplane_mcp.gate.coverage import watch as coverage_watch
 from runplane_mcp.gate.coverage.accepting import ACCEPTED, accept
-from runplane_mcp.gate.coverage.state import META, WINDOW, balances, states
+from runplane_mcp.gate.coverage.state import META, WINDOW, balances, keep, state_of, states
 from runplane_mcp.gate.coverage.watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
@@ -232,3 +233,27 @@ async def test_an_administrator_accepts_a_line_under_their_signature(house: Hous
     assert (after.new, after.state.standing) == ((), {})
     assert signed == "maria"
     assert verify(house.settings.database).ok
+
+
+async def test_a_request_that_began_after_the_alarm_does_not_end_it(house: House) -> None:
+    """THREATS 24: whoever can write to the database could write one down that seems to have made the line."""
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        [id] = house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        [raised] = (await watch.look(identity)).new
+        later = await gate.submit(refund(SEED.payment_intent_40, 700))
+        assert later.result is not None
+        line = str(later.result["balance_transaction"])
+
+        def say(tx: Transaction) -> None:
+            state = state_of(tx, identity)
+            standing = {line: replace(raised, line=line, object_id="re_later"), raised.line: raised}
+            keep(tx, identity, replace(state, standing=standing))
+
+        await gate.store.write(say)
+        house.clock.forward(60_000)
+        after = await watch.look(identity)
+
+    assert set(after.state.standing) == {line, raised.line}
+    assert raised.object_id == id

@@ -107,7 +107,8 @@ class Made:
     `approved_by` are the people whose signatures hold; empty for what the policy allowed. `problem` is why nothing bears
     out that it might run, empty where something does. `made` are the ids of objects that its answer made, without those
     that its own bytes name. `money` is what Stripe answered (minor units, currency), None where that is erased or was
-    none. `left_something`: it failed, and an object stayed.
+    none. `left_something`: it failed, and an object stayed. `intent` is the number of the audit event behind which it
+    was first sent.
     """
 
     request_id: str
@@ -125,6 +126,7 @@ class Made:
     problem: str = ""
     money: tuple[int, str] | None = None
     left_something: bool = False
+    intent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

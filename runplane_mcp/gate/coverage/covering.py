@@ -3,6 +3,7 @@ written."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +20,7 @@ from runplane_mcp.core.coverage.traces import Trace, Traces, trace_of
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.request import ActionRequest, StripeIdentity
+from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.store.base import Reader, RequestFilter, Store
 
@@ -26,6 +28,10 @@ from runplane_mcp.store.base import Reader, RequestFilter, Store
 AT_ONCE: Final = 200
 #: What is not finished is a handful; a flood of it must not be read whole.
 _MOST_OPEN: Final = 1_000
+#: Events of one request that are read in one go.
+_EVENTS_AT_ONCE: Final = 500
+#: What follows on a durable intent.
+_INTENT: Final = "request.executing"
 #: So near to the end of what Stripe keeps, an event may be gone already (seconds).
 _EDGE: Final = 3_600
 
@@ -147,6 +153,9 @@ def _evidence(
     answers = frozenset(operation.answers.split("|")) if operation is not None else frozenset()
     result = reader.result(request.id)
     approved_by, problem = _permission(reader, request, people, store)
+    intent, logged = _logged(reader, request.id)
+    if not logged:
+        problem = "The audit log does not bear out what the database says of it."
     attempt = request.first_attempt_at or request.created_at
     return Made(
         request_id=request.id,
@@ -164,7 +173,22 @@ def _evidence(
         problem=problem,
         money=_money(result),
         left_something=request.failure is not None and request.failure.effect_id is not None,
+        intent=intent,
     )
+
+
+def _logged(reader: Reader, request_id: str) -> tuple[int, bool]:
+    """The number of the event that its first intent is, 0 where it has none; and whether an event hashed each row of the
+    request, its decisions and its votes as it stands. A row that somebody put in explains nothing."""
+    intent, after, hashed = 0, 0, set[str]()
+    while some := reader.events(after, _EVENTS_AT_ONCE, request_id):
+        for event in some:
+            hashed.add(str(said(event).get("row")))
+            if event.type == _INTENT:
+                intent = intent or event.seq
+        after = some[-1].seq
+    rows = {hashlib.sha256(form.encode()).hexdigest() for form in reader.row_forms(request_id)}
+    return intent, intent > 0 and rows <= hashed
 
 
 def _permission(

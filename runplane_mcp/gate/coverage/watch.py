@@ -205,6 +205,9 @@ class Watch:
                     state = replace(state, standing={**state.standing, each.line.id: new[-1]})
                 elif known and not self._alarms(each):
                     raised = state.standing[each.line.id]
+                    if each.made is not None and each.made.intent > raised.seq:
+                        # What began after the alarm did not make it: somebody wrote it down to end the alarm.
+                        continue
                     tx.append(EXPLAINED, {"line": each.line.id, "box": each.box.value, "raised": raised.seq}, at=at)
                     state = settle(state, each.line.id)
             # Behind the overlap no look comes back to them.
