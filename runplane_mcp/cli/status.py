@@ -133,6 +133,8 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
         "gates_running": home.gates_running,
         "simulated_clock": home.simulated_clock,
         "events": home.events,
+        "restored": None if home.restored is None else home.restored.sentence(),
+        "to_resolve_after_restore": list(home.set_aside),
         "rolled_back": None if (behind := _rolled_back(settings)) is None else behind.message,
     }
 
@@ -152,10 +154,19 @@ def _rolled_back(settings: Settings) -> RunplaneError | None:
 def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, covered: tuple[str, str] | None) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
+    from runplane_mcp.gate.restored import HOLD
 
     for each in home.frozen:
+        if each.id == HOLD:
+            continue
         say(f"{visible(each.sentence(), 1_000).replace('Frozen', 'FROZEN', 1)} Since {moment(each.at)}.", "bold red")
-    if home.frozen:
+    if home.set_aside:
+        count = len(home.set_aside)
+        left = "1 request that was" if count == 1 else f"{count:,} requests that were"
+        say(f"NOTHING RUNS  This home was restored, and {left} open in the copy may have run since.", "bold red")
+        say("         Say of each what became of it: runplane requests list --state outcome_unknown, then", "red")
+        say("         runplane requests resolve REQUEST --as ADMIN", "red")
+    if any(each.id != HOLD for each in home.frozen):
         say("         What it names is blocked or held, in every process. Lift it: runplane unfreeze --as ADMIN", "red")
     behind = _rolled_back(settings)
     if behind is not None:
@@ -219,6 +230,8 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, co
         )
     if covered is not None:
         say(f"Coverage {visible(covered[0], 1_000)}", covered[1] or None)
+    if home.restored is not None:
+        say(f"Restored {home.restored.sentence()} Limits lack it: runplane audit coverage", "yellow")
     say(f"Audit    {home.events} events: runplane audit verify")
     if home.simulated_clock:
         say("Clock    simulated (RUNPLANE_SIMULATOR_NOW)", "yellow")

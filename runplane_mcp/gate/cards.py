@@ -17,6 +17,7 @@ from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.lowered import Lowering
 from runplane_mcp.gate.records import conditions_of, fact_from_json, needs_from
+from runplane_mcp.gate.restored import Restored
 from runplane_mcp.store.base import DecisionRecord
 
 Detail = Mapping[str, Json]
@@ -31,9 +32,11 @@ def build_card(
     frozen: Sequence[Freeze] = (),
     lowering: Lowering | None = None,
     blocked: str | None = None,
+    restored: Restored | None = None,
 ) -> Card:
-    """`frozen` are the freezes that hold the request now, `lowering` is by whom it was lowered, if it was, and `blocked`
-    says what would block it now; all else is as it was when the card's round began."""
+    """`frozen` are the freezes that hold the request now, `lowering` is by whom it was lowered, if it was, `blocked`
+    says what would block it now, and `restored` is the restore whose past limits may lack; all else is as it was when the
+    card's round began."""
     detail = record.detail
     effect = cast("Detail", detail.get("effect", {}))
     needs = needs_from(detail)
@@ -74,6 +77,7 @@ def build_card(
             frozen=frozen,
             owner=owner,
             blocked=blocked,
+            restored=restored,
         ),
         quoted=tuple((str(label), str(text)) for label, text in cast("list[list[str]]", _list(effect.get("quoted")))),
         agent=request.agent,
@@ -121,10 +125,13 @@ def _warnings(
     frozen: Sequence[Freeze],
     owner: str | None,
     blocked: str | None,
+    restored: Restored | None,
 ) -> tuple[str, ...]:
     found = [f"{each.sentence()} While this stands, nothing runs, whoever says yes." for each in frozen]
     if blocked is not None:
         found.append(blocked)
+    if restored is not None:
+        found.append(f"{restored.sentence()} The limits' sums lack it, and so do earlier requests and denials.")
     if request.identity.simulator:
         found.append("Simulator: no real money moves.")
     elif not request.identity.livemode:

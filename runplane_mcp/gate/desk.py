@@ -51,6 +51,7 @@ from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
 from runplane_mcp.gate.redecision import warning_of_block
 from runplane_mcp.gate.resolution import Resolution, resolution_of
+from runplane_mcp.gate.restored import Restored, still_lacking
 from runplane_mcp.gate.rounds import check_note, found, open_round
 from runplane_mcp.gate.votes import cast_vote
 from runplane_mcp.store.base import (
@@ -101,7 +102,9 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class HomeStatus:
-    """The state of a home. Times are milliseconds; counts are of all requests in that state. `frozen` is what stands."""
+    """The state of a home. Times are milliseconds; counts are of all requests in that state. `frozen` is what stands.
+    `restored` is the last restore while some limit may lack what happened before it; `set_aside` are references of requests
+    that it found open and that nobody has gone through, the first of them."""
 
     store_id: str
     mode: str
@@ -119,6 +122,12 @@ class HomeStatus:
     simulated_clock: bool
     unmet: tuple[str, ...]
     frozen: tuple[Freeze, ...]
+    restored: Restored | None
+    set_aside: tuple[str, ...]
+
+
+#: Of what a restore set aside, so many are named.
+MOST_NAMED = 10_000
 
 
 class Desk:
@@ -215,11 +224,13 @@ class Desk:
     async def status(self) -> HomeStatus:
         def work(reader: Reader) -> HomeStatus:
             people = trusted(reader)
-            policy, problem = None, None
+            policy, problem, restored = None, None, None
             needs: tuple[Need, ...] = ()
             try:
                 policy = self.policies.activation(reader)
-                needs = self.policies.enforced(reader).policy.approvals()
+                enforced = self.policies.enforced(reader)
+                needs = enforced.policy.approvals()
+                restored = still_lacking(reader, enforced, self.clock.policy())
             except PolicyError as error:
                 problem = error if error.code != "policy.none" else None
             newest = reader.requests(RequestFilter(limit=1))
@@ -243,6 +254,8 @@ class Desk:
                 simulated_clock=self.clock.simulated,
                 unmet=unmet(needs, people),
                 frozen=self.freezes.standing(reader),
+                restored=restored,
+                set_aside=tuple(reader.set_aside(MOST_NAMED)),
             )
 
         return await self.store.read(work)
@@ -443,12 +456,15 @@ class Desk:
         votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
         lowering = lowering_of(reader, request, people)
         frozen = self.freezes.among(standing, request)
-        blocked = None
+        blocked = restored = None
         if request.state is State.WAITING:
             with contextlib.suppress(PolicyError):  # then nothing runs, which `status` says
-                now = policy_time(request, self.clock)
-                blocked = warning_of_block(reader, self.policies.enforced(reader), request, record, now)
-        return build_card(request, record, votes, people, frozen=frozen, lowering=lowering, blocked=blocked)
+                now, policy = policy_time(request, self.clock), self.policies.enforced(reader)
+                blocked = warning_of_block(reader, policy, request, record, now)
+                restored = still_lacking(reader, policy, now)
+        return build_card(
+            request, record, votes, people, frozen=frozen, lowering=lowering, blocked=blocked, restored=restored
+        )
 
     def expired(self, request: ActionRequest) -> bool:
         """Whether its time is over by now, although no process may have said so yet."""

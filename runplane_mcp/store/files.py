@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ _WRITING: Final = (
 )
 
 
+#: Bytes of a database's header.
+_HEADER: Final = 100
 _NO_INDEX: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
@@ -62,6 +65,20 @@ def _open_lock(lock: Path, path: Path) -> int:
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     except OSError as error:
         raise faults.from_os(error, path) from error
+
+
+def looks_like_a_store(path: Path) -> bool:
+    """Whether the file at `path` begins as a database of ours does. False for what cannot be read, or is no file."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            begins = file.read(_HEADER)
+    except OSError:
+        return False
+    # Source: https://www.sqlite.org/fileformat.html, "The Database Header"
+    return begins.startswith(b"SQLite format 3\0") and int.from_bytes(begins[68:72], "big") == APPLICATION_ID
 
 
 def users_path(path: Path) -> Path:

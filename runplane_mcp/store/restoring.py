@@ -184,6 +184,12 @@ def _aside(database: Path) -> None:
     flush_folder(database)
 
 
+def kept_of(database: Path) -> list[Path]:
+    """The databases that restores have replaced, the oldest first."""
+    found = database.parent.glob(f"{database.name}.replaced-*")
+    return sorted(path for path in found if not path.name.endswith(("-wal", "-shm", "-journal")))
+
+
 def _linked(file: Path, stamp: str) -> Path | None:
     """A second name for what lies there; the first one is still its own."""
     if not file.exists():

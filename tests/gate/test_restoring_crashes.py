@@ -44,6 +44,9 @@ class Story:
         shutil.copytree(self.home, to)
         return Settings(home=to)
 
+    def attempt(self, settings: Settings, probe: Probe) -> None:
+        self.restore(settings, probe)
+
     def restore(self, settings: Settings, probe: Probe) -> int:
         done = asyncio.run(
             restore_home(settings, self.file, admin="maria", secret=SECRET, clock=FakeClock(), probe=probe)
@@ -80,7 +83,7 @@ async def write(settings: Settings, probe: Probe) -> None:
 
 
 def check_cut_and_again(story: Story, settings: Settings, point: str) -> None:
-    run_and_kill(lambda probe: story.restore(settings, probe), point)
+    run_and_kill(lambda probe: story.attempt(settings, probe), point)
     found = verify(settings.database)
     state, standing = look(settings.database, settings.checkpoint_file, None)
     with closing(sqlite3.connect(settings.database)) as database:
@@ -122,7 +125,7 @@ def test_cut_around_the_moment_it_leaves_one_of_the_two_and_is_done_again(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_cut_anywhere_it_leaves_one_of_the_two_and_is_done_again(story: Story, tmp_path: Path) -> None:
-    points = every_point_of(lambda probe: story.restore(story.copied(tmp_path / "whole"), probe))
+    points = every_point_of(lambda probe: story.attempt(story.copied(tmp_path / "whole"), probe))
     names = {point.partition("#")[0] for point in points}
     for number, point in enumerate(points):
         check_cut_and_again(story, story.copied(tmp_path / f"home-{number}"), point)
@@ -163,6 +166,6 @@ def test_nobody_opens_the_store_while_another_takes_its_place(story: Story, tmp_
 
 def test_a_kill_leaves_no_lock_behind(story: Story, tmp_path: Path) -> None:
     settings = story.copied(tmp_path / "home")
-    run_and_kill(lambda probe: story.restore(settings, probe), "restore.alone")
+    run_and_kill(lambda probe: story.attempt(settings, probe), "restore.alone")
     store = open_store(settings.database, busy_timeout_ms=0)
     asyncio.run(store.close())

@@ -69,11 +69,12 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
     from runplane_mcp.cli.doctor.account import key
     from runplane_mcp.cli.doctor.anchoring import checkpoint
     from runplane_mcp.cli.doctor.records import integrity
-    from runplane_mcp.cli.doctor.surroundings import modes
+    from runplane_mcp.cli.doctor.surroundings import copies, modes
 
     # Before the desk opens: opening it mends the home's mode.
     try:
         yield from modes(settings)
+        yield from copies(settings)
     except OSError as error:
         yield problem("modes", f"{settings.home} cannot be looked into: {error.strerror}.", "Run it as its owner.")
         return
@@ -91,7 +92,7 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
 async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Finding]:
     from runplane_mcp.cli.doctor.account import account, key
     from runplane_mcp.cli.doctor.clock import clock_moved
-    from runplane_mcp.cli.doctor.records import approvers, coverage, left_open, promises
+    from runplane_mcp.cli.doctor.records import approvers, coverage, left_open, promises, restored
     from runplane_mcp.cli.doctor.rules import rules
     from runplane_mcp.gate.coverage.state import states
     from runplane_mcp.gate.people import pretended
@@ -102,6 +103,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
     findings = [
         *await clock_moved(desk),
         *promises(home),
+        *restored(home, settings),
         *rules(settings, home, desk.clock.policy()),
         *approvers(home, await desk.store.read(pretended), needs),
         *await left_open(desk, settings, home),

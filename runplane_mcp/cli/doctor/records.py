@@ -46,7 +46,7 @@ def integrity(settings: Settings) -> Iterator[Finding]:
         yield problem(
             "database",
             f"This database is a backup, taken {moment(health.backup_taken_at)}: nothing runs from it.",
-            "Look things up in it; to go on, make a new home: runplane init",
+            "Look things up in it; to go on from it: runplane restore --here --as ADMIN",
         )
     now = time.time_ns() // 1_000_000
     if health.newest_at > now + _BEHIND_MS:
@@ -61,12 +61,16 @@ def integrity(settings: Settings) -> Iterator[Finding]:
 
 def promises(home: HomeStatus) -> Iterator[Finding]:
     """What this way of running can promise, and the time it runs by."""
+    from runplane_mcp.gate.restored import HOLD
+
     if home.mode == "trial":
         said = "trial: agents run as the same user; it stops mistakes, not a program that runs as you"
     else:
         said = "production: key, policy and database belong to another user than the agents"
     yield ok("mode", said)
     for freeze in home.frozen:
+        if freeze.id == HOLD:
+            continue
         yield warn(
             "frozen",
             f"{freeze.sentence()} While this stands, it does not run.",
@@ -77,6 +81,39 @@ def promises(home: HomeStatus) -> Iterator[Finding]:
             "clock",
             "The clock is simulated: rules and expiry go by another time.",
             "Unset RUNPLANE_SIMULATOR_NOW when it is no longer wanted.",
+        )
+
+
+def restored(home: HomeStatus, settings: Settings) -> Iterator[Finding]:
+    """What a restore left to do, and what it left behind. Nothing in a home that was never restored."""
+    from runplane_mcp.store.restoring import FOLDER, kept_of
+
+    if home.set_aside:
+        yield problem(
+            "restored",
+            f"Nothing runs: of {len(home.set_aside):,} requests that were open in the restored copy nobody has said what"
+            f" became of them: {', '.join(home.set_aside[:_NAMED])}{' and more' if len(home.set_aside) > _NAMED else ''}.",
+            "runplane requests list --state outcome_unknown; then, with evidence: runplane requests resolve",
+        )
+    if home.restored is not None:
+        yield warn(
+            "restored",
+            f"{home.restored.sentence()} Limits and repeats lack it.",
+            "See what happened at Stripe meanwhile: runplane audit coverage",
+        )
+    if settings.database.with_name(FOLDER).exists():
+        yield warn(
+            "restored",
+            "A restore was cut before its copy took the database's place; what it had made is still there.",
+            f"Restore again, or: rm -r {settings.database.with_name(FOLDER)}",
+        )
+    left = kept_of(settings.database)
+    if left:
+        kept = "The database that a restore replaced is" if len(left) == 1 else f"{len(left)} replaced databases are"
+        yield warn(
+            "restored",
+            f"{kept} kept, with all that was in it: {left[-1]}.",
+            "Look things up in it while you need to; then remove it: what you erase here is still in there.",
         )
 
 

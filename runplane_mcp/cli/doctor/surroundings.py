@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ _BESIDE_SETTINGS: Final = ("RUNPLANE_DEBUG",)
 #: Names that other tools give to Stripe's key; Runplane reads Stripe's own.
 _OTHER_KEY_NAMES: Final = ("STRIPE_KEY", "STRIPE_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_TOKEN")
 
+#: Entries of a folder, among which copies are looked for.
+_MOST_LOOKED_AT: Final = 2_000
 _OTHERS: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
 
@@ -84,6 +87,30 @@ def modes(settings: Settings) -> Iterator[Finding]:
             yield problem("modes", f"Others may {may} {path} ({_mode(entry)}).", f"chmod {wanted} {path}")
     if not wrong:
         yield ok("modes", f"{_owner(home)} alone can enter {home} (0700) and read the database (0600)")
+
+
+def copies(settings: Settings) -> Iterator[Finding]:
+    """Copies of a database of ours in the home and in the folder that it is in, which others may read: a backup holds what
+    the database holds."""
+    from runplane_mcp.store.files import looks_like_a_store
+
+    home = settings.home
+    for folder in (home, home.absolute().parent):
+        try:
+            paths = sorted(itertools.islice(folder.iterdir(), _MOST_LOOKED_AT))
+        except OSError:
+            continue  # it is not ours to look into, so that we have put nothing there
+        for path in paths:
+            # What the home itself has under these names, `modes` has looked at.
+            if (folder == home and path.name.startswith("runplane.db")) or not looks_like_a_store(path):
+                continue
+            found = path.lstat()
+            if stat.S_IMODE(found.st_mode) & _OTHERS:
+                yield problem(
+                    "modes",
+                    f"Others may read or write {path} ({_mode(found)}), a copy of a Runplane database.",
+                    f"chmod go-rwx {path}",
+                )
 
 
 def _mode(found: os.stat_result) -> str:
