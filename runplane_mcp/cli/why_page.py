@@ -221,8 +221,14 @@ def _done(life: Life) -> Iterator[str]:
             f"Nobody knew the outcome; {visible(said.by, 64)} said on {moment(said.at)} that it {said.outcome.value}:"
             f" {evidence}"
         )
+    if request.restored is not None:
+        # Its key, and whether there was one, may be in the database that was replaced alone.
+        yield (
+            f"It was open in the copy that was restored as epoch {request.restored}: whether it ran after the copy was"
+            " taken is not in this home, and nothing of it is sent from here."
+        )
     if request.stripe_key is None:
-        if request.state is not State.SUCCEEDED:
+        if request.state is not State.SUCCEEDED and request.restored is None:
             yield "Nothing was sent to Stripe."
         return
     times = "once" if request.attempt == 1 else f"{request.attempt} times, with the same bytes and the same key"
@@ -233,7 +239,7 @@ def _done(life: Life) -> Iterator[str]:
     if request.object_id is not None:
         status = life.result.get("status") if life.result is not None else None
         yield f"Stripe's object {request.object_id}" + (f", {status}" if isinstance(status, str) else "")
-    if request.state is State.OUTCOME_UNKNOWN:
+    if request.state is State.OUTCOME_UNKNOWN and request.restored is None:
         yield "Nobody knows whether it happened: no answer came, and nothing at Stripe proves it yet."
 
 

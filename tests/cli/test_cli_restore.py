@@ -13,6 +13,7 @@ import pytest
 
 from runplane_mcp.core.request import State
 from runplane_mcp.settings import Settings
+from runplane_mcp.simulator import SEED
 from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, refund
 from tests.cli.doctoring import levels, lines
 
@@ -78,19 +79,18 @@ def test_programs_are_told_what_was_restored_and_what_is_left_to_do(file: Path, 
 
 def test_people_are_told_too_and_the_replaced_database_is_named(file: Path, run: Run, home: Path) -> None:
     told = run("restore", str(file), *AS_DANA, stdin=SECRET)
-    status = run("status")
+    status, why = run("status"), " ".join(run("why", SEED.charge_900).out.split())
     lifted = run("unfreeze", *AS_DANA, "--json", stdin=SECRET)
     [kept] = home.glob("runplane.db.replaced-*")
 
     assert told.code == 0
-    for words in (
-        str(kept),
-        "epoch 2",
-        "Nothing runs until",
-        "refund.create  was approved; the database before says succeeded",
-    ):
-        assert words in told.out.replace("\n", " ").replace("  ", " ") or words in told.out
+    said = " ".join(told.out.split())
+    for words in ("epoch 2", "Nothing runs until", "refund.create was approved; the database before says succeeded"):
+        assert words in said
+    assert str(kept) in told.out
     assert "NOTHING RUNS" in status.out
+    assert "open in the copy that was restored as epoch 2" in why
+    assert "Nothing was sent to Stripe" not in why
     assert "runplane unfreeze" not in status.out
     assert lifted.error == "freeze.restored"
 

@@ -35,6 +35,7 @@ from tests.gate.conftest import SECRET, House, refund, submission, until
 from tests.store.earlier import bring_back
 from tests.store.things import brought_to
 
+SLOW = pytest.mark.slow
 SMALL = SEED.payment_intent_40
 LARGE = SEED.payment_intent_900
 
@@ -126,7 +127,10 @@ async def test_what_was_approved_in_a_backup_and_ran_since_has_no_second_effect_
     assert verify(house.settings.database).ok
 
 
-@pytest.mark.parametrize("outcome", [State.SUCCEEDED, State.FAILED, State.CANCELED])
+@pytest.mark.parametrize(
+    "outcome",
+    [pytest.param(State.SUCCEEDED, marks=SLOW), pytest.param(State.FAILED, marks=SLOW), State.CANCELED],
+)
 async def test_each_is_ended_at_once_by_an_administrators_word_and_then_the_home_goes_on(
     house: House, tmp_path: Path, outcome: State
 ) -> None:
@@ -208,6 +212,7 @@ async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_s
     assert verify(house.settings.database).ok
 
 
+@SLOW
 async def test_only_proof_at_stripe_settles_one_by_itself(house: House, tmp_path: Path) -> None:
     """Its own key is on Stripe's event: it was done. Nothing is sent for that."""
     await house.enrol()
@@ -255,6 +260,7 @@ async def test_an_old_copy_put_back_by_hand_is_accepted_only_by_an_administrator
     assert effects(house) == 1
 
 
+@SLOW
 async def test_a_backup_put_in_place_by_hand_is_taken_up_from_there(house: House, tmp_path: Path) -> None:
     held = await approved(house)
     file = backed_up(house, tmp_path / "backup.db")
@@ -271,6 +277,7 @@ async def test_a_backup_put_in_place_by_hand_is_taken_up_from_there(house: House
     assert (done.mode, done.source.taken_at is not None) == ("here", True)
 
 
+@SLOW
 async def test_into_a_new_folder_the_home_comes_back_with_another_key_for_its_log(house: House, tmp_path: Path) -> None:
     held = await approved(house)
     file = backed_up(house, tmp_path / "backup.db")
@@ -284,6 +291,7 @@ async def test_into_a_new_folder_the_home_comes_back_with_another_key_for_its_lo
     assert await state_of(house, held.request_id) is State.OUTCOME_UNKNOWN
 
 
+@SLOW
 async def test_what_it_replaces_is_kept_whole_and_its_checkpoints_say_nothing_against_the_new_epoch(
     house: House, tmp_path: Path
 ) -> None:
@@ -307,6 +315,7 @@ async def test_what_it_replaces_is_kept_whole_and_its_checkpoints_say_nothing_ag
     assert oct(house.settings.database.stat().st_mode & 0o777) == "0o600"
 
 
+@SLOW
 async def test_a_second_restore_of_the_same_file_begins_a_later_epoch(house: House, tmp_path: Path) -> None:
     held = await approved(house)
     file = backed_up(house, tmp_path / "backup.db")
@@ -359,6 +368,7 @@ async def test_for_a_day_what_could_be_a_second_time_asks_people(house: House, t
     assert first.status is State.SUCCEEDED
     assert (again.status, read.status, later.status) == (State.WAITING, State.SUCCEEDED, State.SUCCEEDED)
     assert any("was restored" in each for each in card.why)
+    assert any("sums lack it" in each for each in card.warnings)
 
 
 async def no_one(house: House, file: Path) -> str:
@@ -468,6 +478,7 @@ async def test_the_backup_of_another_home_is_refused(house: House, tmp_path: Pat
     assert await no_one(house, file) == "store.other_store"
 
 
+@SLOW
 async def test_a_database_that_cannot_be_read_any_more_is_replaced_and_kept_as_it_is(
     house: House, tmp_path: Path
 ) -> None:
@@ -487,7 +498,7 @@ async def test_a_database_that_cannot_be_read_any_more_is_replaced_and_kept_as_i
     assert await state_of(house, held.request_id) is State.OUTCOME_UNKNOWN
 
 
-@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("version", [pytest.param(2, marks=SLOW), pytest.param(3, marks=SLOW), 4])
 async def test_a_backup_of_an_earlier_version_is_brought_up_and_restored(
     house: House, tmp_path: Path, version: int
 ) -> None:
