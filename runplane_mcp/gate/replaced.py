@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runplane_mcp.core.canonical import Json
@@ -29,8 +30,10 @@ from runplane_mcp.store.files import connect_for_reading, version_of
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.restoring import Source
 
+logger = logging.getLogger(__name__)
+
 _ERASURES = "SELECT seq, at, type, request_id, body, leaf FROM event WHERE type = ? ORDER BY seq"
-_OUTCOMES = "SELECT id, state, object_id FROM request"
+_OUTCOME = "SELECT state, object_id FROM request WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Replaced:
     """`epoch` is the highest that the database or its checkpoint names, 0 for none. `state` is None where there is no
     database, or one that cannot be read (`problem` says why). `earlier`: the copy is what this database was once; None
     where that cannot be told. `erased` are the customers whose erasure the copy does not know, `erased_unnamed` how many
-    were of a form that the log does not name. `outcomes` say what became of each request and what Stripe has of it."""
+    were of a form that the log does not name."""
 
     epoch: int = 0
     state: LogState | None = None
@@ -48,7 +51,6 @@ class Replaced:
     erased_unnamed: int = 0
     freezes: tuple[Freeze, ...] = ()
     real_money: bool = False
-    outcomes: Mapping[str, tuple[State, str | None]] = field(default_factory=dict)
 
     def content(self) -> Json:
         """What the log says of it."""
@@ -74,6 +76,23 @@ def what_is_there(database: Path, kept: Kept, source: Source, *, here: bool) -> 
     if note is not None and note.store != source.state.store:
         raise _other(f"{kept.file} is of the store {note.store}", source)
     return found if note is None else replace(found, epoch=max(found.epoch, note.epoch))
+
+
+def outcomes_in(database: Path, there: Replaced, ids: Iterable[str]) -> dict[str, tuple[State, str | None]]:
+    """What the replaced database says became of these requests, and what Stripe has of each. Nothing of one that cannot be
+    read, or is the copy itself."""
+    if there.earlier is None:
+        return {}
+    found: dict[str, tuple[State, str | None]] = {}
+    try:
+        with closing(connect_for_reading(database)) as connection:
+            for id in ids:
+                row = connection.execute(_OUTCOME, (id,)).fetchone()
+                if row is not None:
+                    found[id] = State(row[0]), row[1]
+    except (sqlite3.Error, ValueError) as error:
+        logger.warning("what became of the open requests cannot be read from %s: %s", database, error)
+    return found
 
 
 def carry_over(tx: Transaction, there: Replaced, standing: Sequence[Freeze], *, at: int) -> int:
@@ -114,7 +133,6 @@ def _read(database: Path, source: Source, *, here: bool) -> Replaced:
                 erased_unnamed=unnamed,
                 freezes=Freezes(load_catalog()).started(reader),
                 real_money=rows is not None,
-                outcomes={id: (State(was), object_id) for id, was, object_id in connection.execute(_OUTCOMES)},
             )
     except sqlite3.Error as error:
         raise faults.from_sqlite(error, database) from error

@@ -28,7 +28,7 @@ from runplane_mcp.gate.log_keys import key_in_log, tell_rotation
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.policies import note_real_money
 from runplane_mcp.gate.presence import living_gates
-from runplane_mcp.gate.replaced import Replaced, carry_over, what_is_there
+from runplane_mcp.gate.replaced import Replaced, carry_over, outcomes_in, what_is_there
 from runplane_mcp.gate.restored import restore_content
 from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.store import faults
@@ -221,7 +221,8 @@ async def _tell(
         freezes = carry_over(tx, there, desk.freezes.started(tx), at=at)
         if there.real_money:
             note_real_money(tx, at=at)
-        found = tuple(SetAside(request, *there.outcomes.get(request.id, (None, None))) for request in writes)
+        outcomes = outcomes_in(places.database, there, [request.id for request in writes])
+        found = tuple(SetAside(request, *outcomes.get(request.id, (None, None))) for request in writes)
         return _Told(epoch, mode, at, person.id, found, len(unfinished) - len(writes), freezes, key_changed)
 
     done = await desk.store.write(work)

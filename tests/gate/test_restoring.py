@@ -17,7 +17,7 @@ from runplane_mcp.app import restore_home
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.repeats import DENIED_FOR
-from runplane_mcp.core.request import Kind, State
+from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import FreezeError, PersonError, RunplaneError, StoreError
 from runplane_mcp.gate.auditing import Said, audit
 from runplane_mcp.gate.erasing import erase
@@ -29,11 +29,12 @@ from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
 from runplane_mcp.store.backup import back_up
+from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund, submission, until
 from tests.store.earlier import bring_back
-from tests.store.things import brought_to
+from tests.store.things import a_request, brought_to
 
 SLOW = pytest.mark.slow
 SMALL = SEED.payment_intent_40
@@ -154,6 +155,12 @@ async def test_each_is_ended_at_once_by_an_administrators_word_and_then_the_home
     assert effects(house) == 1
 
 
+def quiet_read(tx: Transaction) -> ActionRequest:
+    """One that runs and has no event of its own yet."""
+    request = tx.insert_request(a_request(kind=Kind.READ, lease_owner="gate-dead"), event={}, quiet=True)
+    return tx.move(request, State.EXECUTING, at=request.created_at, event={})
+
+
 async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_sent(
     house: House, tmp_path: Path
 ) -> None:
@@ -173,7 +180,7 @@ async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_s
             for kind in (Kind.WRITE, Kind.READ)
             for state in (State.RECEIVED, State.SCHEDULED, State.EXECUTING, State.APPROVED)
         ]
-        house.clock.forward(1)
+        quiet = await gate.store.write(quiet_read)
         # Before the gate has looked at them.
         file = backed_up(house, tmp_path / "early.db")
     async with house.gate() as gate:
@@ -200,7 +207,8 @@ async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_s
         **{each.id: each.state for each in left if each.kind is Kind.WRITE},
     }
     assert set(now) == {State.OUTCOME_UNKNOWN}
-    assert done.reads == 4
+    assert done.reads == 5
+    assert await state_of(house, quiet.id) is State.FAILED
     assert ended == {
         State.RECEIVED: State.FAILED,
         State.SCHEDULED: State.CANCELED,
