@@ -20,14 +20,18 @@ from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.log_key import key_statement
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import CheckpointError
+from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.auditing import Audit, Said, audit
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
 from runplane_mcp.gate.log_keys import newest_checkpoint, rotate
+from runplane_mcp.gate.people import trusted, unlock
 from runplane_mcp.gate.resolving import resolve
+from runplane_mcp.gate.restored import restore_content
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
 from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.log_key import make_key, public_hex, read_key
+from runplane_mcp.store.reading import reading
 from runplane_mcp.store.rows import VOTE_COLUMNS, row_digest
 from tests.gate.conftest import SECRET, FakeClock, House, refund, until
 from tests.gate.rewriting import Bodies, bodies, copied_home, place_of, rewrite, sign_anew, unguarded
@@ -432,8 +436,12 @@ def test_a_copy_that_is_none_is_an_error_and_no_verdict(log: Log, tmp_path: Path
 
 def _restored(log: Log, before: int) -> None:
     """As a restore leaves it: the log up to some event, then an epoch of its own."""
-    said = bodies(log.database)[before - 1]
-    begun = {"v": 1, "at": said["at"], "type": EPOCH_BEGUN, "request_id": None, "epoch": 2}
+    at = bodies(log.database)[before - 1]["at"]
+    with reading(log.database) as reader:
+        person, store = trusted(reader)["maria"], reader.store_id()
+    key, content = unlock(person, MARIA), restore_content({"epoch": 2})
+    signed = signed_body(key, person, store=store, act=EPOCH_BEGUN, content=content, at=at)
+    begun = {"v": 1, "at": at, "type": EPOCH_BEGUN, "request_id": None, **content, **signed}
 
     def change(events: Bodies) -> None:
         del events[before:]
