@@ -33,6 +33,7 @@ from runplane_mcp.gate.people import SCRYPT_N
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.policies import USED_REAL_KEY, Policies, note_real_money, read_policy_file
 from runplane_mcp.gate.presence import Presence
+from runplane_mcp.gate.restored import check_epoch
 from runplane_mcp.gate.restoring import Places, Restore, restore
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, ensure_home, write_private
@@ -152,6 +153,7 @@ async def open_gate(
         store = await stack.enter_async_context(_store(settings, clock, probe))
         await _refuse_backup(settings, store)
         standing = refuse_rolled_back(settings.database, Kept(settings.checkpoint_file, settings.log_key))
+        await store.read(check_epoch)
         simulated = await _is_simulated(settings, store, forced=simulator)
         watch = PolicyFile(settings, store, policies, clock or SystemClock(), simulated=simulated)
         await watch.start()

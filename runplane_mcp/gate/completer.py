@@ -22,6 +22,7 @@ from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.records import needs_from
 from runplane_mcp.gate.redecision import blocked_as_things_are, larger
 from runplane_mcp.gate.releasing import release
+from runplane_mcp.gate.restored import since_restore
 from runplane_mcp.store.base import Changed, Reader, Transaction
 from runplane_mcp.stripe_api.resolve import resolve
 
@@ -250,7 +251,7 @@ class Completer:
         if request.replaces is not None and lowering is None:
             return self.again.fail(tx, request, NOT_BORNE_OUT)
         owner = lowering.by if lowering is not None else None
-        votes = genuine(tx.votes(request.id, request.round), people, tx.store_id())
+        votes = since_restore(tx, genuine(tx.votes(request.id, request.round), people, tx.store_id()))
         needs = needs_from(record.detail)
         counted = tally(needs, votes, people, digest=record.digest, round=request.round, owner=owner)
         if counted.standing is Standing.DENIED:

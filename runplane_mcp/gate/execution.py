@@ -32,6 +32,7 @@ from runplane_mcp.gate.leases import LEASE_MS, Leases
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from, snapshot_from, version_from
+from runplane_mcp.gate.restored import since_restore
 from runplane_mcp.store.base import DecisionRecord, Event, Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
@@ -194,6 +195,7 @@ class Executor:
                 lowering = lowering_of(reader, request, people)
                 owner = lowering.by if lowering is not None else None
                 votes = genuine(reader.votes(request.id, request.round), people, reader.store_id())
+                votes = since_restore(reader, votes)
                 needs = needs_from(record.detail)
                 counted = tally(needs, votes, people, digest=record.digest or "", round=request.round, owner=owner)
                 borne_out = request.replaces is None or lowering is not None

@@ -7,19 +7,22 @@ have counted. It says so instead of taking it for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from runplane_mcp.core.approval import Role, Vote
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.checkpoint import EPOCH_BEGUN
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.decision import Decision, Outcome, Reason
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.repeats import DENIED_FOR
+from runplane_mcp.core.request import FIRST_EPOCH
 from runplane_mcp.errors import StoreError
-from runplane_mcp.gate.acts import said
+from runplane_mcp.gate.acts import said, signer
 from runplane_mcp.gate.clock import iso
+from runplane_mcp.gate.people import trusted
 from runplane_mcp.store.base import Reader
 
 #: What stands in the place of a freeze's id while a restore holds everything. No command lifts it: it ends by itself.
@@ -72,6 +75,32 @@ def last_restore(reader: Reader) -> Restored | None:
             next_step="Nothing is decided: see `runplane audit verify`, then restore a backup.",
         )
     return Restored(epoch, event.at, policy_at, since, str(body.get("by")))
+
+
+def check_epoch(reader: Reader) -> None:
+    """StoreError `store.epoch_unproven` where the database names an epoch that no administrator has begun: whoever put an
+    old copy there could otherwise raise the number by hand, and leave every checkpoint behind."""
+    written, seq = reader.meta("epoch"), reader.epoch_seq()
+    if seq is None and written == str(FIRST_EPOCH):
+        return
+    event = reader.event(seq) if seq is not None else None
+    if event is not None and event.type == EPOCH_BEGUN:
+        content = restore_content(said(event))
+        person = signer(event, trusted(reader), store=reader.store_id(), act=EPOCH_BEGUN, content=content)
+        if person is not None and person.role is Role.ADMIN and str(content["epoch"]) == written:
+            return
+    raise StoreError(
+        "store.epoch_unproven",
+        "The database says that it was restored, and no administrator has signed that: nothing runs from it.",
+        next_step="See `runplane audit verify`. If it is an old copy, go on from it: runplane restore --here --as ADMIN",
+    )
+
+
+def since_restore(reader: Reader, votes: Sequence[Vote]) -> list[Vote]:
+    """The votes that were signed after the last restore; an earlier one was for something that may have run since, whatever
+    state a row says that it is in."""
+    restored = last_restore(reader)
+    return list(votes) if restored is None else [vote for vote in votes if vote.at >= restored.at]
 
 
 def hold(reader: Reader) -> Freeze | None:

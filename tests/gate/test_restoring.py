@@ -538,3 +538,36 @@ async def test_a_restore_that_nobody_signed_is_found_by_the_audit(house: House, 
         database.commit()
 
     assert check_signatures(house.settings.database).first_bad == seq
+
+
+async def test_an_epoch_that_somebody_raised_by_hand_runs_nothing(house: House, tmp_path: Path) -> None:
+    """THREATS 24: an old copy put back, its number raised, so that no checkpoint speaks against it."""
+    held = await approved(house)
+    shutil.copy(house.settings.database, tmp_path / "approved.db")
+    async with house.gate() as gate:
+        await until(gate, held, State.SUCCEEDED)
+    shutil.copy(tmp_path / "approved.db", house.settings.database)
+    with closing(sqlite3.connect(house.settings.database, isolation_level=None)) as database:
+        database.execute("UPDATE meta SET value = '2' WHERE key = 'epoch'")
+    raised = await refused(house)
+    with closing(sqlite3.connect(house.settings.database, isolation_level=None)) as database:
+        database.execute("INSERT INTO meta VALUES ('epoch_seq', '1')")
+
+    assert (raised, await refused(house)) == ("store.epoch_unproven", "store.epoch_unproven")
+    assert effects(house) == 1
+
+
+async def test_a_yes_of_before_the_restore_counts_for_nothing_whatever_the_row_says(
+    house: House, tmp_path: Path
+) -> None:
+    """THREATS 12: the row says approved again, and the signatures of then are genuine."""
+    held = await approved(house)
+    await restored(house, backed_up(house, tmp_path / "backup.db"))
+    with closing(sqlite3.connect(house.settings.database, isolation_level=None)) as database:
+        database.execute("DROP TRIGGER request_move")
+        database.execute("UPDATE request SET state = 'approved', restored = NULL")
+    async with house.gate() as gate:
+        still = await until(gate, held, State.WAITING, State.FAILED, State.SUCCEEDED)
+
+    assert still.status is not State.SUCCEEDED
+    assert effects(house) == 0
