@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,7 @@ async def restore_home(
     *,
     admin: str | None,
     secret: str,
+    checkpoints: Sequence[Path] = (),
     clock: Clock | None = None,
     probe: Callable[[str], None] = no_probe,
 ) -> Restore:
@@ -130,7 +131,7 @@ async def restore_home(
         return Desk(store=store, policies=policies, clock=time, gates=settings.gates)
 
     places = Places(settings.database, Kept(settings.checkpoint_file, settings.log_key), settings.gates)
-    return await restore(places, file, desk_of, admin=admin, secret=secret, probe=probe)
+    return await restore(places, file, desk_of, admin=admin, secret=secret, checkpoints=checkpoints, probe=probe)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     ("runplane restore runplane-2026-03-03.db --as maria", "a backup takes the place of the database"),
     ("runplane restore --here --as maria", "an older copy lies in the home already: go on from it"),
+    ("runplane restore today.db --checkpoint kept.txt --as maria", "it must be what a checkpoint kept elsewhere says"),
     ("runplane requests list --state outcome_unknown", "then: what was open in it, to be gone through"),
 )
 
@@ -32,6 +33,10 @@ def restore(
     here: Annotated[
         bool, typer.Option("--here", help="Go on from what lies in the home: somebody has put an older copy there.")
     ] = False,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", metavar="FILE", help="Checkpoints kept elsewhere, that the copy must fit."),
+    ] = None,
     as_admin: AsAdmin = None,
     secret_stdin: SecretStdin = False,
     as_json: JsonFlag = False,
@@ -65,7 +70,7 @@ def restore(
     name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
 
     async def run() -> Restore:
-        return await restore_home(settings, file, admin=name, secret=secret)
+        return await restore_home(settings, file, admin=name, secret=secret, checkpoints=checkpoint or ())
 
     done = anyio.run(run)
     if as_json:

@@ -123,6 +123,14 @@ class Note:
         return self.text + b"\n" + "".join(each.line() for each in self.signatures).encode()
 
 
+def epoch_of(origin: str) -> int:
+    """The epoch that an origin names; ValueError where it is none of ours."""
+    found = _ORIGIN.match(origin)
+    if found is None:
+        raise ValueError("this is no origin of a Runplane log")
+    return int(found[2])
+
+
 def key_hash(name: str, public_key: bytes) -> bytes:
     """What tells a key of this name from others: the first four bytes of SHA-256(name || 0x0A || 0x01 || key)."""
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:_KEY_HASH_BYTES]

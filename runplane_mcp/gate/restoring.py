@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runplane_mcp.core.approval import Person
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.checkpoint import EPOCH_BEGUN, LARGEST
+from runplane_mcp.core.checkpoint import EPOCH_BEGUN, LARGEST, epoch_of
 from runplane_mcp.core.log_key import CURRENT
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.errors import PersonError, StoreError
 from runplane_mcp.gate.acts import signed_body
+from runplane_mcp.gate.auditing import Said, audit
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import failure_event, no_probe
 from runplane_mcp.gate.log_keys import key_in_log, tell_rotation
@@ -30,7 +31,6 @@ from runplane_mcp.gate.policies import note_real_money
 from runplane_mcp.gate.presence import living_gates
 from runplane_mcp.gate.replaced import Replaced, carry_over, outcomes_in, what_is_there
 from runplane_mcp.gate.restored import restore_content
-from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import look, refusal
 from runplane_mcp.store.base import Store, Transaction
@@ -39,7 +39,6 @@ from runplane_mcp.store.log_key import key_in_force, make_key, tell_key
 from runplane_mcp.store.restoring import Kept as Aside
 from runplane_mcp.store.restoring import Source, alone, copy_of, one_file, take_the_place
 from runplane_mcp.store.sqlite import open_store
-from runplane_mcp.store.verify import verify
 
 logger = logging.getLogger(__name__)
 
@@ -92,13 +91,18 @@ async def restore(
     *,
     admin: str | None,
     secret: str,
+    checkpoints: Sequence[Path] = (),
     probe: Callable[[str], None] = no_probe,
 ) -> Restore:
     """Puts the store in `file` in the place of the home's database, None for what lies there itself. `desk_of` is the
     people's side of the copy.
 
+    `checkpoints` are files with checkpoints of its log that were kept elsewhere: the copy must say what they say, as far as
+    it reaches, and the new epoch lies above theirs.
+
     StoreError `store.gates_running`, `store.in_use`, `store.restore_same` (the file is the home's database),
-    `store.other_store`, `store.corrupt`, `store.schema`; PersonError as `Keys` says. Until the copy has taken its place
+    `store.other_store`, `store.corrupt`, `store.schema`; CheckpointError for a file that holds none; PersonError as `Keys`
+    says. Until the copy has taken its place
     nothing is changed; whenever it is cut, it can be done again.
     """
     if file is not None and _same(file, places.database):
@@ -121,7 +125,9 @@ async def restore(
         there = what_is_there(places.database, places.kept, source, here=file is None)
         store = open_store(copy, create=False, probe=probe)
         try:
-            told = await _tell(places, file, copy, source, there, await desk_of(store), admin, secret, probe)
+            told = await _tell(
+                places, file, copy, source, there, await desk_of(store), admin, secret, checkpoints, probe
+            )
         finally:
             await store.close()
         one_file(copy)
@@ -170,16 +176,17 @@ async def _tell(
     desk: Desk,
     admin: str | None,
     secret: str,
+    checkpoints: Sequence[Path],
     probe: Callable[[str], None],
 ) -> _Told:
     """Checks the copy, and writes into it all that the restore is, in one transaction."""
     person = await desk.keys.administrator(admin, "Restoring")
     their_key = await desk.keys.unlock(person, secret)
-    await asyncio.to_thread(_check, copy, file or places.database)
+    known = await asyncio.to_thread(_check, copy, file or places.database, checkpoints)
     probe("restore.checked")
     own_key = make_key(places.kept.key)
     at = desk.clock.wall()
-    epoch = 1 + max(source.state.epoch, there.epoch)
+    epoch = 1 + max(source.state.epoch, there.epoch, known)
     if epoch > LARGEST:
         raise faults.corrupt(places.database, "no epoch comes after the one that its checkpoint names")
     mode = "here" if file is None else "backup" if source.taken_at is not None else "copy"
@@ -230,16 +237,25 @@ async def _tell(
     return done
 
 
-def _check(copy: Path, file: Path) -> None:
-    """StoreError `store.corrupt` where the log of the copy does not hold, or a signature in it."""
-    found = verify(copy)
-    problem = found.problem if found.problem is not None else check_signatures(copy).problem
+def _check(copy: Path, file: Path, checkpoints: Sequence[Path]) -> int:
+    """StoreError `store.corrupt` where the log of the copy does not hold, or a signature in it, or where it is not what a
+    checkpoint says that it reaches as far as. Returns the highest epoch that these name, 0 for none."""
+    found = audit(copy, copy.with_name("no checkpoint"), copies=checkpoints)
+    problem = found.verification.problem or found.signatures.problem
+    # One that knows more than the copy may be signed by a key that came later: then it only tells its epoch.
+    within = (
+        each for each in found.compared if each.said is Said.OTHER or (each.size or 0) <= found.verification.events
+    )
+    other = next((each for each in within if each.said in {Said.OTHER, Said.UNSIGNED}), None)
+    if problem is None and other is not None:
+        problem = f"A checkpoint in {other.file} says something else. {other.problem}"
     if problem is not None:
         raise StoreError(
             "store.corrupt",
             f"{file} is not what was written: {problem} Nothing was restored.",
             next_step="Restore another backup; what this one still holds: runplane audit verify, in a folder of its own",
         )
+    return max((epoch_of(each.origin) for each in found.compared if each.origin is not None), default=0)
 
 
 def _change_key(

@@ -149,7 +149,8 @@ def test_every_example_works_as_printed(example: str, maria: Path, ask: Ask, run
     if "--lost" in words(example):
         (maria / "log-signing-key").unlink()
     if words(example)[0] == "restore":
-        run("backup", str(tmp_path / "runplane-2026-03-03.db"))
+        for name in ("runplane-2026-03-03.db", "today.db"):
+            run("backup", str(tmp_path / name))
     if words(example)[0] == "init":
         variables["RUNPLANE_HOME"] = str(tmp_path / "new home")
     shell = pexpect.spawn(

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from runplane_mcp.app import restore_home
 from runplane_mcp.core.approval import Answer, Role
+from runplane_mcp.core.checkpoint import parse, sign
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.repeats import DENIED_FOR
 from runplane_mcp.core.request import ActionRequest, Kind, State
@@ -30,6 +32,7 @@ from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
 from runplane_mcp.store.backup import back_up
 from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.log_key import read_key
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund, submission, until
@@ -42,10 +45,20 @@ LARGE = SEED.payment_intent_900
 
 
 async def restored(
-    house: House, file: Path | None, *, admin: str | None = "maria", secret: str | None = None
+    house: House,
+    file: Path | None,
+    *,
+    admin: str | None = "maria",
+    secret: str | None = None,
+    checkpoints: Sequence[Path] = (),
 ) -> Restore:
     return await restore_home(
-        house.settings, file, admin=admin, secret=secret or f"{SECRET} {admin}", clock=house.clock
+        house.settings,
+        file,
+        admin=admin,
+        secret=secret or f"{SECRET} {admin}",
+        checkpoints=checkpoints,
+        clock=house.clock,
     )
 
 
@@ -571,3 +584,27 @@ async def test_a_yes_of_before_the_restore_counts_for_nothing_whatever_the_row_s
 
     assert still.status is not State.SUCCEEDED
     assert effects(house) == 0
+
+
+async def test_a_copy_must_be_what_a_checkpoint_kept_elsewhere_says_and_begins_an_epoch_above_it(
+    house: House, tmp_path: Path
+) -> None:
+    """THREATS 24: a backup that was made to fit itself does not fit what was kept elsewhere."""
+    held = await approved(house)
+    file = backed_up(house, tmp_path / "backup.db")
+    earlier = Path(shutil.copy(house.settings.checkpoint_file, tmp_path / "earlier.txt"))
+    async with house.gate() as gate:
+        await until(gate, held, State.SUCCEEDED)
+    later = Path(shutil.copy(house.settings.checkpoint_file, tmp_path / "later.txt"))
+    key = read_key(house.settings.log_key)
+    there = parse(earlier.read_bytes()).checkpoint
+    (tmp_path / "other.txt").write_bytes(sign(replace(there, root=bytes(32)), key).encode())
+    (tmp_path / "restored.txt").write_bytes(sign(replace(there, epoch=7), key).encode())
+
+    with pytest.raises(StoreError) as other:
+        await restored(house, file, checkpoints=[earlier, tmp_path / "other.txt"])
+    done = await restored(house, file, checkpoints=[earlier, later, tmp_path / "restored.txt"])
+
+    assert other.value.code == "store.corrupt"
+    assert "other.txt" in other.value.message
+    assert done.epoch == 8
