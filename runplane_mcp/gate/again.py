@@ -4,7 +4,7 @@ come. What people could see of it is compared with what is so now, and where tha
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runplane_mcp.core.difference import differences
 from runplane_mcp.core.effect import Effect
@@ -58,9 +58,12 @@ class Again:
         changes = _changes(request, record, effect)
         if changes:
             # What people saw is no longer so. What the agent asked for is looked up anew, for people to look again.
-            effect = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
-            if effect.incomplete:
+            anew = await resolve(gate.connection, gate.catalog.classify(request.as_asked), timeout=LOOK_UP)
+            if anew.incomplete:
                 return None
+            # What was filled in may be another by now: where it would go says more than that the old place is gone.
+            seen_anew = replace(effect, observed={**effect.observed, **anew.observed})
+            changes, effect = _changes(request, record, seen_anew) or changes, anew
         return LookedUp(record, effect, changes, look)
 
     def due(self, request: ActionRequest) -> bool:
