@@ -12,7 +12,7 @@ from runplane_mcp.core.effects import broken, effective
 from runplane_mcp.core.operation import Classified
 from runplane_mcp.core.request import ActionRequest, Failure, State, stripe_key
 from runplane_mcp.gate.deciding import Judged, at_least, judge, record_decision
-from runplane_mcp.gate.execution import failure_event
+from runplane_mcp.gate.execution import borne_out, failure_event
 from runplane_mcp.gate.lapsing import lapse
 from runplane_mcp.gate.looks import Look
 from runplane_mcp.gate.pipeline import LOOK_UP, Gate
@@ -105,7 +105,8 @@ class Again:
     def run(
         self, tx: Transaction, request: ActionRequest, judged: Judged, effect: Effect, record: DecisionRecord
     ) -> ActionRequest:
-        """The intent of exactly the bytes of `record`."""
+        """The intent of exactly the bytes of `record`. InternalError where the log does not bear the request out."""
+        borne_out(tx, request)
         clock, owner = self.gate.clock, self.gate.executor.owner
         kind, wire = _kind(request), request.effective
         record_decision(

@@ -185,6 +185,7 @@ class Executor:
         try:
             if record is None:
                 raise InternalError("internal.undecided", "No decision stands behind it.")
+            borne_out(reader, request)
             self.check_digest(request, record)
             if not request.asks_people:
                 allowed = record.n == 1 and record.outcome is Outcome.ALLOW
@@ -198,8 +199,8 @@ class Executor:
                 votes = since_restore(reader, votes)
                 needs = needs_from(record.detail)
                 counted = tally(needs, votes, people, digest=record.digest or "", round=request.round, owner=owner)
-                borne_out = request.replaces is None or lowering is not None
-                allowed = counted.standing is Standing.APPROVED and borne_out
+                signed = request.replaces is None or lowering is not None
+                allowed = counted.standing is Standing.APPROVED and signed
             if not allowed:
                 raise InternalError("internal.undecided", "It was neither allowed nor approved.")
         except InternalError as error:
@@ -387,6 +388,14 @@ class Executor:
             )
 
         return await self.store.write(record)
+
+
+def borne_out(reader: Reader, request: ActionRequest) -> None:
+    """InternalError `internal.not_borne_out` where the log's own events do not bear a request out as it stands: an approval
+    that was spent, denied or has lapsed comes back by no row that somebody has written."""
+    problem = reader.mismatch(request.id)
+    if problem is not None:
+        raise InternalError("internal.not_borne_out", f"The log does not bear it out: {problem} It does not run.")
 
 
 def _was_released(reader: Reader, request: ActionRequest) -> bool:

@@ -372,6 +372,12 @@ class Reader(Protocol):
         """Whether there are reads that have ended and that no event speaks for yet."""
         ...
 
+    def mismatch(self, request_id: str) -> str | None:
+        """What the log's own events say against a request's rows, its decisions, votes and payloads among them, in a
+        sentence; None where they bear out all of it and there is nothing else. What changed in this very transaction has
+        to have its events."""
+        ...
+
     def batch_of(self, request_id: str) -> list[Event]:
         """The one event `reads` that speaks for this read; none while none does, and for what has events of its own."""
         ...

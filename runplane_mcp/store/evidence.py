@@ -136,8 +136,10 @@ class Evidence:
         version = said.get("version")
         if row is None or not isinstance(version, int) or row[_VERSION] < version:
             raise Mismatch(f"Request {request_id} is not where event {seq} left it.", seq)
+        self.vouched.moves += 1
         if row[_VERSION] == version:
             digest = row_digest(REQUEST_COLUMNS, row)
+            self.vouched.versions += version
             if f"request.{row[_STATE]}" != type_ or digest != said.get("row"):
                 raise Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
             self.vouched.seen["request"] += 1

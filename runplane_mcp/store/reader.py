@@ -28,6 +28,7 @@ from runplane_mcp.store.base import (
     RequestFilter,
 )
 from runplane_mcp.store.batches import BatchReads
+from runplane_mcp.store.borne_out import BorneOutReads
 from runplane_mcp.store.epochs import EpochReads
 from runplane_mcp.store.erasing import ErasureReads
 from runplane_mcp.store.exports import ExportReads
@@ -158,7 +159,7 @@ def _about(states: frozenset[State] | None) -> str:
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
-class SqliteReader(BatchReads, SentReads, ErasureReads, ReceiptReads, ExportReads, EpochReads):
+class SqliteReader(BatchReads, SentReads, ErasureReads, ReceiptReads, ExportReads, EpochReads, BorneOutReads):
     """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:

@@ -20,10 +20,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
+from runplane_mcp.core.request import FINAL, ONCE_RESTORED, State, may_follow
 from runplane_mcp.store import faults
 from runplane_mcp.store.batches import ARRIVAL
 from runplane_mcp.store.commitments import Commitments
@@ -98,6 +100,11 @@ def verify_requests(path: Path, request_ids: Sequence[str]) -> dict[str, Request
     """The same for single requests, from their own events alone: quick however long the log is."""
     with _snapshot(path) as (connection, version):
         return {each: _Check(connection, version, path).one(each) for each in request_ids}
+
+
+def check_request(connection: sqlite3.Connection, path: Path, request_id: str) -> RequestProof:
+    """The same of one request, in whoever's transaction this is. sqlite3.Error for whatever SQLite complains about."""
+    return _Check(connection, version_of(connection, path), path).one(request_id)
 
 
 @contextmanager
@@ -198,6 +205,7 @@ class _Check:
             request = self._one(_VERSION, request_id)
             if request is None or vouched.seen["request"] != 1 or moves != request[0]:
                 raise Mismatch("The request has moved without an event, or an event of it is missing.")
+            _in_order([row for row in rows if row[TYPE].startswith("request.")])
         except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
         return RequestProof(tuple(row[SEQ] for row in rows), leaf, problem is None, first_bad, problem)
@@ -259,6 +267,8 @@ class _Check:
         for table, seen in vouched.seen.items():
             if (self._version >= WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
                 raise Mismatch(f"There is a {table} in the database that no event made.")
+        if vouched.moves != vouched.versions:
+            raise Mismatch("A request has moved without an event, or an event of one is missing.")
         row = self._one("SELECT count(*) FROM freeze WHERE lifted_seq IS NOT NULL")
         if row is not None and row[0] != vouched.lifted:
             raise Mismatch("A freeze is marked as lifted, but no event lifted it.")
@@ -291,3 +301,13 @@ class _Check:
     def _one(self, sql: str, *values: object) -> Row | None:
         row: Row | None = self._connection.execute(sql, values).fetchone()
         return row
+
+
+def _in_order(moves: Sequence[Row]) -> None:
+    """Mismatch where these events tell of a move that there is not: out of a final state, above all. A restore sets aside
+    what is not final, and what it set aside has a list of its own."""
+    for earlier, later in pairwise(moves):
+        before, after = (State(row[TYPE].removeprefix("request.")) for row in (earlier, later))
+        set_aside = before not in FINAL and after is State.OUTCOME_UNKNOWN
+        if not (may_follow(before, after) or set_aside or after in ONCE_RESTORED.get(before, frozenset())):
+            raise Mismatch(f"No request goes from {before.value} to {after.value}.", later[SEQ])

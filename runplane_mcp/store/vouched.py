@@ -18,10 +18,13 @@ TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "r
 class Vouched:
     """`seen` counts the rows of each table that an event vouches for: who knows how many there are, knows whether there are
     others. `lifted` counts freezes that ended, `activated` holds the policy that the newest such event put in force,
-    `erasures` are the events that say that something was erased."""
+    `erasures` are the events that say that something was erased. Each of the `moves` of requests counts its version up by
+    one, so that there are as many as the `versions` that they ended with."""
 
     seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     lifted: int = 0
+    moves: int = 0
+    versions: int = 0
     activated: tuple[object] | None = None
     erasures: list[int] = field(default_factory=list)
     erased: set[object] = field(default_factory=set)
@@ -55,6 +58,8 @@ class Vouched:
             self.seen[table] += count
         self._rows += later._rows
         self.lifted += later.lifted
+        self.moves += later.moves
+        self.versions += later.versions
         self.activated = later.activated or self.activated
         self.erasures += later.erasures
         self.erased |= later.erased
