@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -144,3 +146,13 @@ def test_a_copy_that_others_may_read_is_a_problem_wherever_it_lies_beside_the_ho
 
     assert [str(path) in " ".join(told) for path in (inside, beside, another)] == [True, True, False]
     assert len(told) == 2
+
+
+def test_an_epoch_that_nobody_signed_is_a_problem(home: Path, run: Run) -> None:
+    with closing(sqlite3.connect(home / "runplane.db", isolation_level=None)) as database:
+        database.execute("UPDATE meta SET value = '2' WHERE key = 'epoch'")
+    looked = run("doctor", "--offline", "--json")
+
+    assert levels(looked, "restored") == ["problem"]
+    assert run("restore", "--here", *AS_DANA, "--json", stdin=SECRET).json["epoch"] == 3
+    assert levels(run("doctor", "--offline", "--json"), "restored") == ["warn", "warn"]

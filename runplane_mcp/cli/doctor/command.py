@@ -92,7 +92,7 @@ def _home(settings: Settings, *, offline: bool) -> Iterator[Finding]:
 async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Finding]:
     from runplane_mcp.cli.doctor.account import account, key
     from runplane_mcp.cli.doctor.clock import clock_moved
-    from runplane_mcp.cli.doctor.records import approvers, coverage, left_open, promises, restored
+    from runplane_mcp.cli.doctor.records import approvers, coverage, epoch, left_open, promises, restored
     from runplane_mcp.cli.doctor.rules import rules
     from runplane_mcp.gate.coverage.state import states
     from runplane_mcp.gate.people import pretended
@@ -103,6 +103,7 @@ async def _at_desk(desk: Desk, settings: Settings, *, offline: bool) -> list[Fin
     findings = [
         *await clock_moved(desk),
         *promises(home),
+        *await epoch(desk),
         *restored(home, settings),
         *rules(settings, home, desk.clock.policy()),
         *approvers(home, await desk.store.read(pretended), needs),

@@ -84,6 +84,17 @@ def promises(home: HomeStatus) -> Iterator[Finding]:
         )
 
 
+async def epoch(desk: Desk) -> list[Finding]:
+    """Whether an administrator's signature bears out the epoch that the database names."""
+    from runplane_mcp.gate.restored import check_epoch
+
+    try:
+        await desk.store.read(check_epoch)
+    except RunplaneError as error:
+        return [broken("restored", error)]
+    return []
+
+
 def restored(home: HomeStatus, settings: Settings) -> Iterator[Finding]:
     """What a restore left to do, and what it left behind. Nothing in a home that was never restored."""
     from runplane_mcp.store.restoring import FOLDER, kept_of
