@@ -60,7 +60,7 @@ class RequestView:
     `tell_agent` is what policy or a person says to the agent. `frozen`: people have paused such actions, so that it does
     not run even once it is approved. `replaced_by` is the id of the request that a person put in its place. `result` is
     the Stripe object of a success, redacted but for a `secret` that is here. `repeat` says how this request came to
-    answer a call that asked for the same again. `again`: it was about to run and is back before people.
+    answer a call that asked for the same again. `again`: it was about to run, and people look at it as it is now.
     Times are milliseconds since 1970, `expires_at` in policy time; `runs_at` is when a scheduled one runs by itself at the
     earliest.
     """

@@ -298,7 +298,7 @@ async def test_what_changed_behind_an_approval_is_shown_to_people_and_runs_once_
             people_read = (printed(card_view(cards[name])), printed(page(lives[name], (), PROOF)))
             assert [row.says in text for text in people_read] == [True, True], name
             message = words_for(told[name], now=0, tool="get_request", waited=True).message
-            assert message.startswith("WAITING FOR A PERSON AGAIN"), name
+            assert message.startswith("NOW WAITING FOR A PERSON"), name
             assert row.says not in message
         assert effects_before == theirs
 

@@ -111,11 +111,11 @@ def _waiting(say: _Saying) -> Words:
     lapses = f"It lapses at {iso(view.expires_at)}." if view.expires_at is not None else ""
     user = f"A person has to approve this first. The reference is {view.reference}."
     # What changed is for people: an agent would learn by it where the limits are.
-    again = "Something changed before it could run, so people look at it anew." if view.again else ""
+    again = "Something changed before it could run, so people look at it as it is now." if view.again else ""
     if view.again:
-        user = f"Something changed, so a person has to approve this once more. The reference is {view.reference}."
+        user = f"Something changed, so a person has to approve this as it is now. The reference is {view.reference}."
     if say.waited:
-        held = "WAITING FOR A PERSON AGAIN" if view.again else "STILL WAITING FOR A PERSON"
+        held = "NOW WAITING FOR A PERSON" if view.again else "STILL WAITING FOR A PERSON"
         return say.words(
             f"{held}. Not done yet; no money moved.",
             again,
@@ -125,7 +125,7 @@ def _waiting(say: _Saying) -> Words:
             user=user,
         )
     return say.words(
-        f"WAITING FOR A PERSON{' AGAIN' if view.again else ''}. Not done yet; no money moved.",
+        f"{'NOW ' if view.again else ''}WAITING FOR A PERSON. Not done yet; no money moved.",
         again,
         # Whoever asks again has had the policy's words.
         _quoted("The policy says", view.tell_agent) if view.repeat is None else "",
