@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final
 
 HASH_BYTES: Final = 32
+_WHOLE: Final = frozenset({HASH_BYTES})
 #: The root of a log without events.
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
@@ -42,7 +43,7 @@ class Frontier:
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
             raise ValueError(f"a tree of {self.size} leaves does not have {len(self.hashes)} complete subtrees")
-        if any(len(each) != HASH_BYTES for each in self.hashes):
+        if not _WHOLE.issuperset(map(len, self.hashes)):
             raise ValueError("a hash is 32 bytes")
 
     def append(self, leaf: bytes) -> Frontier:
