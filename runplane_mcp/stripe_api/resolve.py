@@ -36,6 +36,10 @@ async def resolve(
                     break
                 # Said before asking, so that reads which time runs out for are unavailable, not forgotten.
                 looked.update({read.name: UNAVAILABLE for read in stage})
+                if len(stage) == 1:
+                    # Nearly always: a task of its own would cost more than the gate's own part of the read.
+                    await _look(connection, stage[0], account, looked, turn)
+                    continue
                 async with anyio.create_task_group() as reading:
                     for read in stage:
                         reading.start_soon(_look, connection, read, account, looked, turn)
