@@ -1,5 +1,5 @@
 """Every signature in the audit log, checked again: enrolments, votes, activations, the ends of freezes, resolutions,
-lowerings, erasures, restores, and the keys of the log itself.
+lowerings, erasures, restores, what was accepted of the unexplained, and the keys of the log itself.
 
 Each was checked where it was relied on. This is for whoever looks at the log afterwards, from the same rules: what a
 signature covers is said in one place, and read from there.
@@ -24,6 +24,8 @@ from runplane_mcp.core.policy import version_of as policy_version
 from runplane_mcp.core.request import FIRST_EPOCH
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.acts import said, signer
+from runplane_mcp.gate.coverage.accepting import ACCEPTED
+from runplane_mcp.gate.coverage.state import EXPLAINED, UNEXPLAINED, states
 from runplane_mcp.gate.enforcement import ACTIVATED, TIGHTER, activation_stands
 from runplane_mcp.gate.erasure import ERASED, erased_by
 from runplane_mcp.gate.freezes import LIFTED
@@ -97,6 +99,7 @@ class _Check:
         self.key: tuple[int, str] | None = None
         self.epoch = FIRST_EPOCH
         self.activated: str | None = None
+        self.alarms: set[int] = set()
 
     def run(self, events: Iterator[Event]) -> Signatures:
         checked, unchecked = 0, Counter[str]()
@@ -118,7 +121,36 @@ class _Check:
             return Signatures(
                 checked, dict(unchecked), None, "The log's key in use is not the one that the log tells of."
             )
+        standing = {found.seq for state in states(self.reader).values() for found in state.standing.values()}
+        ended = self.alarms - standing
+        if ended:
+            # Without this, whoever can write to the database could end an alarm and leave nobody's name.
+            first = min(ended)
+            problem = f"The alarm of event {first} was neither explained nor accepted, and does not stand any more."
+            return Signatures(checked, dict(unchecked), None, problem)
         return Signatures(checked, dict(unchecked))
+
+    def raised(self, event: Event, _body: Mapping[str, Json]) -> bool:
+        self.alarms.add(event.seq)
+        return False
+
+    def explained(self, _event: Event, body: Mapping[str, Json]) -> bool:
+        self._ended(body)
+        return False
+
+    def accepted(self, event: Event, body: Mapping[str, Json]) -> bool:
+        payloads = body.get("payloads")
+        reason = payloads.get("reason") if isinstance(payloads, Mapping) else None
+        content = {"line": body.get("line"), "raised": body.get("raised"), "reason": reason}
+        self._administrator(event, content, "no administrator has signed that this money line was accepted")
+        self._ended(body)
+        return True
+
+    def _ended(self, body: Mapping[str, Json]) -> None:
+        raised = body.get("raised")
+        if not isinstance(raised, int) or raised not in self.alarms:
+            raise _Wrong("it ends an alarm that was not raised, or had ended")
+        self.alarms.remove(raised)
 
     def person(self, event: Event, body: Mapping[str, Json]) -> bool:
         found = self.people.get(str(body.get("person")))
@@ -227,6 +259,9 @@ _CHECKS: Final[Mapping[str, Callable[[_Check, Event, Mapping[str, Json]], bool]]
     VOTE: _Check.vote,
     ACTIVATED: _Check.activation,
     LIFTED: _Check.lifted,
+    UNEXPLAINED: _Check.raised,
+    EXPLAINED: _Check.explained,
+    ACCEPTED: _Check.accepted,
     RESOLVE: _Check.resolution,
     LOWER: _Check.lowering,
     ERASED: _Check.erasure,

@@ -15,14 +15,26 @@ from runplane_mcp.errors import PersonError, RequestError, StripeError
 from runplane_mcp.gate.acts import signer
 from runplane_mcp.gate.coverage import watch as coverage_watch
 from runplane_mcp.gate.coverage.accepting import ACCEPTED, accept
-from runplane_mcp.gate.coverage.state import META, WINDOW, balances, keep, state_of, states
-from runplane_mcp.gate.coverage.watch import EXPLAINED, OPEN_GRACE, OVERLAP, UNEXPLAINED, Watch, keep_watch
+from runplane_mcp.gate.coverage.state import (
+    EXPLAINED,
+    META,
+    UNEXPLAINED,
+    WINDOW,
+    balances,
+    keep,
+    settle,
+    state_of,
+    states,
+)
+from runplane_mcp.gate.coverage.watch import OPEN_GRACE, OVERLAP, Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
+from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.store.base import Event, Reader, Transaction
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund
+from tests.gate.rewriting import rewrite
 
 HOUR_MS = 3_600_000
 
@@ -233,6 +245,11 @@ async def test_an_administrator_accepts_a_line_under_their_signature(house: Hous
     assert (after.new, after.state.standing) == ((), {})
     assert signed == "maria"
     assert verify(house.settings.database).ok
+    signatures = check_signatures(house.settings.database)
+    assert (signatures.problem, signatures.checked) == (None, 3)
+    rewrite(house.settings.database, lambda said: said[event.seq - 1].update(line="txn_other"))
+    forged = check_signatures(house.settings.database)
+    assert (forged.first_bad, "has signed" in (forged.problem or "")) == (event.seq, True)
 
 
 async def test_a_request_that_began_after_the_alarm_does_not_end_it(house: House) -> None:
@@ -257,3 +274,24 @@ async def test_a_request_that_began_after_the_alarm_does_not_end_it(house: House
 
     assert set(after.state.standing) == {line, raised.line}
     assert raised.object_id == id
+
+
+@pytest.mark.parametrize("how", ["no event", "an event without a name"])
+async def test_an_alarm_that_nobody_ended_and_that_does_not_stand_any_more_is_found(house: House, how: str) -> None:
+    """THREATS 24: `status` and `doctor` read what stands from a row that anybody with a database tool can write."""
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        [raised] = (await watch.look(identity)).new
+        assert check_signatures(house.settings.database).problem is None
+
+        def quiet(tx: Transaction) -> None:
+            keep(tx, identity, settle(state_of(tx, identity), raised.line))
+            if how != "no event":
+                tx.append(ACCEPTED, {"line": raised.line, "raised": raised.seq, "by": "maria"}, at=house.clock.wall())
+
+        await gate.store.write(quiet)
+
+    assert verify(house.settings.database).ok
+    assert check_signatures(house.settings.database).problem is not None

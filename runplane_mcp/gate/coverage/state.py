@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from runplane_mcp.core.coverage.boxes import Placed
 
 META: Final = "coverage"
+#: The events that raise an alarm about a money line, and that end it where it came to be explained.
+UNEXPLAINED: Final = "coverage.unexplained"
+EXPLAINED: Final = "coverage.explained"
 #: The event that notes what Stripe held.
 BALANCE: Final = "coverage.balance"
 #: Seconds that one look goes through at most; halved while there is too much to read in them.

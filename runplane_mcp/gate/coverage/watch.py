@@ -25,6 +25,8 @@ from runplane_mcp.gate.coverage.covering import placed_lines
 from runplane_mcp.gate.coverage.reading import steady_balance
 from runplane_mcp.gate.coverage.state import (
     BALANCE,
+    EXPLAINED,
+    UNEXPLAINED,
     WINDOW,
     Balance,
     CoverageState,
@@ -42,8 +44,6 @@ from runplane_mcp.stripe_api.history import pages_of
 
 logger = logging.getLogger(__name__)
 
-UNEXPLAINED: Final = "coverage.unexplained"
-EXPLAINED: Final = "coverage.explained"
 #: Days of which a report can still find the balance.
 MOST_BALANCES: Final = 100
 #: How often a gate sees whether it is its turn (seconds).
