@@ -72,8 +72,9 @@ def why(
         raise typer.Exit(EXIT_REFUSED) from None
     proofs = verify_requests(settings.database, [life.request.id for life in found.lives])
     log = audit(settings.database, settings.checkpoint_file) if whole else None
-    # What agents only looked at was made by somebody else.
-    made, where = (None, "") if found.lives or offline or states is not None else ask_stripe(settings, found.id)
+    # What agents only looked at, or named, was made by somebody else.
+    others = found.only_named or not found.lives
+    made, where = (None, "") if not others or offline or states is not None else ask_stripe(settings, found.id)
     if as_json:
         more: dict[str, Json] = {} if made is None else {"elsewhere": elsewhere_json(made, where)}
         print_json({**_json(found, proofs, log), **more})
@@ -81,6 +82,8 @@ def why(
         _tell(found, proofs, log)
         if made is not None:
             tell(made, where)
+    if found.only_named and all(proof.ok for proof in proofs.values()) and (log is None or log.ok):
+        raise typer.Exit(EXIT_REFUSED)
     if not all(proof.ok for proof in proofs.values()) or (log is not None and not log.ok):
         raise typer.Exit(EXIT_AUDIT_MISMATCH)
 
@@ -154,6 +157,7 @@ def _json(found: Why, proofs: Mapping[str, RequestProof], log: Audit | None) -> 
         "requests": requests,
         "reads": found.reads,
         "newest_reads": reads,
+        "only_named": found.only_named,
         "log": {"events": found.head.size, "root": found.head.root.hex()},
         "audit_log": whole,
     }
@@ -167,6 +171,8 @@ def _tell(found: Why, proofs: Mapping[str, RequestProof], log: Audit | None) -> 
     out = console()
     if len(found.lives) != 1 or found.lives[0].request.reference != found.id.upper():
         say(f"{visible(found.id, 255)}: {_counted(found)}", "bold")
+    if found.only_named:
+        say("It was NOT made through Runplane: what is below came to it later, or only names it.", "bold red")
     for life in found.lives:
         say()
         out.print(page(life, found.genuine, proofs[life.request.id], found.head))

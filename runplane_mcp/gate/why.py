@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from runplane_mcp.core.approval import Vote
+from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import iso
+from runplane_mcp.gate.covering import made_by
 from runplane_mcp.gate.desk import Desk, Life
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find
 from runplane_mcp.store.base import Head, Reader
 
+#: What moves money, by the beginning of its id: of these it matters whether a request made one or only names it.
+_MONEY = ("re_", "pyr_", "po_", "tr_", "trr_", "cn_", "fr_", "tu_")
 #: Reads only looked: the newest few are named, the others counted.
 _READS_NAMED = 5
 
@@ -25,8 +30,9 @@ class NotMadeHere(RequestError):
 @dataclass(frozen=True, slots=True)
 class Why:
     """What there is about `id`. `lives` are the writes, newest first, `writes` how many there are in all; where `id` is a
-    read's own, that read is the one life. `genuine` holds the votes whose signatures verify. `reads` counts the reads
-    that mention it, `newest_reads` are a few of them. `head` is the audit log's, whose root covers all of their events."""
+    read's own, that read is the one life. `only_named`: it is something that moved money, and no request made it, though
+    agents have named it: anybody can name anything. `genuine` holds the votes whose signatures verify. `reads` counts
+    the reads that mention it, `newest_reads` are a few of them. `head` is the audit log's, whose root covers all of their events."""
 
     id: str
     lives: tuple[Life, ...]
@@ -35,6 +41,7 @@ class Why:
     reads: int
     newest_reads: tuple[ActionRequest, ...]
     head: Head
+    only_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +50,23 @@ class _Found:
     writes: int
     reads: int
     newest_reads: tuple[ActionRequest, ...]
+    only_named: bool = False
 
 
 async def why(desk: Desk, asked: str, *, limit: int, states: frozenset[State] | None = None) -> Why:
     """At most `limit` writes are told, only those in `states` where given: an agent can ask about one id a thousand times,
     and what really happened must still be found. RequestError `request.not_found` where there is nothing to tell."""
     id = cleaned(asked)
-    found = await desk.store.read(lambda reader: _find(reader, id, limit, states))
+    catalog = desk.policies.catalog
+    found = await desk.store.read(lambda reader: _find(reader, catalog, id, limit, states))
     lives = tuple([await desk.life(request_id) for request_id in found.request_ids])
     votes = [vote for life in lives for vote in life.votes]
     held = await desk.store.read(lambda reader: genuine(votes, trusted(reader), reader.store_id()))
     head = await desk.store.read(lambda reader: reader.head())
-    return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads, head)
+    return Why(id, lives, frozenset(held), found.writes, found.reads, found.newest_reads, head, found.only_named)
 
 
-def _find(reader: Reader, id: str, limit: int, states: frozenset[State] | None) -> _Found:
+def _find(reader: Reader, catalog: Catalog, id: str, limit: int, states: frozenset[State] | None) -> _Found:
     own = find(reader, id)
     if own is not None:
         return _Found((own.id,), 1, 0, ())
@@ -70,7 +79,16 @@ def _find(reader: Reader, id: str, limit: int, states: frozenset[State] | None) 
         len(writes) if len(writes) < limit else reader.count_about(id, kind=Kind.WRITE, states=states),
         len(reads) if len(reads) < _READS_NAMED else reader.count_about(id, kind=Kind.READ),
         tuple(reads),
+        bool(writes) and id.startswith(_MONEY) and not _made(reader, catalog, id, writes),
     )
+
+
+def _made(reader: Reader, catalog: Catalog, id: str, naming: Sequence[ActionRequest]) -> bool:
+    """Whether a request made it. Those of the answers of which it is the object are found among however many name it."""
+    for request in (*reader.sent_by_ids([id], ()), *naming):
+        if id in made_by(request, catalog.by_id(request.operation_id), reader.result(request.id)):
+            return True
+    return False
 
 
 def cleaned(asked: str) -> str:

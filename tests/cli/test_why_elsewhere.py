@@ -45,6 +45,21 @@ def test_it_says_by_which_key_or_person_or_that_nobody_asked(ask: Ask, run: Run)
     assert "refund.created" in by_request["why"]
 
 
+def test_what_an_agent_only_names_was_not_made_by_it(ask: Ask, run: Run) -> None:
+    """THREATS 13: whoever moved money by another key could name it to Runplane, for `why` to find a request of it."""
+    (made,) = ask(refund(SEED.payment_intent_40))
+    [stolen] = planted(run, "silent")
+    ask(refund(stolen, words="It is mine."))
+    page, told = run("why", stolen), run("why", stolen, "--json")
+    own = run("why", str(made.result["id"]), "--json")  # type: ignore[index]
+
+    assert (page.code, told.code, own.code) == (1, 1, 0)
+    assert "It was NOT made through Runplane" in page.out
+    assert "UNEXPLAINED" in page.out
+    assert (told.json["only_named"], own.json["only_named"]) == (True, False)
+    assert (told.json["writes"], told.json["elsewhere"]["box"]) == (1, "unexplained")
+
+
 KINDS = {
     SEED.refund_full: "refund",
     SEED.charge_40: "charge",

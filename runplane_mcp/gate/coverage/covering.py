@@ -168,7 +168,7 @@ def _evidence(
         stripe_request_id=request.stripe_request_id,
         object_id=request.object_id,
         answers=answers,
-        made=_made_by(request, operation, result),
+        made=made_by(request, operation, result),
         approved_by=approved_by,
         problem=problem,
         money=_money(result),
@@ -205,7 +205,7 @@ def _permission(
     return (), "" if allowed else "No decision of the policy's allowed it."
 
 
-def _made_by(request: ActionRequest, operation: Operation | None, result: Mapping[str, Json] | None) -> frozenset[str]:
+def made_by(request: ActionRequest, operation: Operation | None, result: Mapping[str, Json] | None) -> frozenset[str]:
     """What its answer made: its own object, and the refunds that came with a credit note, but for what its bytes name: that
     was there before. Where they are erased, a path that names an object is taken to name this one."""
     ids = {request.object_id}
