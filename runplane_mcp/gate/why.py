@@ -30,9 +30,9 @@ class NotMadeHere(RequestError):
 @dataclass(frozen=True, slots=True)
 class Why:
     """What there is about `id`. `lives` are the writes, newest first, `writes` how many there are in all; where `id` is a
-    read's own, that read is the one life. `only_named`: it is something that moved money, and no request made it, though
-    agents have named it: anybody can name anything. `genuine` holds the votes whose signatures verify. `reads` counts
-    the reads that mention it, `newest_reads` are a few of them. `head` is the audit log's, whose root covers all of their events."""
+    read's own, that read is the one life. `genuine` holds the votes whose signatures verify. `reads` counts the reads
+    that mention it, `newest_reads` are a few of them. `head` is the audit log's, whose root covers all of their events.
+    `only_named`: it is something that moved money, and no request made it, though requests name it, as anybody can."""
 
     id: str
     lives: tuple[Life, ...]
