@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from runplane_mcp.core.merkle import leaf_hash
+from runplane_mcp.core.request import FINAL
 from runplane_mcp.store.base import READS
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
@@ -58,6 +59,8 @@ _VERSION = REQUEST_COLUMNS.index("version")
 _STATE = REQUEST_COLUMNS.index("state")
 #: What the log itself says of each event.
 _COLUMNS = itemgetter("seq", "at", "type", "request_id", "v")
+#: Nothing comes after these.
+_OVER: Final = frozenset(f"request.{state.value}" for state in FINAL)
 _REQUEST_ID, _N = DECISION_COLUMNS.index("request_id"), DECISION_COLUMNS.index("n")
 
 _Said = Mapping[str, Any]
@@ -144,6 +147,8 @@ class Evidence:
                 raise Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
             self.vouched.seen["request"] += 1
             self.vouched.row(digest)
+        elif type_ in _OVER:
+            raise Mismatch(f"Request {request_id} went on after event {seq}, which ended it.", seq)
 
     def _rare(self, seq: int, type_: str, request_id: str | None, said: _Said) -> None:
         """Events of which there are few beside requests and decisions."""

@@ -15,9 +15,10 @@ from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
+from runplane_mcp.store.rows import REQUEST_COLUMNS, listed, row_digest
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import House, submission, until
-from tests.gate.rewriting import unguarded
+from tests.gate.rewriting import Bodies, rewrite, unguarded
 
 #: What could leave twice: the balance holds it many times over.
 TRANSFER = submission(
@@ -107,7 +108,6 @@ async def test_a_move_without_an_event_is_found_though_a_true_one_came_after_it(
     await house.enrol()
     async with house.gate() as gate:
         view = await gate.submit(TRANSFER)
-    await deny(house, view)
     write(house, APPROVED_AGAIN.replace("32503680000000", "1"), view.request_id)
     async with house.gate() as gate:
         await until(gate, view, State.EXPIRED)
@@ -116,6 +116,34 @@ async def test_a_move_without_an_event_is_found_though_a_true_one_came_after_it(
 
     assert not found.ok
     assert found.problem == "A request has moved without an event, or an event of one is missing."
+
+
+async def test_nothing_comes_out_of_a_final_state_though_an_event_of_that_was_appended_so_that_all_fits(
+    house: House,
+) -> None:
+    """THREATS 12: nobody has to know a key for it, and what stood in the log before is untouched."""
+    await house.enrol()
+    async with house.gate() as gate:
+        view = await gate.submit(TRANSFER)
+    await run(house, view)
+    before = house.world.summary()["effects"]
+    write(house, APPROVED_AGAIN, view.request_id)
+    with closing(sqlite3.connect(house.settings.database)) as reader:
+        row = reader.execute(
+            f"SELECT {listed(REQUEST_COLUMNS)} FROM request WHERE id = ?",
+            (view.request_id,),
+        ).fetchone()
+
+    def approved_once_more(events: Bodies) -> None:
+        once = next(each for each in reversed(events) if each["type"] == "request.approved")
+        version = row[REQUEST_COLUMNS.index("version")]
+        events.append({**once, "version": version, "row": row_digest(REQUEST_COLUMNS, row)})
+
+    rewrite(house.settings.database, approved_once_more)
+
+    assert "which ended it" in (verify(house.settings.database).problem or "")
+    assert await stays(house, view) is State.APPROVED
+    assert house.world.summary()["effects"] == before
 
 
 @pytest.mark.parametrize(
