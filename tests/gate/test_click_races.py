@@ -94,9 +94,10 @@ def works(settings: Settings) -> dict[str, str]:
         async with open_gate(settings, simulator=True, clock=FakeClock()) as gate, asyncio.timeout(18):
             while True:
                 found = await gate.store.read(lambda reader: reader.requests(ALL))
-                if all(request.state in _AT_REST for request in found):
+                moving = [request for request in found if request.state not in _AT_REST]
+                if not moving:
                     return {request.id: request.state.value for request in found}
-                await gate.wait("stdio", found[0].id, 0.1)
+                await gate.wait("stdio", moving[0].id, 0.1)
 
     return asyncio.run(run())
 
@@ -110,7 +111,7 @@ def transfers(settings: Settings) -> list[str]:
     return sorted(id for (id,) in rows if id is not None)
 
 
-@pytest.mark.parametrize("requests", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("requests", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_whatever_two_gates_two_people_and_an_agent_do_at_once_each_yes_runs_once_and_no_no_runs(
     tmp_path: Path, requests: int
 ) -> None:

@@ -155,7 +155,11 @@ async def test_nothing_comes_out_of_a_final_state_though_an_event_of_that_was_ap
         ),
         pytest.param("UPDATE request SET attempt = 1 WHERE id = ?", id="sent before", marks=pytest.mark.slow),
         pytest.param("UPDATE decision SET risk = 0 WHERE request_id = ?", id="a lower risk", marks=pytest.mark.slow),
-        pytest.param("DELETE FROM event WHERE request_id = ? AND type = 'request.waiting'", id="an event less"),
+        pytest.param(
+            "DELETE FROM event WHERE request_id = ? AND type = 'request.waiting'",
+            id="an event less",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "UPDATE payload SET body = CAST(replace(body, 'maple_bakery', 'birch_printing') AS BLOB) WHERE request_id = ?",
             id="other payloads",
