@@ -160,8 +160,9 @@ def _tell_compared(each: Compared) -> None:
     words = {Said.SAME: "says the same", Said.LEFT_BEHIND: "of what a restore left behind: says nothing of this log"}
     said = words.get(each.said, each.problem or "")
     styles = {Said.SAME: "green", Said.LEFT_BEHIND: "yellow"}
+    about = f"{size}{when}{key}: " if size else ""
     say(
-        f"Compared    {visible(str(each.file), 300)} ({where}): {size}{when}{key}: {visible(said, 500)}",
+        f"Compared    {visible(str(each.file), 300)} ({where}): {about}{visible(said, 500)}",
         styles.get(each.said, "bold red"),
     )
 

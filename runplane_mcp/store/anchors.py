@@ -218,11 +218,13 @@ def read_file(file: Path) -> bytes | None:
         return None
     except OSError:
         return b""
-    with os.fdopen(descriptor, "rb") as opened:
-        try:
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
             return opened.read(LONGEST_NOTE + 1)
-        except OSError:
-            return b""
+    except OSError:  # a folder is opened, but not read
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def refusal(found: Comparison, path: Path, file: Path) -> StoreError | None:

@@ -343,13 +343,16 @@ def test_what_is_no_checkpoint_of_this_log_stops_and_is_not_written_over(
     assert kept(path).file.read_bytes() == before
 
 
-def test_a_link_or_a_pipe_in_its_place_is_neither_followed_nor_waited_for(path: Path) -> None:
+def test_a_link_a_pipe_or_a_folder_in_its_place_is_neither_followed_nor_waited_for(path: Path) -> None:
     keep(path, event)
     elsewhere = kept(path).file.rename(path.parent / "elsewhere")
     kept(path).file.symlink_to(elsewhere)
     assert standing(path).standing is Standing.BROKEN
     kept(path).file.unlink()
     os.mkfifo(kept(path).file)
+    assert standing(path).standing is Standing.BROKEN
+    kept(path).file.unlink()
+    kept(path).file.mkdir()
     assert standing(path).standing is Standing.BROKEN
 
 
