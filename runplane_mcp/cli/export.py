@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -226,20 +227,31 @@ def _utc(milliseconds: int) -> str:
 
 @contextlib.contextmanager
 def _opened(out: Path | None) -> Iterator[IO[str]]:
-    """Stdout, or a new file for its owner alone, of which nothing is left when the work fails."""
+    """Stdout, or a new file for its owner alone, which has its name only when all of it is there: half an export, of a
+    process that was killed, must not be taken for one."""
     if out is None:
         yield sys.stdout
         sys.stdout.flush()
         return
+    if os.path.lexists(out):
+        raise _unwritable(out, "File exists")
     try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor, half = tempfile.mkstemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=out.parent)
     except OSError as error:
-        raise UsageError(
-            "usage.file", f"{out} cannot be written: {error.strerror}.", next_step="Name a new file."
-        ) from None
+        raise _unwritable(out, str(error.strerror)) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             yield file
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
+            file.flush()
+            os.fsync(descriptor)
+        try:
+            # A rename would take the place of what somebody else has put there meanwhile.
+            os.link(half, out)
+        except OSError as error:
+            raise _unwritable(out, str(error.strerror)) from None
+    finally:
+        Path(half).unlink(missing_ok=True)
+
+
+def _unwritable(out: Path, why: str) -> UsageError:
+    return UsageError("usage.file", f"{out} cannot be written: {why}.", next_step="Name a new file.")

@@ -16,9 +16,10 @@ import anyio
 import pytest
 import stripe
 
-from runplane_mcp.cli.export import cell, decimal
+from runplane_mcp.cli.export import _opened, cell, decimal
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import State
+from runplane_mcp.errors import UsageError
 from runplane_mcp.gate import exporting
 from runplane_mcp.gate.exporting import lines
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Simulator, SimulatorServer
@@ -186,3 +187,20 @@ def test_a_file_is_written_whole_or_not_at_all(busy: list[str], run: Run, tmp_pa
     assert (wrong.code, wrong.error) == (2, "usage.period")
     assert not (tmp_path / "other").exists()
     assert run(*SINCE, "--csv", "--json-lines").code == 2
+
+
+def test_half_an_export_never_has_the_name_of_a_whole_one(tmp_path: Path) -> None:
+    """A process may be killed in it, and what is there then looks like a table."""
+    out = tmp_path / "february.csv"
+    with _opened(out) as file:
+        file.write("half")
+        file.flush()
+        assert not out.exists()
+        assert [each.suffix for each in tmp_path.iterdir()] == [".part"]
+    assert (out.read_text(), out.stat().st_mode & 0o777, list(tmp_path.iterdir())) == ("half", 0o600, [out])
+
+    other = tmp_path / "march.csv"
+    with pytest.raises(UsageError, match="File exists"), _opened(other):
+        other.write_text("somebody else's")
+    assert other.read_text() == "somebody else's"
+    assert set(tmp_path.iterdir()) == {out, other}
