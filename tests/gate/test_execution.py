@@ -20,7 +20,7 @@ from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Fault, FaultKind
 from runplane_mcp.simulator.exchange import Asked
 from runplane_mcp.store.base import Reader
-from runplane_mcp.stripe_api.client import Answer
+from runplane_mcp.stripe_api.client import Answer, Busy
 from tests.gate.conftest import House, refund, refund_behind_our_back, submission, until
 
 HOUR = 3_600_000
@@ -224,6 +224,14 @@ async def test_bytes_changed_in_the_database_after_the_vote_do_not_run(house: Ho
             gate.executor.check_digest(replace(life.request, effective=changed), record)
 
     assert refused.value.code == "internal.digest"
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, 0.2), (0.1, 0.2), (3.0, 3.0), (99_999.0, 10.0)])
+async def test_stripe_is_given_the_time_that_it_asks_for_within_bounds(
+    house: House, asked: float | None, waits: float
+) -> None:
+    async with house.gate() as gate:
+        assert gate.executor._pause(Busy(429, "", limited=True, retry_after=asked), 1) == waits
 
 
 @pytest.mark.parametrize("which", ["wall", "boot", "log"])
