@@ -11,7 +11,7 @@ from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.clock import iso
-from runplane_mcp.gate.covering import made_by
+from runplane_mcp.gate.coverage.covering import made_by
 from runplane_mcp.gate.desk import Desk, Life
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find
