@@ -22,7 +22,7 @@ from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
-from runplane_mcp.gate.anchoring import ensure_log_key, refuse_rolled_back
+from runplane_mcp.gate.audit.anchoring import ensure_log_key, refuse_rolled_back
 from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.coverage.turns import watch_later

@@ -15,7 +15,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import EXIT_AUDIT_MISMATCH, EXIT_UNANCHORED
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.auditing import Audit, Compared
+    from runplane_mcp.gate.audit.auditing import Audit, Compared
     from runplane_mcp.settings import Settings
 
 audit = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
@@ -65,7 +65,7 @@ audit.command("rotate-key", epilog=log_key.ROTATE_EXAMPLES)(log_key.rotate_key)
 def _audit(settings: Settings, copies: list[Path]) -> Audit:
     """The check, with its progress on stderr where a person watches."""
     from runplane_mcp.cli.output import console
-    from runplane_mcp.gate.auditing import audit as check
+    from runplane_mcp.gate.audit.auditing import audit as check
 
     watched = console(stderr=True)
     if not watched.is_terminal:
@@ -151,7 +151,7 @@ def _tell_signatures(found: Audit) -> None:
 def _tell_compared(each: Compared) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
-    from runplane_mcp.gate.auditing import Said
+    from runplane_mcp.gate.audit.auditing import Said
 
     size = "" if each.size is None else f"{each.size:,} events"
     when = "" if each.at is None else f" until {moment(each.at)}"
@@ -170,7 +170,7 @@ def _tell_compared(each: Compared) -> None:
 def _tell_proof(found: Audit) -> None:
     """What this proves, and what it does not."""
     from runplane_mcp.cli.output import say
-    from runplane_mcp.gate.auditing import Said
+    from runplane_mcp.gate.audit.auditing import Said
 
     if not found.anchored:
         gone = " One was kept, and it is gone." if found.expected else ""

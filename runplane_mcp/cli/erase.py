@@ -13,8 +13,8 @@ from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.errors import RequestError, UsageError
 
 if TYPE_CHECKING:
+    from runplane_mcp.gate.audit.erasing import Erased, Held
     from runplane_mcp.gate.desk import Desk
-    from runplane_mcp.gate.erasing import Erased, Held
 
 EXAMPLES = examples(
     ("runplane erase --customer cus_ben --as maria", "shows how much there is, asks, erases it"),
@@ -44,8 +44,8 @@ def erase(
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
     from runplane_mcp.core.text import visible
-    from runplane_mcp.gate.erasing import check, held_of
-    from runplane_mcp.gate.erasing import erase as do_erase
+    from runplane_mcp.gate.audit.erasing import check, held_of
+    from runplane_mcp.gate.audit.erasing import erase as do_erase
 
     settings = settings_of_home()
     check(customer, also or ())

@@ -23,7 +23,7 @@ from runplane_mcp.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.core.money import Money
-    from runplane_mcp.gate.exporting import Line, Tie, Totals
+    from runplane_mcp.gate.audit.exporting import Line, Tie, Totals
 
 EXAMPLES = examples(
     ("runplane audit export --from 2026-02-01 --to 2026-02-28 --out february.csv", "a month, for a spreadsheet"),
@@ -65,8 +65,8 @@ def export(
     from runplane_mcp.cli.coverage.period import period_of
     from runplane_mcp.cli.output import iso, print_json
     from runplane_mcp.core.catalog import load as load_catalog
+    from runplane_mcp.gate.audit.exporting import Totals, lines, tie
     from runplane_mcp.gate.clock import SystemClock
-    from runplane_mcp.gate.exporting import Totals, lines, tie
     from runplane_mcp.gate.policies import Policies
     from runplane_mcp.store.reading import reading
 

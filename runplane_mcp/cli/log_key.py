@@ -11,8 +11,8 @@ from runplane_mcp.cli.home import at_desk, require_home, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 
 if TYPE_CHECKING:
+    from runplane_mcp.gate.audit.log_keys import Rotated
     from runplane_mcp.gate.desk import Desk
-    from runplane_mcp.gate.log_keys import Rotated
 
 CHECKPOINT_EXAMPLES = examples(
     ("runplane audit checkpoint", "prints it; mail it to somebody, or note it in a ticket"),
@@ -34,7 +34,7 @@ def checkpoint(as_json: JsonFlag = False) -> None:
     """
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.core.checkpoint import fingerprint, verifier_key
-    from runplane_mcp.gate.log_keys import newest_checkpoint
+    from runplane_mcp.gate.audit.log_keys import newest_checkpoint
     from runplane_mcp.store.checkpoints import Kept
 
     settings = settings_of_home()
@@ -72,7 +72,7 @@ def rotate_key(
     """
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import Asked, read_secrets
-    from runplane_mcp.gate.log_keys import rotate
+    from runplane_mcp.gate.audit.log_keys import rotate
 
     settings = settings_of_home()
     require_home(settings)

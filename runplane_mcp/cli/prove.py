@@ -68,7 +68,7 @@ def prove(
     import json
 
     from runplane_mcp.core.checkpoint import LONGEST_NOTE, parse
-    from runplane_mcp.gate.proving import last_event, receipt
+    from runplane_mcp.gate.audit.proving import last_event, receipt
     from runplane_mcp.store.checkpoints import Kept
     from runplane_mcp.store.covering import covering
     from runplane_mcp.store.reading import reading

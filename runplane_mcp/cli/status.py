@@ -141,7 +141,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
 
 def _rolled_back(settings: Settings) -> RunplaneError | None:
     """Why nothing runs from this database although everything else is right, if so."""
-    from runplane_mcp.gate.anchoring import own_public
+    from runplane_mcp.gate.audit.anchoring import own_public
     from runplane_mcp.store.anchors import look, refusal
 
     try:

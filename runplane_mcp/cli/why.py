@@ -16,7 +16,7 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import EXIT_AUDIT_MISMATCH, EXIT_REFUSED, RequestError
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.auditing import Audit
+    from runplane_mcp.gate.audit.auditing import Audit
     from runplane_mcp.gate.why import Why
     from runplane_mcp.settings import Settings
     from runplane_mcp.store.verify import RequestProof
@@ -58,7 +58,7 @@ def why(
     """
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.why_elsewhere import ask_stripe, elsewhere_json, tell
-    from runplane_mcp.gate.auditing import audit
+    from runplane_mcp.gate.audit.auditing import audit
     from runplane_mcp.gate.why import NotMadeHere, cleaned
     from runplane_mcp.gate.why import why as look_up
     from runplane_mcp.store.verify import verify_requests

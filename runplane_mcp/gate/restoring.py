@@ -22,10 +22,10 @@ from runplane_mcp.core.log_key import CURRENT
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.errors import PersonError, StoreError
 from runplane_mcp.gate.acts import signed_body
-from runplane_mcp.gate.auditing import Said, audit
+from runplane_mcp.gate.audit.auditing import Said, audit
+from runplane_mcp.gate.audit.log_keys import key_in_log, tell_rotation
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import failure_event, no_probe
-from runplane_mcp.gate.log_keys import key_in_log, tell_rotation
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.policies import note_real_money
 from runplane_mcp.gate.presence import living_gates

@@ -8,7 +8,7 @@ measured by against their rows; the tables and triggers themselves. Not checked:
 mentions, which hold no evidence.
 
 This proves only the absence of accidents and of clumsy hands: whoever rewrites everything consistently is found by
-signatures, and by checkpoints that are kept outside the database (`gate/auditing.py`).
+signatures, and by checkpoints that are kept outside the database (`gate/audit/auditing.py`).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from runplane_mcp.cli.export import _opened, cell, decimal
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import UsageError
-from runplane_mcp.gate import exporting
-from runplane_mcp.gate.exporting import lines
+from runplane_mcp.gate.audit import exporting
+from runplane_mcp.gate.audit.exporting import lines
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY, Simulator, SimulatorServer
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.reading import reading

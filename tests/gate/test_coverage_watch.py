@@ -13,6 +13,7 @@ import pytest
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import PersonError, RequestError, StripeError
 from runplane_mcp.gate.acts import signer
+from runplane_mcp.gate.audit.signatures import check_signatures
 from runplane_mcp.gate.coverage import watch as coverage_watch
 from runplane_mcp.gate.coverage.accepting import ACCEPTED, accept
 from runplane_mcp.gate.coverage.state import (
@@ -29,7 +30,6 @@ from runplane_mcp.gate.coverage.state import (
 from runplane_mcp.gate.coverage.watch import OPEN_GRACE, OVERLAP, Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
-from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.store.base import Event, Reader, Transaction
 from runplane_mcp.store.verify import verify

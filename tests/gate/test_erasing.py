@@ -19,14 +19,14 @@ from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import PersonError, RequestError
-from runplane_mcp.gate import erasing as erasing_module
+from runplane_mcp.gate.audit import erasing as erasing_module
+from runplane_mcp.gate.audit.erasing import Erased, erase, held_of
+from runplane_mcp.gate.audit.signatures import check_signatures
 from runplane_mcp.gate.desk import Desk
-from runplane_mcp.gate.erasing import Erased, erase, held_of
 from runplane_mcp.gate.explaining import explained
 from runplane_mcp.gate.freezing import start_freeze
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.replaying import replay
-from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.gate.why import why
 from runplane_mcp.settings import Settings

@@ -11,8 +11,8 @@ from runplane_mcp.app import create_home, open_desk, open_gate
 from runplane_mcp.core.approval import Role
 from runplane_mcp.core.checkpoint import fingerprint, parse, who_signed
 from runplane_mcp.errors import RunplaneError
-from runplane_mcp.gate.auditing import Audit, Said, audit
-from runplane_mcp.gate.log_keys import Rotated, newest_checkpoint, rotate
+from runplane_mcp.gate.audit.auditing import Audit, Said, audit
+from runplane_mcp.gate.audit.log_keys import Rotated, newest_checkpoint, rotate
 from runplane_mcp.settings import Settings
 from runplane_mcp.store.anchors import log_of
 from runplane_mcp.store.checkpoints import Kept

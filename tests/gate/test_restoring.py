@@ -21,13 +21,13 @@ from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.repeats import DENIED_FOR
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import FreezeError, PersonError, RunplaneError, StoreError
-from runplane_mcp.gate.auditing import Said, audit
-from runplane_mcp.gate.erasing import erase
+from runplane_mcp.gate.audit.auditing import Said, audit
+from runplane_mcp.gate.audit.erasing import erase
+from runplane_mcp.gate.audit.signatures import check_signatures
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
 from runplane_mcp.gate.resolving import resolve
 from runplane_mcp.gate.restored import HOLD
 from runplane_mcp.gate.restoring import Restore
-from runplane_mcp.gate.signatures import check_signatures
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
 from runplane_mcp.store.backup import back_up

@@ -14,7 +14,7 @@ import pytest
 from runplane_mcp.app import open_gate, restore_home
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
-from runplane_mcp.gate.auditing import audit
+from runplane_mcp.gate.audit.auditing import audit
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED

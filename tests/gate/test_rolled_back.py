@@ -16,8 +16,8 @@ from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
+from runplane_mcp.gate.audit.log_keys import rotate
 from runplane_mcp.gate.freezing import start_freeze
-from runplane_mcp.gate.log_keys import rotate
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.verify import verify

@@ -21,9 +21,9 @@ from runplane_mcp.core.log_key import key_statement
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import CheckpointError
 from runplane_mcp.gate.acts import signed_body
-from runplane_mcp.gate.auditing import Audit, Said, audit
+from runplane_mcp.gate.audit.auditing import Audit, Said, audit
+from runplane_mcp.gate.audit.log_keys import newest_checkpoint, rotate
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
-from runplane_mcp.gate.log_keys import newest_checkpoint, rotate
 from runplane_mcp.gate.people import trusted, unlock
 from runplane_mcp.gate.resolving import resolve
 from runplane_mcp.gate.restored import restore_content

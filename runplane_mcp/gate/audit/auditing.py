@@ -11,7 +11,7 @@ from typing import Final
 
 from runplane_mcp.core.checkpoint import Note, Signed, fingerprint, parse_all, who_signed
 from runplane_mcp.errors import CheckpointError
-from runplane_mcp.gate.signatures import Signatures, check_signatures
+from runplane_mcp.gate.audit.signatures import Signatures, check_signatures
 from runplane_mcp.store.anchors import LogState, ends, log_of, read_file, roots_at
 from runplane_mcp.store.verify import Verification, verify
 
