@@ -4,8 +4,8 @@ several processes take parts where the log is long.
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
 request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
 every payload against its commitment, where none may be missing but what an event `erased` names; the sums that limits are
-measured by against their rows; the tables and triggers themselves. Not checked: reservations, what requests are about and
-mentions, which hold no evidence.
+measured by against their rows; the tables and triggers themselves; every page, and every index against its table. Not
+checked: reservations, what requests are about and mention, which hold no evidence.
 
 This proves only the absence of accidents and of clumsy hands: whoever rewrites everything consistently is found by
 signatures, and by checkpoints that are kept outside the database (`gate/audit/auditing.py`).
@@ -165,6 +165,7 @@ class _Check:
                 raise Mismatch(f"The payload {checked.changed} was changed.")
             self._sums()
             self._form()
+            self._pages()
             erasures = tuple(vouched.erasures)
         except Mismatch as mismatch:
             first_bad, problem = mismatch.seq, mismatch.problem
@@ -292,6 +293,13 @@ class _Check:
         for name in sorted(found.keys() | expected.keys()):
             if found.get(name) != expected.get(name):
                 raise Mismatch(f"The database's own rules were changed: `{name}` is not as it was made.")
+
+    def _pages(self) -> None:
+        # An index that lacks a row hides a request from whoever asks for it, and an earlier one from whoever asks whether
+        # there was one; every row is in its table all the same.
+        found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != ("ok",):
+            raise Mismatch(f"The database's pages and indexes do not say what its tables do: {str(found[0])[:200]}.")
 
     def _count(self, table: str, request_id: str | None = None) -> int:
         rows = "" if request_id is None else "WHERE request_id = ?"
