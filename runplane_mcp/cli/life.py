@@ -21,8 +21,8 @@ from runplane_mcp.core.wire import WireRequest, pairs
 from runplane_mcp.gate.beside import only_recorded
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.audit.erasure import Erasure
     from runplane_mcp.gate.desk import Life
+    from runplane_mcp.gate.erasure import Erasure
     from runplane_mcp.store.base import DecisionRecord, Event
 
 _SENTENCE = 500

@@ -25,10 +25,10 @@ from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import HELD, ActionRequest, State
 from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError
-from runplane_mcp.gate.audit.erasure import Erasure, erasure_of
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
+from runplane_mcp.gate.erasure import Erasure, erasure_of
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
 from runplane_mcp.gate.lapsing import as_it_stands, expired, policy_time

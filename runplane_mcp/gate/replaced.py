@@ -18,7 +18,7 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import CheckpointError, RunplaneError, StoreError
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.audit.anchoring import own_public
-from runplane_mcp.gate.audit.erasure import ERASED
+from runplane_mcp.gate.erasure import ERASED
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.freezing import MOST_STANDING
 from runplane_mcp.gate.policies import USED_REAL_KEY

@@ -15,7 +15,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.mentions import findable
 from runplane_mcp.errors import PersonError, RequestError
 from runplane_mcp.gate.acts import signed_body
-from runplane_mcp.gate.audit.erasure import ERASED, erasure_content, kept_of
+from runplane_mcp.gate.erasure import ERASED, erasure_content, kept_of
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.store.base import Reader, Transaction
 

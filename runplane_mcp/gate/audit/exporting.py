@@ -16,7 +16,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.effects.settled import moved
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import ActionRequest, Kind, State
-from runplane_mcp.gate.audit.erasure import decided_amount, decided_by, erasure_of
+from runplane_mcp.gate.erasure import decided_amount, decided_by, erasure_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.store.base import DecisionRecord, Reader
 

@@ -24,10 +24,10 @@ from runplane_mcp.core.policy import version_of as policy_version
 from runplane_mcp.core.request import FIRST_EPOCH
 from runplane_mcp.errors import StoreError
 from runplane_mcp.gate.acts import said, signer
-from runplane_mcp.gate.audit.erasure import ERASED, erased_by
 from runplane_mcp.gate.coverage.accepting import ACCEPTED
 from runplane_mcp.gate.coverage.state import EXPLAINED, UNEXPLAINED, states
 from runplane_mcp.gate.enforcement import ACTIVATED, TIGHTER, activation_stands
+from runplane_mcp.gate.erasure import ERASED, erased_by
 from runplane_mcp.gate.freezes import LIFTED
 from runplane_mcp.gate.lowered import LOWER, lowering_of
 from runplane_mcp.gate.people import genuine, signed, trusted
