@@ -66,7 +66,7 @@ def erase(
     if not done.payloads:
         say(f"Nothing is held of {visible(done.customer, 255)} any more.", "green")
         return
-    say(f"Erased of {visible(done.customer, 255)}: {done.payloads:,} payloads of {done.requests:,} requests.", "green")
+    say(f"Erased of {visible(done.customer, 255)}: {_counted(done.payloads, done.requests)}.", "green")
     say("The ids, amounts and decisions stay, and so does what backups made before hold.", "dim")
 
 
@@ -74,8 +74,12 @@ def _ask(held: Held) -> None:
     from runplane_mcp.cli.output import say
     from runplane_mcp.core.text import visible
 
-    say(f"{visible(held.customer, 255)}: {held.payloads:,} payloads of {len(held.requests):,} requests.", "bold")
+    say(f"{visible(held.customer, 255)}: {_counted(held.payloads, len(held.requests))}.", "bold")
     if held.unfinished:
         say(f"Not finished: {', '.join(held.unfinished[:20])}. Nothing is erased while they are open.", "yellow")
     if not typer.confirm("Erase them? Nothing brings them back.", default=False):
         raise RequestError("request.kept", "Nothing was erased.")
+
+
+def _counted(payloads: int, requests: int) -> str:
+    return f"{payloads:,} payload{'s' * (payloads != 1)} of {requests:,} request{'s' * (requests != 1)}"
