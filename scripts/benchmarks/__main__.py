@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import auditing, classifying, deciding, growth, house, policies, pure, stdio, writes
+from . import auditing, classifying, deciding, gates, growth, house, policies, pure, stdio, writes
 from .figures import IN_MEMORY, Results, file_system, machine, show
 
 
@@ -44,6 +44,8 @@ async def _measure(folder: Path, *, quick: bool, million: bool) -> Results:
         classifying.measure(results, n=500 if quick else 5_000, starts=5 if quick else 20)
         _say("the gate alone")
         await deciding.measure(results, folder / "gate", base, n=200 if quick else 2_000)
+        _say("several gates at once")
+        gates.measure(results, folder / "gates", base, n=400 if quick else 2_000)
         for earlier in (10_000 if quick else 100_000, *((1_000_000,) if million else ())):
             _say(f"the gate alone after {earlier:,} requests")
             await growth.measure(results, folder / f"after-{earlier}", base, earlier=earlier, n=200 if quick else 1_000)

@@ -48,7 +48,7 @@ async def _with(results: Results, folder: Path, base: str, *, earlier: int, n: i
     laps = house.Laps()
     connection = house.connection(base, house.Remembered)
     clock = house.RunningClock(STEP)
-    async with connection, house.gate(folder, connection, clock, laps, text=_without_bounds()) as gate:
+    async with connection, house.gate(folder, connection, clock, laps, text=without_bounds()) as gate:
         rounds = Rounds()
         await refunds(gate, laps, rounds, n=house.PAYMENTS)
         _fill(folder / house.DATABASE, earlier, gate)
@@ -61,7 +61,7 @@ async def _with(results: Results, folder: Path, base: str, *, earlier: int, n: i
     return _Measured(decision, whole)
 
 
-def _without_bounds() -> str:
+def without_bounds() -> str:
     """The policy that comes with Runplane, its limits so high that what a million requests have in a week fits: they are
     summed all the same."""
     head, limits, rest = re.split(

@@ -147,7 +147,7 @@ async def gate(
     folder: Path, connection: StripeConnection, clock: RunningClock, laps: Laps, *, text: str | None = None
 ) -> AsyncIterator[Gate]:
     """A gate with the policy that comes with Runplane, or with `text`, without the completer: nothing but the rounds
-    runs."""
+    runs. Where the folder has a store already, it is one more gate on that."""
     catalog = load_catalog()
     policies = Policies(catalog)
     text = default_policy_text() if text is None else text
@@ -157,9 +157,10 @@ async def gate(
     async def identity() -> StripeIdentity:
         return known
 
-    store = _store(folder, laps)
+    store, made = _store(folder, laps)
     try:
-        await tell(store, kept_in(folder))
+        if made:
+            await tell(store, kept_in(folder))
         await store.write(lambda tx: policies.offer(tx, text, at=clock.wall(), simulator=True))
         opened = Gate(
             store=store,
@@ -176,9 +177,11 @@ async def gate(
         await store.close()
 
 
-def _store(folder: Path, laps: Laps) -> SqliteStore:
-    folder.mkdir(parents=True)
-    return open_store(folder / DATABASE, probe=laps.probe, kept=kept_in(folder))
+def _store(folder: Path, laps: Laps) -> tuple[SqliteStore, bool]:
+    """The store, and whether it was made now."""
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    return open_store(folder / DATABASE, probe=laps.probe, kept=kept_in(folder)), made
 
 
 @contextmanager

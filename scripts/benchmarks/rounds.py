@@ -25,10 +25,10 @@ class Round:
 
 
 class Rounds:
-    """Counts rounds over the whole life of what is measured, so that no two ask for the same thing."""
+    """Counts rounds over the whole life of what is measured, from `first` on, so that no two ask for the same thing."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def __init__(self, first: int = 0) -> None:
+        self._next = first
 
     async def run(self, work: Timed, *, n: int, at_once: int = 1) -> Round:
         """`n` rounds, `at_once` of them under way at any time."""
