@@ -6,12 +6,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 
 from runplane_mcp.app import default_policy_text
@@ -27,7 +29,7 @@ from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.view import RequestView, Submission
 from runplane_mcp.simulator import SEED, SIMULATOR_KEY
 from runplane_mcp.store.sqlite import SqliteStore, open_store
-from runplane_mcp.stripe_api.client import Answer, StripeConnection
+from runplane_mcp.stripe_api.client import Answer, Done, StripeConnection
 
 from .checkpoints import kept_in, tell
 
@@ -36,6 +38,7 @@ from .checkpoints import kept_in, tell
 REFUNDS, PAYOUTS = 30 * 60_000, 24 * 3_600_000
 NIGHT = "2026-03-03T02:00"
 DATABASE = "runplane.db"
+_AMOUNT = re.compile(rb"(?:^|&)amount=([0-9]+)")
 #: Between these points lies the decision transaction.
 DECISION = ("submit.received", "submit.decided")
 #: The payments that the rounds take in turns, made once: it is the gate that is measured.
@@ -90,7 +93,8 @@ class Laps:
 
 class Remembered(StripeConnection):
     """Stripe without its own time: each look-up, and each kind of write, is asked of the real one once; from then on the
-    same answer comes at once."""
+    same answer comes at once. To a write it has the amount that was asked for: with another one, what was reserved would
+    be settled anew, which seldom happens."""
 
     def __init__(self, key: str, *, base: str, target: str) -> None:
         super().__init__(key, base=base, target=target)
@@ -112,7 +116,10 @@ class Remembered(StripeConnection):
                 wire, idempotency_key=idempotency_key, account=account, version=version, in_time=in_time
             )
             self._answers[asked] = known
-        return known
+        amount = _AMOUNT.search(wire.body)
+        if amount is None or not isinstance(known, Done):
+            return known
+        return replace(known, body={**known.body, "amount": int(amount[1])})
 
 
 @contextmanager
