@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -16,6 +14,7 @@ import typer
 
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import require_home, settings_of_home
+from runplane_mcp.cli.new_file import new_file
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.request import Kind
@@ -227,31 +226,10 @@ def _utc(milliseconds: int) -> str:
 
 @contextlib.contextmanager
 def _opened(out: Path | None) -> Iterator[IO[str]]:
-    """Stdout, or a new file for its owner alone, which has its name only when all of it is there: half an export, of a
-    process that was killed, must not be taken for one."""
+    """Stdout, or a new file."""
     if out is None:
         yield sys.stdout
         sys.stdout.flush()
         return
-    if os.path.lexists(out):
-        raise _unwritable(out, "File exists")
-    try:
-        descriptor, half = tempfile.mkstemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=out.parent)
-    except OSError as error:
-        raise _unwritable(out, str(error.strerror)) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        try:
-            # A rename would take the place of what somebody else has put there meanwhile.
-            os.link(half, out)
-        except OSError as error:
-            raise _unwritable(out, str(error.strerror)) from None
-    finally:
-        Path(half).unlink(missing_ok=True)
-
-
-def _unwritable(out: Path, why: str) -> UsageError:
-    return UsageError("usage.file", f"{out} cannot be written: {why}.", next_step="Name a new file.")
+    with new_file(out) as file:
+        yield file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import require_home, settings_of_home
+from runplane_mcp.cli.new_file import new_file
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.errors import UsageError
 
@@ -115,12 +115,6 @@ def _say(text: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """A new file, for its owner alone: it may say what was asked of whom. UsageError `usage.file` where it cannot be."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(
-            "usage.file", f"{path} cannot be written: {error.strerror}.", next_step="Name a new file."
-        ) from None
+    """It may say what was asked of whom: for its owner alone."""
+    with new_file(path) as file:
+        file.write(text)

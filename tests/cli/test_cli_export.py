@@ -16,7 +16,8 @@ import anyio
 import pytest
 import stripe
 
-from runplane_mcp.cli.export import _opened, cell, decimal
+from runplane_mcp.cli.export import cell, decimal
+from runplane_mcp.cli.new_file import new_file
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import UsageError
@@ -192,7 +193,7 @@ def test_a_file_is_written_whole_or_not_at_all(busy: list[str], run: Run, tmp_pa
 def test_half_an_export_never_has_the_name_of_a_whole_one(tmp_path: Path) -> None:
     """A process may be killed in it, and what is there then looks like a table."""
     out = tmp_path / "february.csv"
-    with _opened(out) as file:
+    with new_file(out) as file:
         file.write("half")
         file.flush()
         assert not out.exists()
@@ -200,7 +201,7 @@ def test_half_an_export_never_has_the_name_of_a_whole_one(tmp_path: Path) -> Non
     assert (out.read_text(), out.stat().st_mode & 0o777, list(tmp_path.iterdir())) == ("half", 0o600, [out])
 
     other = tmp_path / "march.csv"
-    with pytest.raises(UsageError, match="File exists"), _opened(other):
+    with pytest.raises(UsageError, match="File exists"), new_file(other):
         other.write_text("somebody else's")
     assert other.read_text() == "somebody else's"
     assert set(tmp_path.iterdir()) == {out, other}
