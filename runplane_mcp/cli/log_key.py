@@ -9,6 +9,7 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, require_home, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
+from runplane_mcp.errors import UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.audit.log_keys import Rotated
@@ -76,7 +77,11 @@ def rotate_key(
 
     settings = settings_of_home()
     require_home(settings)
-    [secret] = read_secrets([Asked(name)], from_stdin=secret_stdin) if name is not None else [""]
+    if name is None:
+        raise UsageError(
+            "usage.admin_missing", "Changing the log's key needs an administrator.", next_step="Add --as ADMIN."
+        )
+    [secret] = read_secrets([Asked(name)], from_stdin=secret_stdin)
 
     async def change(desk: Desk) -> Rotated:
         return await rotate(desk, settings.log_key, admin=name, secret=secret, lost=lost)

@@ -94,7 +94,7 @@ def test_the_key_of_the_log_is_changed_by_an_administrator(home: Path, run: Run)
     done = run("audit", "rotate-key", "--as", DANA, "--secret-stdin", "--json", stdin=f"{DANAS}\n")
     verified = run("audit", "verify", "--json").json
 
-    assert (nobody.code, nobody.error) == (1, "person.admin_needed")
+    assert (nobody.code, nobody.error) == (2, "usage.admin_missing")
     assert done.code == 0
     assert done.json["key"] != done.json["previous"]
     assert (done.json["by"], done.json["lost"]) == (DANA, False)
