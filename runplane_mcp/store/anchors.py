@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +22,7 @@ from runplane_mcp.core.merkle import Frontier, leaf_hash
 from runplane_mcp.errors import CheckpointError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.backup import MARK
-from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.files import snapshot
 
 #: More keys than any log will have had: a chain of them that does not end is no chain.
 _MOST_KEYS: Final = 10_000
@@ -144,19 +143,11 @@ def leaf_at(connection: sqlite3.Connection, seq: int) -> bytes | None:
 def look(path: Path, file: Path, own_key: bytes | None) -> tuple[LogState, Comparison]:
     """The database at `path` against the checkpoint at `file`, from a connection of its own that only reads. StoreError
     where there is no database, or none that this program knows."""
-    if not path.is_file():
-        raise faults.missing(path)
     # The file first: what it says was durable before it was written, so that every snapshot from now on has it.
     data = read_file(file)
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            if version_of(connection, path) == 0:
-                raise faults.missing(path)
-            state = state_of(connection, path)
-            return state, compare(data, state, lambda seq: leaf_at(connection, seq), own_key)
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, _):
+        state = state_of(connection, path)
+        return state, compare(data, state, lambda seq: leaf_at(connection, seq), own_key)
 
 
 def roots_at(path: Path, sizes: Iterable[int]) -> dict[int, bytes]:
@@ -164,50 +155,35 @@ def roots_at(path: Path, sizes: Iterable[int]) -> dict[int, bytes]:
     StoreError as `look`."""
     found: dict[int, bytes] = {}
     frontier = Frontier()
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            rows = connection.execute("SELECT seq, leaf FROM event ORDER BY seq")
-            for size in sorted({size for size in sizes if size > 0}):
-                while frontier.size < size:
-                    some = rows.fetchmany(min(_AT_ONCE, size - frontier.size))
-                    if not some or some[-1][0] != frontier.size + len(some):
-                        return found  # `verify` names the gap
-                    frontier = frontier.extended([leaf for _, leaf in some])
-                found[size] = frontier.root()
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, _):
+        rows = connection.execute("SELECT seq, leaf FROM event ORDER BY seq")
+        for size in sorted({size for size in sizes if size > 0}):
+            while frontier.size < size:
+                some = rows.fetchmany(min(_AT_ONCE, size - frontier.size))
+                if not some or some[-1][0] != frontier.size + len(some):
+                    return found  # `verify` names the gap
+                frontier = frontier.extended([leaf for _, leaf in some])
+            found[size] = frontier.root()
     return found
 
 
 def ends(path: Path, sizes: Iterable[int]) -> dict[int, tuple[bytes, int]]:
     """The leaf and time (wall time, milliseconds) of the event that each of these sizes ends with, where there is one."""
     found: dict[int, tuple[bytes, int]] = {}
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            for size in sizes:
-                row = connection.execute("SELECT leaf, at FROM event WHERE seq = ?", (size,)).fetchone()
-                if row is not None:
-                    found[size] = bytes(row[0]), int(row[1])
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, _):
+        for size in sizes:
+            row = connection.execute("SELECT leaf, at FROM event WHERE seq = ?", (size,)).fetchone()
+            if row is not None:
+                found[size] = bytes(row[0]), int(row[1])
     return found
 
 
 def log_of(path: Path) -> tuple[LogState, dict[int, int]]:
     """The end of the log, and each epoch that a restore began with the number of its first event. StoreError as `look`."""
-    if not path.is_file():
-        raise faults.missing(path)
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            if version_of(connection, path) == 0:
-                raise faults.missing(path)
-            rows = connection.execute("SELECT seq, body FROM event WHERE type = ? ORDER BY seq", (EPOCH_BEGUN,))
-            begun = {epoch: seq for seq, body in rows if isinstance(epoch := _said(body).get("epoch"), int)}
-            return state_of(connection, path), begun
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, _):
+        rows = connection.execute("SELECT seq, body FROM event WHERE type = ? ORDER BY seq", (EPOCH_BEGUN,))
+        begun = {epoch: seq for seq, body in rows if isinstance(epoch := _said(body).get("epoch"), int)}
+        return state_of(connection, path), begun
 
 
 def read_file(file: Path) -> bytes | None:

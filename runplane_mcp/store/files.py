@@ -161,6 +161,23 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextlib.contextmanager
+def snapshot(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """A transaction that only reads, and the schema's version. StoreError where there is no store, none that this program
+    knows, and for whatever SQLite complains about meanwhile."""
+    if not path.is_file():
+        raise faults.missing(path)
+    try:
+        with contextlib.closing(connect_for_reading(path)) as connection:
+            connection.execute("BEGIN")
+            version = version_of(connection, path)
+            if version == 0:
+                raise faults.missing(path)
+            yield connection, version
+    except sqlite3.Error as error:
+        raise faults.from_sqlite(error, path) from error
+
+
 def connect(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection with our settings, transactions in our own hands. sqlite3.Error as it comes."""
     connection = sqlite3.connect(

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from runplane_mcp.core.merkle import leaf_hash
-from runplane_mcp.store import faults
 from runplane_mcp.store.backup import MARK
-from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.files import snapshot
 from runplane_mcp.store.schema import expected_form, form_of
 
 #: So many of the newest events are hashed again.
@@ -36,20 +34,11 @@ class Health:
 
 def look(path: Path) -> Health:
     """Reads only, also while others write. StoreError when there is no store, or none that this program knows."""
-    if not path.is_file():
-        raise faults.missing(path)
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            version = version_of(connection, path)
-            if version == 0:
-                raise faults.missing(path)
-            size, newest_at = connection.execute("SELECT size, newest_at FROM head").fetchone() or (-1, 0)
-            mark = connection.execute("SELECT value FROM meta WHERE key = ?", (MARK,)).fetchone()
-            problems = (*_pages(connection), *_newest(connection, size), *_rules(connection, version))
-            return Health(version, size, newest_at, None if mark is None else int(mark[0]), problems)
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, version):
+        size, newest_at = connection.execute("SELECT size, newest_at FROM head").fetchone() or (-1, 0)
+        mark = connection.execute("SELECT value FROM meta WHERE key = ?", (MARK,)).fetchone()
+        problems = (*_pages(connection), *_newest(connection, size), *_rules(connection, version))
+        return Health(version, size, newest_at, None if mark is None else int(mark[0]), problems)
 
 
 def _pages(connection: sqlite3.Connection) -> list[str]:

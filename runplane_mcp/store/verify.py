@@ -17,8 +17,7 @@ import contextlib
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,11 +25,10 @@ from typing import Final
 
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.core.request import FINAL, ONCE_RESTORED, State, may_follow
-from runplane_mcp.store import faults
 from runplane_mcp.store.batches import ARRIVAL
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.evidence import LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
-from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.files import snapshot, version_of
 from runplane_mcp.store.helpers import Unhelped, check_in_processes, cores
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.parts import PART, Checked, whole
@@ -92,35 +90,19 @@ def verify(
     """Checks the store at `path` from one snapshot, also while others write. `progress` hears how many events of how many
     are done. A long log is checked by as many `processes`, by default one for each core. StoreError when there is no
     store, or none that this program knows."""
-    with _snapshot(path) as (connection, version):
+    with snapshot(path) as (connection, version):
         return _Check(connection, version, path, progress, cores() if processes is None else processes).run()
 
 
 def verify_requests(path: Path, request_ids: Sequence[str]) -> dict[str, RequestProof]:
     """The same for single requests, from their own events alone: quick however long the log is."""
-    with _snapshot(path) as (connection, version):
+    with snapshot(path) as (connection, version):
         return {each: _Check(connection, version, path).one(each) for each in request_ids}
 
 
 def check_request(connection: sqlite3.Connection, path: Path, request_id: str) -> RequestProof:
     """The same of one request, in whoever's transaction this is. sqlite3.Error for whatever SQLite complains about."""
     return _Check(connection, version_of(connection, path), path).one(request_id)
-
-
-@contextmanager
-def _snapshot(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
-    """A transaction that only reads, and the schema's version. StoreError for whatever SQLite complains about."""
-    if not path.is_file():
-        raise faults.missing(path)
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            version = version_of(connection, path)
-            if version == 0:
-                raise faults.missing(path)
-            yield connection, version
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
 
 
 class _Check:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,9 +33,8 @@ from runplane_mcp.gate.people import genuine, signed, trusted
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.resolution import RESOLVE, resolution_of
 from runplane_mcp.gate.restored import restore_content
-from runplane_mcp.store import faults
 from runplane_mcp.store.base import Event
-from runplane_mcp.store.files import connect_for_reading, version_of
+from runplane_mcp.store.files import snapshot
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.schema import VERSION
 
@@ -69,18 +67,12 @@ class _Unknown(Exception):
 def check_signatures(path: Path) -> Signatures:
     """Checks the store at `path` from one snapshot, also while others write. StoreError when there is no store, or none
     that this program knows."""
-    if not path.is_file():
-        raise faults.missing(path)
-    try:
-        with closing(connect_for_reading(path)) as connection:
-            connection.execute("BEGIN")
-            if version_of(connection, path) < VERSION:
-                # Nothing of an older form is signed in a way that this one could not read; but its indexes are others.
-                signed_ones = connection.execute("SELECT count(*) FROM event WHERE type = ?", (VOTE,)).fetchone()[0]
-                return Signatures(0, {"of an older version's database": signed_ones})
-            return _Check(SqliteReader(connection, path)).run(_events(connection))
-    except sqlite3.Error as error:
-        raise faults.from_sqlite(error, path) from error
+    with snapshot(path) as (connection, version):
+        if version < VERSION:
+            # Nothing of an older form is signed in a way that this one could not read; but its indexes are others.
+            signed_ones = connection.execute("SELECT count(*) FROM event WHERE type = ?", (VOTE,)).fetchone()[0]
+            return Signatures(0, {"of an older version's database": signed_ones})
+        return _Check(SqliteReader(connection, path)).run(_events(connection))
 
 
 def _events(connection: sqlite3.Connection) -> Iterator[Event]:
