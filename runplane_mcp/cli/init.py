@@ -20,7 +20,7 @@ from runplane_mcp.errors import PersonError, UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.settings import Settings
-    from runplane_mcp.store.base import EnforcedPolicy
+    from runplane_mcp.store.records import EnforcedPolicy
 
 DEFAULT_GROUP = "finance"
 

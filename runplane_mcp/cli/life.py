@@ -23,7 +23,7 @@ from runplane_mcp.gate.beside import only_recorded
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Life
     from runplane_mcp.gate.erasure import Erasure
-    from runplane_mcp.store.base import DecisionRecord, Event
+    from runplane_mcp.store.records import DecisionRecord, Event
 
 _SENTENCE = 500
 

@@ -41,7 +41,7 @@ def list_(
     """List what agents asked for, the newest first."""
     from runplane_mcp.cli.life import request_json
     from runplane_mcp.cli.output import STATE_STYLES, Column, brief, console, print_json, say, table
-    from runplane_mcp.store.base import RequestFilter
+    from runplane_mcp.store.records import RequestFilter
 
     settings = settings_of_home()
     wanted = RequestFilter(states=frozenset(state) if state else None, kind=kind, action=action, limit=limit)

@@ -21,12 +21,12 @@ from runplane_mcp.core.text import label, unquoted, visible
 from runplane_mcp.core.wire import pairs
 from runplane_mcp.gate.beside import only_recorded
 from runplane_mcp.gate.records import conditions_of, fact_from_json, needs_from
-from runplane_mcp.store.base import READS
+from runplane_mcp.store.records import READS
 
 if TYPE_CHECKING:
     from runplane_mcp.core.approval import Vote
     from runplane_mcp.gate.desk import Life
-    from runplane_mcp.store.base import DecisionRecord, Head
+    from runplane_mcp.store.records import DecisionRecord, Head
     from runplane_mcp.store.verify import RequestProof
 
 _SENTENCE = 500

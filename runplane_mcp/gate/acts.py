@@ -12,7 +12,7 @@ from runplane_mcp.core.approval import Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.gate.people import act_statement, signed
-from runplane_mcp.store.base import Event
+from runplane_mcp.store.records import Event
 
 
 def signed_body(

@@ -19,7 +19,8 @@ from runplane_mcp.gate.pipeline import LOOK_UP, Gate
 from runplane_mcp.gate.records import currency_from, preconditions_from
 from runplane_mcp.gate.redecision import lasting_block, news
 from runplane_mcp.gate.repeats import with_forms
-from runplane_mcp.store.base import Changed, DecisionRecord, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import Changed, DecisionRecord
 from runplane_mcp.stripe_api.resolve import resolve
 
 #: A request whose execution changed the card this often before is over: it keeps changing under people's eyes.

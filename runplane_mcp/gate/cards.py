@@ -18,7 +18,7 @@ from runplane_mcp.gate.clock import iso
 from runplane_mcp.gate.lowered import Lowering
 from runplane_mcp.gate.records import conditions_of, fact_from_json, needs_from
 from runplane_mcp.gate.restored import Restored
-from runplane_mcp.store.base import DecisionRecord
+from runplane_mcp.store.records import DecisionRecord
 
 Detail = Mapping[str, Json]
 

@@ -23,7 +23,8 @@ from runplane_mcp.gate.records import needs_from
 from runplane_mcp.gate.redecision import blocked_as_things_are, larger
 from runplane_mcp.gate.releasing import release
 from runplane_mcp.gate.restored import since_restore
-from runplane_mcp.store.base import Changed, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import Changed
 from runplane_mcp.stripe_api.resolve import resolve
 
 logger = logging.getLogger(__name__)

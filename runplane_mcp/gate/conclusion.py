@@ -27,7 +27,8 @@ from runplane_mcp.gate.lowered import as_lowered
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import block_failure, received_event, words_to_agent
 from runplane_mcp.gate.repeats import Taken, asked_before, same_as, same_before, with_forms
-from runplane_mcp.store.base import Changed, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import Changed
 
 
 @dataclass(frozen=True, slots=True)

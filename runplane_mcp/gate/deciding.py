@@ -29,7 +29,8 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.records import detail_json, facts_json, needs_from
 from runplane_mcp.gate.repeats import beside, duplicate_of, same_as
 from runplane_mcp.gate.restored import asked_after_restore
-from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import DecisionRecord
 
 #: How this process and the agents share the machine: as one user. Said in every decision record and on every card.
 TRIAL = "trial"

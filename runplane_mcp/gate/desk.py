@@ -54,16 +54,8 @@ from runplane_mcp.gate.resolution import Resolution, resolution_of
 from runplane_mcp.gate.restored import Restored, still_lacking
 from runplane_mcp.gate.rounds import check_note, found, open_round
 from runplane_mcp.gate.votes import cast_vote
-from runplane_mcp.store.base import (
-    DecisionRecord,
-    EnforcedPolicy,
-    Event,
-    ProposedPolicy,
-    Reader,
-    RequestFilter,
-    Store,
-    Transaction,
-)
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.records import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy, RequestFilter
 
 #: So many of the newest cards are looked at: more than a flood can bring before somebody sees it, and what asked before it
 #: must not be pushed out of sight.

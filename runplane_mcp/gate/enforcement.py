@@ -20,7 +20,8 @@ from runplane_mcp.core.policy import version_of
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.gate.acts import said, signed_body, signer
 from runplane_mcp.gate.people import trusted
-from runplane_mcp.store.base import EnforcedPolicy, Event, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import EnforcedPolicy, Event
 
 ACTIVATED: Final = "policy.activated"
 #: From here on the home's policy holds for real money.

@@ -13,7 +13,8 @@ from runplane_mcp.core.effects.settled import moved
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.gate.acts import said, signer
 from runplane_mcp.gate.people import trusted
-from runplane_mcp.store.base import DecisionRecord, Event, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord, Event
 
 #: The event that holds the signature: one for each request, and one without for what belongs to none.
 ERASED: Final = "erased"

@@ -33,7 +33,8 @@ from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from, snapshot_from, version_from
 from runplane_mcp.gate.restored import since_restore
-from runplane_mcp.store.base import DecisionRecord, Event, Reader, Store, Transaction
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.records import DecisionRecord, Event
 from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
 from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
 

@@ -15,7 +15,8 @@ from runplane_mcp.errors import PolicyError, RequestError
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import fact_from_json
 from runplane_mcp.gate.rounds import found
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord
 
 
 @dataclass(frozen=True, slots=True)

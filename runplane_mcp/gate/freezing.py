@@ -18,7 +18,8 @@ from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.freezes import LIFTED
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.restored import HOLD
-from runplane_mcp.store.base import Reader, RequestFilter, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import RequestFilter
 
 #: A bound on what every decision reads. A freeze of everything can always be started: it is what is left to do then.
 MOST_STANDING = 100

@@ -23,7 +23,8 @@ from runplane_mcp.gate.acts import said, signer
 from runplane_mcp.gate.deciding import Judged, at_least
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.records import fact_from_json
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord
 
 #: The event of the new request that holds the signature.
 LOWER: Final = "lower"

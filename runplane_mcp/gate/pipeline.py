@@ -46,7 +46,8 @@ from runplane_mcp.gate.reads import Reads
 from runplane_mcp.gate.records import find, received_event
 from runplane_mcp.gate.repeats import Taken, tell
 from runplane_mcp.gate.view import RequestView, Submission, view_of
-from runplane_mcp.store.base import Changed, Reader, RequestFilter, Store, Transaction
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.records import Changed, RequestFilter
 from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.resolve import resolve

@@ -19,7 +19,8 @@ from runplane_mcp.core.policy.compare import Comparison, compare
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, REAL_MONEY, SIMULATOR, TIGHTER, Activation, newest, prove
-from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import EnforcedPolicy, ProposedPolicy
 
 #: In bytes, and much more than people read.
 LARGEST_FILE: Final = 1 << 20

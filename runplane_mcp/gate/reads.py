@@ -19,7 +19,8 @@ from runplane_mcp.gate.execution import Executor, Result
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.records import received_event
 from runplane_mcp.gate.view import RequestView, view_of
-from runplane_mcp.store.base import Changed, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import Changed
 
 logger = logging.getLogger(__name__)
 

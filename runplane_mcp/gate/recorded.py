@@ -18,7 +18,8 @@ from runplane_mcp.core.request import FINAL, ActionRequest, State
 from runplane_mcp.errors import ParameterError
 from runplane_mcp.gate.answer_secrets import carries_secret
 from runplane_mcp.gate.records import fact_from_json
-from runplane_mcp.store.base import READS, DecisionRecord, Event, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import READS, DecisionRecord, Event
 
 _PAGE: Final = 1_000
 #: What time may pass between a decision and its event (milliseconds), and much more.

@@ -16,7 +16,8 @@ from runplane_mcp.core.money import Money
 from runplane_mcp.core.redact import redact_text
 from runplane_mcp.core.request import ActionRequest, Failure, Precondition, State
 from runplane_mcp.gate.beside import Beside, spoken
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord
 
 #: Most facts are kept as they are.
 _PLAIN: Final = frozenset({str, bool, int})

@@ -9,7 +9,8 @@ from runplane_mcp.core.hours import clock_facts
 from runplane_mcp.core.policy.conditions import today_of
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.gate.records import fact_from_json, needs_from
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord
 
 
 def news(decision: Decision, record: DecisionRecord) -> tuple[str, ...]:

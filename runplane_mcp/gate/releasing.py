@@ -9,7 +9,8 @@ from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.gate.again import Again, LookedUp
 from runplane_mcp.gate.deciding import judge
-from runplane_mcp.store.base import Changed, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import Changed
 
 #: What its card says first where it needs a person after all.
 ASKED_AFTER_ALL: Final = "It was allowed to run by itself after a while. When its time came, that was no longer so."

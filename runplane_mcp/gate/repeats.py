@@ -33,7 +33,8 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.floods import may_note
 from runplane_mcp.gate.lapsing import expired, lapse
 from runplane_mcp.gate.records import find
-from runplane_mcp.store.base import Reader, Repeat, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import Repeat
 
 _NOTHING = Earlier()
 _NAME_ANOTHER = "Leave `repeat_of` out, or name the finished request that this one repeats."

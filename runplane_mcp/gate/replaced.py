@@ -24,10 +24,11 @@ from runplane_mcp.gate.freezing import MOST_STANDING
 from runplane_mcp.gate.policies import USED_REAL_KEY
 from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import LogState, leaf_at, read_file, state_of
-from runplane_mcp.store.base import Event, Transaction
+from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.files import connect_for_reading, version_of
 from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.records import Event
 from runplane_mcp.store.restoring import Source
 
 logger = logging.getLogger(__name__)

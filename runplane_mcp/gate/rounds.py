@@ -15,7 +15,8 @@ from runplane_mcp.gate.lapsing import expired, lapse
 from runplane_mcp.gate.lowered import NOT_BORNE_OUT, lowering_of
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find, needs_from
-from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import DecisionRecord
 
 #: Longer words are not for an agent.
 LONGEST_NOTE = 500

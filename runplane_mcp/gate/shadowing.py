@@ -11,7 +11,8 @@ from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.policy import version_of
 from runplane_mcp.gate.cards import money_of
 from runplane_mcp.gate.desk import Desk
-from runplane_mcp.store.base import DecisionRecord, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import DecisionRecord
 
 TRIED: Final = "policy.tried"
 TRIAL_ENDED: Final = "policy.trial_ended"

@@ -15,7 +15,8 @@ from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.freezing import LONGEST_NAME, LONGEST_REASON
 from runplane_mcp.gate.rounds import found
-from runplane_mcp.store.base import RequestFilter, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import RequestFilter
 
 STOPPED: Final = Failure("request.stopped", "Somebody stopped it before it ran.")
 #: So many in one transaction: others write meanwhile, and a stop must not hold up a gate.

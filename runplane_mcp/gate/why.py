@@ -15,7 +15,8 @@ from runplane_mcp.gate.coverage.covering import made_by
 from runplane_mcp.gate.desk import Desk, Life
 from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import find
-from runplane_mcp.store.base import Head, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import Head
 
 #: What moves money, by the beginning of its id: of these it matters whether a request made one or only names it.
 _MONEY = ("re_", "pyr_", "po_", "tr_", "trr_", "cn_", "fr_", "tu_")

@@ -15,8 +15,8 @@ from typing import Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.merkle import leaf_hash, root
-from runplane_mcp.store.base import READS, Event
 from runplane_mcp.store.policies import SELECT_EVENT, PolicyReads
+from runplane_mcp.store.records import READS, Event
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Value, insert, listed, row_digest
 
 # ruff: noqa: S608 - column names of our own; every value is bound.

@@ -16,10 +16,10 @@ from pydantic_core import from_json
 
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import FINAL
-from runplane_mcp.store.base import READS
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.read_evidence import ReadEvidence
+from runplane_mcp.store.records import READS
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,

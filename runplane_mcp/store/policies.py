@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy
+from runplane_mcp.store.records import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy
 from runplane_mcp.store.rows import DECISION_COLUMNS, Row, insert, listed
 from runplane_mcp.store.schema import POLICY_EVENTS
 

@@ -19,14 +19,6 @@ from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults, fullness
-from runplane_mcp.store.base import (
-    DecisionRecord,
-    Event,
-    Head,
-    KeyUse,
-    Past,
-    RequestFilter,
-)
 from runplane_mcp.store.batches import BatchReads
 from runplane_mcp.store.borne_out import BorneOutReads
 from runplane_mcp.store.epochs import EpochReads
@@ -34,6 +26,7 @@ from runplane_mcp.store.erasing import ErasureReads
 from runplane_mcp.store.exports import ExportReads
 from runplane_mcp.store.policies import SELECT_EVENT as _EVENT
 from runplane_mcp.store.receipts import ReceiptReads
+from runplane_mcp.store.records import DecisionRecord, Event, Head, KeyUse, Past, RequestFilter
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from runplane_mcp.core.proofs import AT_ONCE, Node, gather
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Salted
+from runplane_mcp.store.records import Salted
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, VOTE_COLUMNS, Row, listed, row_form
 
 # ruff: noqa: S608 - column names of our own; every value is bound.

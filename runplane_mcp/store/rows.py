@@ -19,8 +19,8 @@ from runplane_mcp.core.approval import Answer, Person, Role, Vote
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, OwnArguments, State, StripeIdentity
-from runplane_mcp.store.base import DecisionRecord, Repeat
 from runplane_mcp.store.payloads import commitment, wire_of
+from runplane_mcp.store.records import DecisionRecord, Repeat
 
 Value: TypeAlias = str | int | None
 Row: TypeAlias = tuple[Any, ...]

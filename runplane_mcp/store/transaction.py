@@ -24,13 +24,13 @@ from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import FINAL, ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
-from runplane_mcp.store.base import Changed, Changes, DecisionRecord, Head, Repeat
 from runplane_mcp.store.batches import BatchWrites
 from runplane_mcp.store.epochs import EpochWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
 from runplane_mcp.store.policies import PolicyWrites
 from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.records import Changed, Changes, DecisionRecord, Head, Repeat
 from runplane_mcp.store.rows import (
     DECISION_COLUMNS,
     FREEZE_COLUMNS,

@@ -13,9 +13,10 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.merkle import Frontier
 from runplane_mcp.core.request import ActionRequest, State, reference, request_id
 from runplane_mcp.gate.records import received_event
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
 from runplane_mcp.store.files import connect
 from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.records import DecisionRecord
 from runplane_mcp.store.transaction import SqliteTransaction
 
 #: What one refund leaves: received, decision, executing, succeeded.

@@ -24,7 +24,7 @@ from runplane_mcp.gate.lowering import lower
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from tests.crash import Probe, cut, every_point_of
 from tests.gate.conftest import AFTERNOON, CHEAP_SCRYPT, SECRET, FakeClock, refund, submission
 from tests.gate.scheduling import DELAY, held_back

@@ -16,7 +16,8 @@ from runplane_mcp.gate.clock import SystemClock
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.people import act_statement, enrolment, public_hex
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import RequestFilter, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import RequestFilter
 from tests.gate.conftest import SECRET, House, refund, refund_behind_our_back, submission, until
 
 

@@ -18,7 +18,7 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Simulator
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.crash import race
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, FakeClock, submission

@@ -31,7 +31,8 @@ from runplane_mcp.gate.coverage.watch import OPEN_GRACE, OVERLAP, Watch, keep_wa
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
-from runplane_mcp.store.base import Event, Reader, Transaction
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.records import Event
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund
 from tests.gate.rewriting import rewrite

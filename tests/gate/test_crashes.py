@@ -14,7 +14,7 @@ from runplane_mcp.app import open_gate
 from runplane_mcp.core.request import State
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.sqlite import open_store
 from tests.crash import Probe, cut, every_point_of, run_and_kill
 from tests.gate.conftest import FakeClock, refund

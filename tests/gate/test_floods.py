@@ -23,7 +23,7 @@ from runplane_mcp.gate.freezing import start_freeze
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.crash import race
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, FakeClock, House, refund, submission

@@ -19,7 +19,7 @@ from runplane_mcp.gate.group_denial import BATCH, GroupDenial, deny_group, find_
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import SECRET, House, refund, until
 

@@ -20,7 +20,7 @@ from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.request import State
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Simulator
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, race, run_and_kill
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, FakeClock, refund

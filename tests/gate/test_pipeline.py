@@ -14,7 +14,7 @@ from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RequestError
 from runplane_mcp.simulator import SEED, Fault, FaultKind
-from runplane_mcp.store.base import EnforcedPolicy
+from runplane_mcp.store.records import EnforcedPolicy
 from tests.gate.conftest import House, refund, submission, until
 
 #: Two in the morning in New York, twelve hours before the house's afternoon.

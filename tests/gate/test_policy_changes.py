@@ -18,7 +18,8 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import PolicyError
 from runplane_mcp.gate.policies import Policies, note_real_money
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import EnforcedPolicy, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import EnforcedPolicy
 from runplane_mcp.store.sqlite import open_store
 from tests.gate.conftest import SECRET, House, refund, submission
 

@@ -16,7 +16,7 @@ from runplane_mcp.core.request import FINAL, State
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from tests.crash import Probe, kill_all_after
 from tests.gate.conftest import FakeClock, refund
 from tests.gate.homes import check_log, effects

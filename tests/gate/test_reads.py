@@ -17,7 +17,7 @@ from runplane_mcp.core.request import State
 from runplane_mcp.gate.recorded import Records
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
-from runplane_mcp.store.base import READS, RequestFilter
+from runplane_mcp.store.records import READS, RequestFilter
 from runplane_mcp.store.verify import verify, verify_requests
 from tests.crash import Probe, run_and_kill
 from tests.gate.conftest import FakeClock, House, refund, submission

@@ -19,7 +19,8 @@ from runplane_mcp.core.wire import encode
 from runplane_mcp.gate.repeats import Taken, asked_before
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.simulator import SEED, Fault, FaultKind
-from runplane_mcp.store.base import RequestFilter, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import House, refund, refund_behind_our_back, submission, until
 from tests.gate.repeating import (

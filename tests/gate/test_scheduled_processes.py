@@ -15,7 +15,7 @@ from runplane_mcp.errors import RequestError
 from runplane_mcp.gate.stopping import stop
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Simulator
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, race, run_and_kill
 from tests.gate.conftest import AFTERNOON, FakeClock, refund

@@ -41,7 +41,7 @@ from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.stopping import stop_all
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
-from runplane_mcp.store.base import RequestFilter
+from runplane_mcp.store.records import RequestFilter
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, FakeClock, refund
 from tests.gate.homes import check_log
 

@@ -9,7 +9,8 @@ import pytest
 
 from runplane_mcp.core.canonical import canonical
 from runplane_mcp.core.merkle import EMPTY_ROOT, Frontier, leaf_hash, root
-from runplane_mcp.store.base import Head, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import Head
 from tests.store.things import NOW, received
 
 

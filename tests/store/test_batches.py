@@ -19,7 +19,8 @@ from runplane_mcp.core.merkle import root
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import batches, read_evidence
-from runplane_mcp.store.base import READS, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import READS
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, listed
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.store.verify import RequestProof, verify, verify_requests

@@ -8,7 +8,8 @@ import pytest
 
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Changed, Store
+from runplane_mcp.store.base import Store
+from runplane_mcp.store.records import Changed
 from tests.store.things import NOW
 
 EVERYTHING = Freeze("frz_all", Scope(), NOW, "max", "It loops, said Mrs. Miller.")

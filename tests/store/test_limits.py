@@ -11,7 +11,8 @@ from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import LARGEST_AMOUNT, Money
 from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Past, Reader, Store, Transaction
+from runplane_mcp.store.base import Reader, Store, Transaction
+from runplane_mcp.store.records import Past
 from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runplane_mcp.core.request import ActionRequest, State
-from runplane_mcp.store.base import Changed, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import Changed
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import race

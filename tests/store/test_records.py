@@ -10,7 +10,8 @@ import pytest
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
-from runplane_mcp.store.base import EnforcedPolicy, ProposedPolicy, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import EnforcedPolicy, ProposedPolicy
 from tests.store.things import NOW, a_decision, a_request, a_vote, activated, enrolled, received, sha
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from runplane_mcp.core.repeats import UNANSWERED, Earlier, Form, How
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Failure, OwnArguments, State
-from runplane_mcp.store.base import Changed, KeyUse, Repeat, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import Changed, KeyUse, Repeat
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.store.things import HOUR, NOW, a_request, brought_to, moving, received, sha

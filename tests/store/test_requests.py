@@ -11,7 +11,8 @@ import pytest
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Failure, Kind, OwnArguments, State
 from runplane_mcp.core.wire import WireRequest, encode
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Changed, RequestFilter, Store, Transaction
+from runplane_mcp.store.base import Store, Transaction
+from runplane_mcp.store.records import Changed, RequestFilter
 from tests.store.things import NOW, a_request, brought_to, moving, received, sha
 
 

@@ -21,7 +21,8 @@ from runplane_mcp.core.request import (
     request_id,
 )
 from runplane_mcp.core.wire import encode
-from runplane_mcp.store.base import DecisionRecord, EnforcedPolicy, Transaction
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import DecisionRecord, EnforcedPolicy
 
 NOW = 1_764_000_000_000
 HOUR = 3_600_000

@@ -14,7 +14,7 @@ from runplane_mcp.cli.doctor.finding import Finding, warn
 if TYPE_CHECKING:
     from runplane_mcp.gate.clock import Clock
     from runplane_mcp.gate.desk import Desk
-    from runplane_mcp.store.base import Event
+    from runplane_mcp.store.records import Event
 
 #: Steps of time services are smaller (milliseconds).
 _A_STEP: Final = 60_000

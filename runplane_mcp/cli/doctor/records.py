@@ -168,7 +168,7 @@ def approvers(home: HomeStatus, pretended: Sequence[str], needs: Sequence[Need])
 async def left_open(desk: Desk, settings: Settings, home: HomeStatus) -> list[Finding]:
     """What waits for a gate, for people or for certainty, and how many gates live."""
     from runplane_mcp.gate.presence import Presence, living_gates
-    from runplane_mcp.store.base import RequestFilter
+    from runplane_mcp.store.records import RequestFilter
 
     states = frozenset({State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN})
     found = await desk.requests(RequestFilter(states=states, limit=_LOOKED_AT))

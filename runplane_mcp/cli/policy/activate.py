@@ -15,7 +15,7 @@ from runplane_mcp.errors import EXIT_REFUSED, PolicyError
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
-    from runplane_mcp.store.base import EnforcedPolicy
+    from runplane_mcp.store.records import EnforcedPolicy
 
 EXAMPLES = examples(
     ("runplane policy activate --as maria", "the home's policies.yaml counts from now on"),

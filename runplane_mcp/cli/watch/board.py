@@ -141,7 +141,7 @@ class Looker:
     def _moved(self, reader: Reader, waiting: frozenset[str], at: int) -> list[Moved]:
         """What was seen waiting and is not any more, and what came and went between two looks."""
         from runplane_mcp.gate.cards import money_of
-        from runplane_mcp.store.base import RequestFilter
+        from runplane_mcp.store.records import RequestFilter
 
         newest = reader.requests(RequestFilter(kind=Kind.WRITE, limit=_LOOKED_BACK))
         requests = {each.id: each for each in newest if each.round > 0}

@@ -18,7 +18,8 @@ from runplane_mcp.core.money import Money
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.gate.erasure import decided_amount, decided_by, erasure_of
 from runplane_mcp.gate.people import genuine, trusted
-from runplane_mcp.store.base import DecisionRecord, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import DecisionRecord
 
 #: So many requests are in memory at once.
 _PAGE: Final = 500

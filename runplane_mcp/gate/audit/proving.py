@@ -19,7 +19,8 @@ from runplane_mcp.errors import CheckpointError, RequestError, StoreError
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.enforcement import ACTIVATED
 from runplane_mcp.gate.rounds import found
-from runplane_mcp.store.base import Event, Reader
+from runplane_mcp.store.base import Reader
+from runplane_mcp.store.records import Event
 
 TYPE: Final = "runplane.receipt/1"
 _MOST_EVENTS: Final = 10_000

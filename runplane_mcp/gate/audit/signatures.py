@@ -33,9 +33,9 @@ from runplane_mcp.gate.people import genuine, signed, trusted
 from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.resolution import RESOLVE, resolution_of
 from runplane_mcp.gate.restored import restore_content
-from runplane_mcp.store.base import Event
 from runplane_mcp.store.files import snapshot
 from runplane_mcp.store.reader import SqliteReader
+from runplane_mcp.store.records import Event
 from runplane_mcp.store.schema import VERSION
 
 PERSON: Final = "person.added"

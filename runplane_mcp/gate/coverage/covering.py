@@ -22,7 +22,8 @@ from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.request import ActionRequest, StripeIdentity
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.people import genuine, trusted
-from runplane_mcp.store.base import Reader, RequestFilter, Store
+from runplane_mcp.store.base import Reader, Store
+from runplane_mcp.store.records import RequestFilter
 
 #: Requests and lines that are looked up in one go, so that no read holds the store's thread for long.
 AT_ONCE: Final = 200
