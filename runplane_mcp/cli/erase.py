@@ -10,7 +10,7 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
-from runplane_mcp.errors import RequestError, UsageError
+from runplane_mcp.errors import RequestError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.audit.erasing import Erased, Held
@@ -42,7 +42,7 @@ def erase(
     line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.audit.erasing import check, held_of
     from runplane_mcp.gate.audit.erasing import erase as do_erase
@@ -51,10 +51,7 @@ def erase(
     check(customer, also or ())
     if sys.stdin.isatty() and not as_json and not secret_stdin:
         _ask(at_desk(settings, lambda desk: held_of(desk, customer, also or ())))
-        as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
-    if as_admin is None:
-        raise UsageError("usage.admin_missing", "Erasing needs an administrator.", next_step="Add --as ADMIN.")
-    name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+    name, secret = administrator(as_admin, "Erasing", from_stdin=secret_stdin, as_json=as_json)
 
     async def work(desk: Desk) -> Erased:
         return await do_erase(desk, customer, admin=name, secret=secret, also=also or ())

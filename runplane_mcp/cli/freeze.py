@@ -13,7 +13,7 @@ from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.freeze import Freeze, Scope
-from runplane_mcp.errors import FreezeError, UsageError
+from runplane_mcp.errors import FreezeError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Desk
@@ -94,7 +94,7 @@ def unfreeze(
     With --secret-stdin the first line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.freezing import lift_freezes
 
@@ -106,10 +106,7 @@ def unfreeze(
         raise FreezeError("freeze.none", "Nothing of this kind is frozen.", next_step="See `runplane status`.")
     if sys.stdin.isatty() and not as_json and not secret_stdin:
         _ask(seen)
-        as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
-    if as_admin is None:
-        raise UsageError("usage.admin_missing", "Lifting a freeze needs an administrator.", next_step="Add --as ADMIN.")
-    name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+    name, secret = administrator(as_admin, "Lifting a freeze", from_stdin=secret_stdin, as_json=as_json)
 
     async def lift(desk: Desk) -> Lifted:
         return await lift_freezes(desk, seen, admin=name, secret=secret)

@@ -9,7 +9,6 @@ import typer
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, require_home, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
-from runplane_mcp.errors import UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.audit.log_keys import Rotated
@@ -72,19 +71,15 @@ def rotate_key(
     stays verifiable; what it signs from now on does not count.
     """
     from runplane_mcp.cli.output import print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
     from runplane_mcp.gate.audit.log_keys import rotate
 
     settings = settings_of_home()
     require_home(settings)
-    if name is None:
-        raise UsageError(
-            "usage.admin_missing", "Changing the log's key needs an administrator.", next_step="Add --as ADMIN."
-        )
-    [secret] = read_secrets([Asked(name)], from_stdin=secret_stdin)
+    admin, secret = administrator(name, "Changing the log's key", from_stdin=secret_stdin, as_json=as_json)
 
     async def change(desk: Desk) -> Rotated:
-        return await rotate(desk, settings.log_key, admin=name, secret=secret, lost=lost)
+        return await rotate(desk, settings.log_key, admin=admin, secret=secret, lost=lost)
 
     done = at_desk(settings, change)
     if as_json:

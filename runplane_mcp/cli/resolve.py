@@ -63,23 +63,18 @@ def resolve(
     --secret-stdin the first line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
 
     settings = settings_of_home()
     if sys.stdin.isatty() and not as_json and not secret_stdin:
         outcome, note = _ask(request, outcome, note)
-        as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
     if outcome is None or note is None:
         raise UsageError(
             "usage.outcome_missing",
             "Say what became of it, and what shows it.",
             next_step="Add --outcome succeeded, failed or canceled, and --note with the evidence.",
         )
-    if as_admin is None:
-        raise UsageError(
-            "usage.admin_missing", "Resolving an outcome needs an administrator.", next_step="Add --as ADMIN."
-        )
-    name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+    name, secret = administrator(as_admin, "Resolving an outcome", from_stdin=secret_stdin, as_json=as_json)
     became, evidence = State(outcome.value), note
 
     async def act(desk: Desk) -> ActionRequest:

@@ -51,7 +51,7 @@ def restore(
 
     from runplane_mcp.app import restore_home
     from runplane_mcp.cli.output import print_json
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
 
     if (file is None) is not here:
         raise UsageError(
@@ -64,10 +64,7 @@ def restore(
         raise StoreError("store.unavailable", f"There is no file at {file}.", next_step="Name a backup.")
     if sys.stdin.isatty() and not as_json and not secret_stdin:
         _ask(settings.database, file)
-        as_admin = as_admin if as_admin is not None else typer.prompt("Your name").strip()
-    if as_admin is None:
-        raise UsageError("usage.admin_missing", "Restoring needs an administrator.", next_step="Add --as ADMIN.")
-    name, secret = as_admin, read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+    name, secret = administrator(as_admin, "Restoring", from_stdin=secret_stdin, as_json=as_json)
 
     async def run() -> Restore:
         return await restore_home(settings, file, admin=name, secret=secret, checkpoints=checkpoint or ())

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runplane_mcp.errors import PersonError
+import typer
+
+from runplane_mcp.errors import PersonError, UsageError
 
 #: Longer than any secret may be, so that a wrong file on stdin is not read into memory.
 _LONGEST_LINE = 4096
@@ -26,6 +28,17 @@ def read_secrets(asked: Sequence[Asked], *, from_stdin: bool) -> list[str]:
     """The secrets, in the order asked. PersonError `person.secret_missing` where there is none to be had, and
     `person.secret_differs` when the two typings of a new one are not the same."""
     return [_line(each) if from_stdin else _typed(each) for each in asked]
+
+
+def administrator(named: str | None, act: str, *, from_stdin: bool, as_json: bool) -> tuple[str, str]:
+    """Who does `act` (`Lifting a freeze`), and their secret; on a terminal a person who named nobody is asked who they
+    are. UsageError `usage.admin_missing` where nobody is named; PersonError as `read_secrets`."""
+    if named is None and sys.stdin.isatty() and not as_json and not from_stdin:
+        named = typer.prompt("Your name").strip()
+    if named is None:
+        raise UsageError("usage.admin_missing", f"{act} needs an administrator.", next_step="Add --as ADMIN.")
+    [secret] = read_secrets([Asked(named)], from_stdin=from_stdin)
+    return named, secret
 
 
 def _line(asked: Asked) -> str:

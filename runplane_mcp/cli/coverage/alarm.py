@@ -11,7 +11,7 @@ from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.errors import EXIT_REFUSED, UsageError
+from runplane_mcp.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.coverage.state import Found
@@ -118,17 +118,15 @@ def accept(
     raised it. With --secret-stdin the first line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
-    from runplane_mcp.cli.secrets import Asked, read_secrets
+    from runplane_mcp.cli.secrets import administrator
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.coverage.accepting import Accepted
     from runplane_mcp.gate.coverage.accepting import accept as settle
 
-    if as_admin is None:
-        raise UsageError("usage.admin_missing", "Accepting needs an administrator.", next_step="Add --as ADMIN.")
-    secret = read_secrets([Asked(as_admin)], from_stdin=secret_stdin)[0]
+    name, secret = administrator(as_admin, "Accepting", from_stdin=secret_stdin, as_json=as_json)
 
     async def work(desk: Desk) -> Accepted:
-        return await settle(desk, line, reason=reason, admin=as_admin, secret=secret)
+        return await settle(desk, line, reason=reason, admin=name, secret=secret)
 
     done = at_desk(settings_of_home(), work)
     if as_json:
