@@ -109,20 +109,22 @@ class Watch:
 
     async def take_turn(self, identity: StripeIdentity, every: float) -> bool:
         """Whether nobody has looked for `every` seconds; then this process does now."""
-        now = self.clock.wall()
 
-        def due(reader: Reader) -> bool:
+        def due(reader: Reader) -> int | None:
             turn = state_of(reader, identity).turn
+            # Asked after the turn was read: one that another process took a moment ago is not in the future.
+            now = self.clock.wall()
             # A turn in the future is one before somebody set the clock back.
-            return not now - every * 1000 < turn <= now
+            return None if now - every * 1000 < turn <= now else now
 
         def take(tx: Transaction) -> bool:
-            if not due(tx):
+            now = due(tx)
+            if now is None:
                 return False
             keep(tx, identity, replace(state_of(tx, identity), turn=now))
             return True
 
-        return await self.store.read(due) and await self.store.write(take)
+        return await self.store.read(due) is not None and await self.store.write(take)
 
     async def _look(self, identity: StripeIdentity, state: CoverageState) -> Looked:
         now = self.clock.policy() // 1000
