@@ -80,6 +80,10 @@ def simulator(
             " dashboard-payout, automatic-payout, dispute, fee, silent, forged-key. Can be given again.",
         ),
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="ACCOUNT", help="With --plant: the connected account that it happens on."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Serve the home's simulated Stripe until Ctrl-C.
@@ -100,7 +104,7 @@ def simulator(
         if reset:
             world.reset()
         if plant:
-            _plant(world, plant, as_json=as_json)
+            _plant(world, plant, account, as_json=as_json)
             return
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
@@ -117,11 +121,11 @@ def simulator(
         world.close()
 
 
-def _plant(world: Simulator, wanted: list[str], *, as_json: bool) -> None:
+def _plant(world: Simulator, wanted: list[str], account: str | None, *, as_json: bool) -> None:
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.simulator.planting import bypass_from_json
 
-    bypasses = [bypass_from_json({"kind": each}) for each in wanted]
+    bypasses = [bypass_from_json({"kind": each, "account": account}) for each in wanted]
     planted: list[Json] = []
     for bypass in bypasses:
         ids: list[Json] = list(world.plant(bypass))

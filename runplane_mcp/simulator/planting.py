@@ -44,21 +44,23 @@ _SMALL: Final = 5_000
 @dataclass(frozen=True, slots=True)
 class Bypass:
     """One thing to plant. `charge` is for refunds and disputes (None: an order of the seeded company that has enough left),
-    `amount` minor units of US dollars."""
+    `amount` minor units of US dollars. `account` is the connected account that it happens on, None for the company's own;
+    there, where no charge is named, its shop sells something first."""
 
     kind: Planted
     charge: str | None = None
     amount: int = _SMALL
+    account: str | None = None
 
     def __post_init__(self) -> None:
         if type(self.amount) is not int or not 1 <= self.amount <= 10**9:
             raise ParameterError("parameter.bypass", "An amount is a whole number of cents, one at least.")
-        if not isinstance(self.charge, str | None):
-            raise ParameterError("parameter.bypass", "A charge is named by its id.")
+        if not isinstance(self.charge, str | None) or not isinstance(self.account, str | None):
+            raise ParameterError("parameter.bypass", "A charge or an account is named by its id.")
 
 
 def bypass_from_json(given: Any) -> Bypass:
-    """As the control route takes it: `{"kind", "charge"?, "amount"?}`."""
+    """As the control route takes it: `{"kind", "charge"?, "amount"?, "account"?}`."""
     if not isinstance(given, dict):
         raise ParameterError("parameter.bypass", "A bypass is a JSON object.")
     fields = dict(given)
@@ -71,50 +73,72 @@ def bypass_from_json(given: Any) -> Bypass:
 
 def plant(db: sqlite3.Connection, bypass: Bypass, *, now: int, wall: float) -> list[Obj]:
     """Does it, and returns what it made. ParameterError `parameter.bypass` where the account does not let it happen."""
-    tx = Transaction(db, now=now, platform=SEED.account, account=SEED.account)
+    platform = Transaction(db, now=now, platform=SEED.account, account=SEED.account)
+    account = platform.find(bypass.account or SEED.account)
+    if account is None or account["object"] != "account" or account.get("deleted"):
+        raise ParameterError("parameter.bypass", f"There is no account {str(bypass.account)[:80]!r}.")
+    tx, others = platform.on(account["id"]), _Others(db, bypass, now, wall)
     match bypass.kind:
         case Planted.AUTOMATIC_PAYOUT:
-            made = pay_out(tx, tx.require("account", SEED.account, "account"))
+            made = pay_out(platform, account)
         case Planted.DISPUTE:
-            made = [open_dispute(tx, _charge(tx, bypass), status="needs_response")]
+            made = [open_dispute(tx, _charge(tx, others), status="needs_response")]
         case Planted.FEE:
             id = tx.post("stripe_fee", None, -bypass.amount, "usd", category="fee", description="Radar")
             made = [tx.require("balance_transaction", id, "id")]
         case Planted.OTHER_KEY_PAYOUT | Planted.DASHBOARD_PAYOUT:
-            made = [_asked(db, bypass, "/v1/payouts", {"amount": bypass.amount, "currency": "usd"}, now, wall)]
+            made = [others.ask("/v1/payouts", {"amount": bypass.amount, "currency": "usd"})]
         case _:
-            charge = _charge(tx, bypass)["id"]
-            made = [_asked(db, bypass, "/v1/refunds", {"charge": charge, "amount": bypass.amount}, now, wall)]
+            made = [others.ask("/v1/refunds", {"charge": _charge(tx, others)["id"], "amount": bypass.amount})]
     if not made:
         raise ParameterError("parameter.bypass", "There is nothing available to pay out.")
     return made
 
 
-def _asked(db: sqlite3.Connection, bypass: Bypass, path: str, parameters: dict[str, Any], now: int, wall: float) -> Obj:
-    headers = {"authorization": f"Bearer {SIMULATOR_KEY}", "content-type": "application/x-www-form-urlencoded"}
-    if bypass.kind is Planted.FORGED_KEY:
-        headers["idempotency-key"] = new_id("rp") + "00000000"
-    elif bypass.kind not in {Planted.DASHBOARD, Planted.DASHBOARD_PAYOUT}:
-        headers["idempotency-key"] = new_id("shop")
-    done = answer(db, Asked("POST", path, "", headers, urlencode(parameters).encode()), now=now, wall=wall)
-    body: Obj = json.loads(done.body)
-    if done.status != 200:
-        raise ParameterError("parameter.bypass", f"It was refused: {body['error']['message']}")
-    if bypass.kind is Planted.SILENT:
-        db.execute(
-            "DELETE FROM object WHERE kind = 'event' AND json_extract(body, '$.request.id') = ?",
-            (done.headers["Request-Id"],),
-        )
-    return body
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """Requests of others."""
+
+    db: sqlite3.Connection
+    bypass: Bypass
+    now: int
+    wall: float
+
+    def ask(self, path: str, parameters: dict[str, Any], *, kind: Planted | None = None) -> Obj:
+        kind = kind or self.bypass.kind
+        headers = {"authorization": f"Bearer {SIMULATOR_KEY}", "content-type": "application/x-www-form-urlencoded"}
+        if self.bypass.account is not None:
+            headers["stripe-account"] = self.bypass.account
+        if kind is Planted.FORGED_KEY:
+            headers["idempotency-key"] = new_id("rp") + "00000000"
+        elif kind not in {Planted.DASHBOARD, Planted.DASHBOARD_PAYOUT}:
+            headers["idempotency-key"] = new_id("shop")
+        asked = Asked("POST", path, "", headers, urlencode(parameters).encode())
+        done = answer(self.db, asked, now=self.now, wall=self.wall)
+        body: Obj = json.loads(done.body)
+        if done.status != 200:
+            raise ParameterError("parameter.bypass", f"It was refused: {body['error']['message']}")
+        if kind is Planted.SILENT:
+            self.db.execute(
+                "DELETE FROM object WHERE kind = 'event' AND json_extract(body, '$.request.id') = ?",
+                (done.headers["Request-Id"],),
+            )
+        return body
 
 
-def _charge(tx: Transaction, bypass: Bypass) -> Obj:
-    """The charge that is named, or an order that nobody has touched yet, the last ones first."""
+def _charge(tx: Transaction, others: _Others) -> Obj:
+    """The charge that is named, or an order that nobody has touched yet, the last ones first; on a connected account a
+    new one."""
+    bypass = others.bypass
     if bypass.charge is not None:
         found = tx.find(bypass.charge)
         if found is None or found["object"] != "charge":
             raise ParameterError("parameter.bypass", f"There is no charge {bypass.charge[:80]!r}.")
         return found
+    if bypass.account is not None:
+        sale = {"amount": max(bypass.amount, _SMALL), "currency": "usd", "source": "tok_bypassPending"}
+        sold = others.ask("/v1/charges", sale, kind=Planted.OTHER_KEY)
+        return tx.require("charge", sold["id"], "charge")
     needed = 1 if bypass.kind not in _REFUNDS else bypass.amount
     for payment in reversed(ORDER_PAYMENTS):
         charge = tx.find(payment.charge)

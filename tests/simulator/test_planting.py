@@ -50,6 +50,30 @@ def test_a_silent_refund_has_a_line_and_no_event(world: World, simulator: Simula
     assert [each["amount"] for each in world.get("/v1/balance_transactions", source=id)["data"]] == [-1_234]
 
 
+@pytest.mark.parametrize("kind", Planted)
+def test_it_happens_on_a_connected_account_and_nothing_of_it_on_the_platforms(
+    kind: Planted, world: World, simulator: Simulator
+) -> None:
+    before = world.get("/v1/balance_transactions", limit=100)["data"]
+    [id] = simulator.plant(Bypass(kind, amount=1_500, account=SEED.connected_account_paid))
+    lines = world.get("/v1/balance_transactions", limit=100, account=SEED.connected_account_paid)["data"]
+
+    assert before == world.get("/v1/balance_transactions", limit=100)["data"]
+    assert [each["amount"] for each in lines if id in (each["id"], each["source"])][0] < 0
+
+
+def test_what_a_reversal_takes_is_a_refund_of_the_payment_that_the_account_got(world: World) -> None:
+    there = SEED.connected_account_new
+    transfer = world.post("/v1/transfers", amount=9_000, currency="usd", destination=there)
+    reversal = world.post(f"/v1/transfers/{transfer['id']}/reversals", amount=4_000)
+    lines = world.get("/v1/balance_transactions", account=there, expand=["data.source"])["data"]
+
+    assert [(each["type"], each["amount"]) for each in lines] == [("payment_refund", -4_000), ("payment", 9_000)]
+    assert lines[0]["source"]["source_transfer_reversal"] == reversal["id"]
+    assert lines[1]["source"]["source_transfer"] == transfer["id"]
+    assert (lines[1]["source"]["amount_refunded"], lines[1]["source"]["refunded"]) == (4_000, False)
+
+
 def test_an_automatic_payout_sends_all_that_is_available_and_a_fee_is_stripes(
     world: World, simulator: Simulator
 ) -> None:
@@ -88,6 +112,8 @@ def test_what_stripe_refuses_is_said(simulator: Simulator) -> None:
         simulator.plant(Bypass(Planted.DASHBOARD, charge=SEED.charge_refunded))
     with pytest.raises(ParameterError, match="no charge"):
         simulator.plant(Bypass(Planted.DISPUTE, charge="ch_nothing"))
+    with pytest.raises(ParameterError, match="no account"):
+        simulator.plant(Bypass(Planted.FEE, account="acct_nobody"))
     with pytest.raises(ParameterError):
         Bypass(Planted.FEE, amount=0)
 

@@ -192,14 +192,40 @@ def _take_back(
         "source_refund": refund,
         "transfer": transfer["id"],
     }
-    tx.post("payment_refund", returned, -amount, code, account=there)
     transfer["amount_reversed"] += amount
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
     tx.insert(reversal)
+    _give_back_there(tx.on(there), transfer, returned, reversal)
     tx.save(transfer)
     shown = complete(tx, {**transfer})
     tx.emit("transfer.reversed", shown, before={**before, "reversals": shown["reversals"]})
     return reversal
+
+
+def _give_back_there(there: Transaction, transfer: Obj, id: str, reversal: Obj) -> None:
+    """What the destination sees of a reversal: a refund of the payment that it got."""
+    amount, code = reversal["amount"], reversal["currency"]
+    payment = there.require("charge", transfer["destination_payment"], "charge")
+    payment.update(amount_refunded=transfer["amount_reversed"], refunded=transfer["reversed"])
+    there.save(payment)
+    refund: Obj = {
+        "id": id,
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": there.post("payment_refund", id, -amount, code),
+        "charge": payment["id"],
+        "created": there.now,
+        "currency": code,
+        "customer": None,
+        "metadata": {},
+        "payment_intent": None,
+        "reason": None,
+        "receipt_number": None,
+        "source_transfer_reversal": reversal["id"],
+        "status": "succeeded",
+        "transfer_reversal": None,
+    }
+    there.insert(refund)
 
 
 def reverse_for_refund(tx: Transaction, charge: Obj, refund: Obj) -> str | None:
