@@ -95,6 +95,8 @@ def simulator(
     from runplane_mcp.settings import ensure_home
     from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer
 
+    if account is not None and not plant:
+        raise UsageError("usage.account", "--account is for --plant.", next_step="Say what happens there, with --plant.")
     settings = settings_of_home()
     ensure_home(settings)
     ended = threading.Event()

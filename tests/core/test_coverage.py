@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runplane_mcp.core.coverage.boxes import Box, Made, Placed, Records, not_there, place
+from runplane_mcp.core.coverage.boxes import Box, Made, Placed, Records, not_there, place, sides
 from runplane_mcp.core.coverage.lines import Lines, lines_of
-from runplane_mcp.core.coverage.listings import DAY, LISTINGS, Source
+from runplane_mcp.core.coverage.listings import DAY, LISTINGS, LISTINGS_THERE, Source
 from runplane_mcp.core.coverage.sums import books_of, held, ties_of
 from runplane_mcp.core.coverage.traces import Traces, trace_of
 from runplane_mcp.core.listing import pruned
@@ -406,6 +406,51 @@ def test_nothing_is_governed_but_by_a_request_that_may_have_run(company: tuple[P
             assert each.made is not None
             assert each.made.request_id in may_have_run
             assert (each.box is Box.APPROVED) == bool(each.people)
+
+
+def there(kind: str, amount: int, source: Any, **fields: Any) -> dict[str, Any]:
+    """A line of a connected account as it is kept."""
+    line = booking("txn_there", kind, amount, **fields) | {"source": source}
+    return dict(pruned(line, LISTINGS_THERE[Source.LINES].keep))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "platforms"),
+    [
+        ("payment", {"id": "py_1", "source_transfer": "tr_1"}, ("transfer", "tr_1")),
+        ("payment_refund", {"id": "pyr_1", "source_transfer_reversal": "trr_1"}, ("transfer_refund", "trr_1")),
+        # The platform takes from the account.
+        ("transfer", {"id": "tr_9", "destination_payment": "py_9"}, ("payment", "py_9")),
+        ("transfer_refund", {"id": "trr_9", "destination_payment_refund": "pyr_9"}, ("payment_refund", "pyr_9")),
+        ("adjustment", "fr_1", ("application_fee_refund", "fr_1")),
+    ],
+)
+def test_what_moves_between_two_accounts_is_judged_on_the_platform_alone(
+    kind: str, source: Any, platforms: tuple[str, str]
+) -> None:
+    here: Pages = {Source.LINES: [booking("txn_1", platforms[0], -700, platforms[1])]}
+    on_platform = placed(here)
+    lines = lines_of({Source.LINES: [there(kind, 700, source)]}, SINCE, NOW).lines
+    [found] = place(lines, traces({}), Records([]), told_since=SINCE, platform=sides(on_platform))
+    [alone] = place(lines, traces({}), Records([]), told_since=SINCE, platform={"tr_other": "allowed by policy"})
+
+    assert [Box.UNEXPLAINED] == [each.box for each in on_platform]
+    assert Box.OTHER_SIDE is found.box
+    assert platforms[1] in found.why
+    assert alone.box is (Box.AUTOMATIC if kind == "adjustment" else Box.UNEXPLAINED), "it came with nothing of ours"
+
+
+def test_the_platforms_key_explains_nothing_on_another_account() -> None:
+    """Keys of two accounts are not the same: whoever read ours off an event could send it there as if it were new."""
+    payout = {"id": "po_1", "balance_transaction": "txn_1"}
+    pages: Pages = {
+        Source.LINES: [booking("txn_1", "payout", -700, "po_1")],
+        Source.MOVES: [event("payout.created", payout, by("req_thief", KEY))],
+    }
+    lines = lines_of(pages, SINCE, NOW).lines
+    [found] = place(lines, traces(pages), Records([]), told_since=SINCE, platform={"re_1": "allowed by policy"})
+
+    assert Box.UNEXPLAINED is found.box
 
 
 def test_a_line_outside_the_period_is_none_of_it() -> None:

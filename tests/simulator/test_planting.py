@@ -59,7 +59,7 @@ def test_it_happens_on_a_connected_account_and_nothing_of_it_on_the_platforms(
     lines = world.get("/v1/balance_transactions", limit=100, account=SEED.connected_account_paid)["data"]
 
     assert before == world.get("/v1/balance_transactions", limit=100)["data"]
-    assert [each["amount"] for each in lines if id in (each["id"], each["source"])][0] < 0
+    assert all(each["amount"] < 0 for each in lines if id in (each["id"], each["source"]))
 
 
 def test_what_a_reversal_takes_is_a_refund_of_the_payment_that_the_account_got(world: World) -> None:

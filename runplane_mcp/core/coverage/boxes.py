@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from runplane_mcp.core.coverage.lines import Line, Lines
@@ -25,6 +26,7 @@ class Box(StrEnum):
     DASHBOARD = "dashboard"
     ANOTHER_KEY = "another_key"
     AUTOMATIC = "automatic"
+    OTHER_SIDE = "other_side"
     NO_LONGER_KNOWN = "no_longer_known"
     UNEXPLAINED = "unexplained"
 
@@ -37,6 +39,7 @@ _WORDS: Final[Mapping[Box, str]] = {
     Box.DASHBOARD: "a person in the Dashboard",
     Box.ANOTHER_KEY: "another key",
     Box.AUTOMATIC: "automatic",
+    Box.OTHER_SIDE: "counted on the platform",
     Box.NO_LONGER_KNOWN: "no longer known",
     Box.UNEXPLAINED: "unexplained",
 }
@@ -88,6 +91,7 @@ _OBJECT: Final[Mapping[str, str]] = {
 CLAIMABLE: Final = frozenset({*_OBJECT, *_UNDOES})
 #: So long after its first attempt (seconds) Stripe may have forgotten a key, so that somebody else can use it once more.
 _KEY_KEPT: Final = DAY + CLOCKS_DIFFER
+_NO_PLATFORM: Final[Mapping[str, str]] = MappingProxyType({})
 #: States in which what a request asks for may have happened.
 _MAY_HAVE_RUN: Final = frozenset({State.SUCCEEDED, State.EXECUTING, State.OUTCOME_UNKNOWN})
 OPEN: Final = frozenset({State.EXECUTING, State.OUTCOME_UNKNOWN})
@@ -180,13 +184,32 @@ class Records:
         return next((each.reference for each in found), None)
 
 
-def place(lines: Iterable[Line], traces: Traces, records: Records, *, told_since: int) -> tuple[Placed, ...]:
-    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten."""
-    placed = [_place(line, traces.of(line), records, told_since) for line in lines]
+def place(
+    lines: Iterable[Line],
+    traces: Traces,
+    records: Records,
+    *,
+    told_since: int,
+    platform: Mapping[str, str] = _NO_PLATFORM,
+) -> tuple[Placed, ...]:
+    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten. For lines of
+    a connected account `platform` holds the objects behind the platform's lines, each with the words for its box there: what
+    is only their other side was judged there, and is not counted twice."""
+    placed = [_place(line, traces.of(line), records, told_since, platform) for line in lines]
     return tuple(sorted(placed, key=lambda each: (each.line.created, each.line.id)))
 
 
-def _place(line: Line, trace: Trace | None, records: Records, told_since: int) -> Placed:
+def sides(placed: Iterable[Placed]) -> dict[str, str]:
+    """The platform's lines as `place` takes them for a connected account."""
+    own = (each for each in placed if each.line.kind != "fee")
+    return {each.line.object_id: each.words for each in own if each.line.object_id is not None}
+
+
+def _place(line: Line, trace: Trace | None, records: Records, told_since: int, platform: Mapping[str, str]) -> Placed:
+    if line.other_side is not None and line.other_side in platform:
+        words = platform[line.other_side]
+        why = f"The other side of the platform's {line.other_side}" + (f", which is there: {words}." if words else ".")
+        return Placed(line, Box.OTHER_SIDE, why)
     if line.kind in STRIPES_OWN:
         return Placed(line, Box.AUTOMATIC, "Stripe's own: no request makes such a line.")
     claimed = records.claimed(line)

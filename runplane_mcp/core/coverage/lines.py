@@ -20,6 +20,16 @@ _NOT_BOOKED: Final[Mapping[Source, str]] = {
     Source.TRANSFERS: "transfer not booked",
 }
 _CAME_TO_NOTHING: Final = frozenset({"failed", "canceled"})
+#: What moves between two accounts: the field of a line's source that names it on the other one.
+_OTHER_SIDES: Final[Mapping[str, str]] = {
+    "payment": "source_transfer",
+    "payment_refund": "source_transfer_reversal",
+    "transfer": "destination_payment",
+    "transfer_refund": "destination_payment_refund",
+    # What is given back of an application fee is one object, booked on both.
+    "adjustment": "id",
+    "application_fee_refund": "id",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class Line:
 
     `balance` says which balance it is booked in; None: beside all of them, given or given up without a booking. `automatic`
     is what Stripe says of a payout. `object_money` is the amount that its object says of itself, for comparing.
+    `other_side` is the object on another account whose line moved the same money, as Stripe's own fields say it: of a
+    payment the transfer that it came with. Nobody but Stripe can write them.
     """
 
     id: str
@@ -40,6 +52,7 @@ class Line:
     balance: str | None = PAYMENTS
     automatic: bool | None = None
     object_money: tuple[int, str] | None = None
+    other_side: str | None = None
 
     @property
     def booked(self) -> bool:
@@ -115,9 +128,17 @@ def _booked(id: str, found: StripeObject, about: StripeObject | None) -> Iterato
         balance,
         o.flag(about, "automatic"),
         _money(about),
+        _other_side(found, kind),
     )
     if fee != of_others:
         yield Line(f"{id} fee", "fee", object_id, of_others - fee, currency, created, balance)
+
+
+def _other_side(found: StripeObject, kind: str) -> str | None:
+    field = _OTHER_SIDES.get(kind)
+    if field is None:
+        return None
+    return o.id_in(found, "source") if field == "id" else o.id_in(o.child(found, "source"), field)
 
 
 def _not_booked(lists: Mapping[Source, Mapping[str, StripeObject]]) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -97,6 +98,13 @@ EVENT: Final[Tree] = {
         "previous_attributes": {"balance": None},
     },
 }
+_SOURCE: Final[Tree] = {
+    "id": None,
+    "source_transfer": _ID,
+    "source_transfer_reversal": _ID,
+    "destination_payment": _ID,
+    "destination_payment_refund": _ID,
+}
 _MOVING: Final[Tree] = {
     "id": None,
     "created": None,
@@ -148,4 +156,13 @@ LISTINGS: Final[Mapping[Source, Listing]] = {
     ),
     Source.MOVES: _events({type for types in MAKERS.values() for type in types} - _BESIDE),
     Source.WAIVERS: _events(_BESIDE),
+}
+#: The same lists of a connected account. Each line's source is expanded there: it says whose other side the line is.
+LISTINGS_THERE: Final[Mapping[Source, Listing]] = {
+    **LISTINGS,
+    Source.LINES: replace(
+        LISTINGS[Source.LINES],
+        parameters={"expand": ["data.source"]},
+        keep={**LISTINGS[Source.LINES].keep, "source": _SOURCE},
+    ),
 }
