@@ -91,8 +91,8 @@ def check_wire(
 
 
 def refuse_reserved(asked: Parameters) -> None:
-    """ParameterError `parameter.reserved` where metadata, at any depth, names a key that only Runplane writes: it is
-    evidence of who caused what, and an agent that could set it could forge that."""
+    """ParameterError `parameter.reserved` where metadata, at any depth, names a key that only Runplane writes, or is
+    emptied as a whole: it is evidence of who caused what, and an agent that could set or unset it could forge that."""
     for name, value in asked.items():
         if not isinstance(value, str):
             _refuse_reserved(value, depth=1, inside_metadata=_is_metadata(name))
@@ -270,6 +270,13 @@ def _refuse_reserved(value: object, *, depth: int, inside_metadata: bool) -> Non
                 )
             if not isinstance(item, str):
                 _refuse_reserved(item, depth=depth + 1, inside_metadata=_is_metadata(name))
+            elif not item and not inside_metadata and _is_metadata(name):
+                raise ParameterError(
+                    "parameter.reserved",
+                    "Metadata is not emptied as a whole: keys of Runplane's own may be among them.",
+                    param="metadata",
+                    next_step='Empty its keys one by one, as {"colour": ""}.',
+                )
     elif isinstance(value, list | tuple):
         for item in value:
             _refuse_reserved(item, depth=depth + 1, inside_metadata=False)

@@ -249,6 +249,13 @@ def test_metadata_keys_of_ours_can_be_neither_set_nor_unset(key: str, value: str
     assert code_of({"lines": [{"data": {"metadata": {key: value}}}]}) == "parameter.reserved"
 
 
+@pytest.mark.parametrize("name", ["metadata", "invoice_metadata"])
+def test_metadata_inside_of_a_parameter_is_not_emptied_as_a_whole(name: str) -> None:
+    """That would take our keys away, with whatever else there is."""
+    assert code_of({"lines": [{"id": "il_1", name: ""}]}) == "parameter.reserved"
+    assert code_of({"lines": [{"id": "il_1", name: {"colour": "", "metadata": ""}}]}) is None
+
+
 def test_words_that_only_look_like_ours_are_free() -> None:
     assert code_of({"metadata": {"about runplane_request": "x", "order": "runplane_request"}}) is None
     assert code_of({"lines": [{"runplane_note": "x"}]}) is None
