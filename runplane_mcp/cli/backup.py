@@ -77,7 +77,7 @@ def _tell(settings: Settings, made: Backup) -> None:
     newest = f", the newest of {moment(made.newest_at)}" if made.events else ""
     say(f"  events   {made.events:,}{newest}")
     say(f"  root     {made.root}")
-    say("  checked  every page, and the root from all events; keep the root somewhere else too")
+    say("  checked  every page and index, and the root from all events; keep the root somewhere else too")
     say(f"It holds requests, decisions, votes, people, policies and the audit log of {settings.home}.")
     say("It does not hold the Stripe key, policies.yaml, or the simulator's world.")
     say("What it is for: in a folder of its own, as runplane.db, it answers why, requests, approvals and audit verify.")

@@ -1,7 +1,8 @@
 """Restoring: an administrator puts a backup, or an old copy that somebody has put there already, in force again.
 
-Nothing of it is trusted for being a file: every page, the whole log and every signature are checked, and the administrator
-is one of its own people. What was open in it may have run since: nobody knows, so it is set aside and never sent again.
+Nothing of it is trusted for being a file: every page and index, the whole log and every signature are checked, and the
+administrator is one of its own people. What was open in it may have run since: nobody knows, so it is set aside and never
+sent again.
 """
 
 from __future__ import annotations

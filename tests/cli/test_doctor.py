@@ -27,6 +27,7 @@ from runplane_mcp.gate.clock import SystemClock
 from runplane_mcp.settings import load_settings
 from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, refund
 from tests.cli.doctoring import levels, lines, write
+from tests.damage import emptied
 from tests.store.things import brought_to
 
 # ── a home that is well ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,6 +242,21 @@ def test_a_damaged_page_and_a_changed_event_are_found(home: Path, run: Run) -> N
     assert any("Event 1 was changed" in said for _, said, _ in lines(changed, "database"))
     assert any("event_update" in said for _, said, _ in lines(changed, "database"))
     assert any("damaged" in said for _, said, _ in lines(broken, "database"))
+
+
+def test_an_index_that_lacks_rows_is_found_where_the_file_is_small_enough_to_compare_them(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """THREATS 24: whoever looks for a request by it would not find it."""
+    emptied(home / "runplane.db", "event_policy")
+    compared = run("doctor", "--offline", "--json")
+    monkeypatch.setattr("runplane_mcp.store.health.SMALL", 4_096)
+    not_compared = run("doctor", "--offline", "--json")
+
+    assert (compared.code, set(levels(compared, "database"))) == (1, {"problem"})
+    assert any("event_policy" in said for _, said, _ in lines(compared, "database"))
+    assert levels(not_compared, "database") == ["ok"]
+    assert "whether an index lacks a row: runplane audit verify" in lines(not_compared, "database")[0][1]
 
 
 def test_a_clock_behind_the_log_is_a_problem(home: Path, run: Run) -> None:

@@ -35,6 +35,7 @@ from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.log_key import read_key
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION
 from runplane_mcp.store.verify import verify
+from tests.damage import emptied
 from tests.gate.conftest import SECRET, House, refund, submission, until
 from tests.store.earlier import bring_back
 from tests.store.things import a_request, brought_to
@@ -437,6 +438,7 @@ def of_a_newer_version(file: Path) -> None:
     ("spoil", "code"),
     [
         (damaged, "store.corrupt"),
+        (partial(emptied, index="request_principal"), "store.corrupt"),
         (forged, "store.corrupt"),
         (of_another_program, "store.schema"),
         (of_a_newer_version, "store.schema"),
@@ -444,7 +446,16 @@ def of_a_newer_version(file: Path) -> None:
         (lambda file: file.write_bytes(b""), "store.schema"),
         (Path.unlink, "store.unavailable"),
     ],
-    ids=["damaged", "forged", "of another program", "of a newer version", "a text", "empty", "not there"],
+    ids=[
+        "damaged",
+        "an empty index",
+        "forged",
+        "of another program",
+        "of a newer version",
+        "a text",
+        "empty",
+        "not there",
+    ],
 )
 async def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
     house: House, tmp_path: Path, spoil: Callable[[Path], object], code: str

@@ -18,6 +18,7 @@ from runplane_mcp.store.backup import MARK, back_up
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, race, run_and_kill
+from tests.damage import emptied
 from tests.store.things import brought_to, received
 
 
@@ -127,6 +128,16 @@ def test_a_damaged_store_is_found_out_and_leaves_no_backup(source: Path, tmp_pat
 
     assert found.value.code == "store.corrupt"
     assert str(source) in found.value.message
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_index_that_lacks_rows_is_found_out(source: Path, tmp_path: Path) -> None:
+    """THREATS 24: whoever looks a request up in the backup would not find it."""
+    emptied(source, "request_principal")
+    with pytest.raises(StoreError) as found:
+        back_up(source, tmp_path / "copy")
+
+    assert (found.value.code, "request_principal" in found.value.message) == ("store.corrupt", True)
     assert not (tmp_path / "copy").exists()
 
 

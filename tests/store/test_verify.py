@@ -8,7 +8,6 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
 from tests.crash import race
+from tests.damage import emptied
 from tests.gate.rewriting import rewrite
 from tests.store.things import NOW, a_bucket, a_decision, a_vote, activated, brought_to, enrolled, received, sha
 
@@ -328,19 +328,9 @@ def test_an_event_told_twice_makes_no_room_for_a_row_that_none_made(path: Path) 
 @pytest.mark.parametrize("index", ["request_principal", "request_same_asked", "event_request"])
 def test_an_index_that_was_emptied_behind_its_definition_is_found(path: Path, index: str) -> None:
     """THREATS 24: `why` finds requests by indexes, and so does a gate that asks whether one was made before."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        made = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (index,)).fetchone()[0]
-        redefine(db, index, made.split(" WHERE ")[0] + " WHERE false")
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute(f"REINDEX {index}")
-        redefine(db, index, made)
+    emptied(path, index)
 
     assert index in (found(path).problem or "")
-
-
-def redefine(db: sqlite3.Connection, index: str, sql: str) -> None:
-    db.execute("PRAGMA writable_schema = ON")
-    db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, index))
 
 
 def test_a_table_that_is_gone_is_a_finding_and_not_a_crash(path: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _BEHIND_MS: Final = 60_000
 _NAMED: Final = 3
 _LOOKED_AT: Final = 10_000
+#: Of a large file.
+_PAGES_ALONE: Final = "every page and the newest events are whole (whether an index lacks a row: runplane audit verify)"
 
 
 def integrity(settings: Settings) -> Iterator[Finding]:
@@ -41,7 +43,8 @@ def integrity(settings: Settings) -> Iterator[Finding]:
             "Let nothing write to it, keep a copy of the file, and see how far it holds: runplane audit verify",
         )
     if not health.problems:
-        yield ok("database", f"every page and the newest events are whole; {health.events:,} events")
+        what = "every page, every index and the newest events are whole" if health.indexes else _PAGES_ALONE
+        yield ok("database", f"{what}; {health.events:,} events")
     if health.backup_taken_at is not None:
         yield problem(
             "database",
