@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from runplane_mcp.core.checkpoint import EPOCH_BEGUN
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import FINAL
 from runplane_mcp.store.commitments import Commitments
@@ -163,8 +164,8 @@ class Evidence:
             self._row("freeze", seq, said, FREEZE_COLUMNS, self._one(_FREEZE, said.get("freeze")))
         elif type_ == "freeze.lifted":
             self._lift(seq, said)
-        elif type_ == "policy.activated":
-            self.vouched.activated = (said.get("version"),)
+        elif type_ == EPOCH_BEGUN:
+            self.vouched.begun = seq, said.get("epoch")
         elif type_ == ERASURE:
             self._erasure(seq, said)
         elif type_ == READS:

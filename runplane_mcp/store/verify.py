@@ -14,7 +14,6 @@ signatures, and by checkpoints that are kept outside the database (`gate/audit/a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.evidence import LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
 from runplane_mcp.store.files import snapshot, version_of
 from runplane_mcp.store.helpers import Unhelped, check_in_processes, cores
+from runplane_mcp.store.in_place import check_in_place
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.parts import PART, Checked, whole
 from runplane_mcp.store.read_evidence import WITH_BATCHES, ReadEvidence
@@ -141,7 +141,7 @@ class _Check:
                 reads.last = checked.last_read
                 self._pending = reads.pending()
             self._rows(vouched)
-            self._policies(vouched)
+            check_in_place(self._connection, self._version, vouched.begun)
             vouched.only_erased_missing()
             if checked.changed is not None:
                 raise Mismatch(f"The payload {checked.changed} was changed.")
@@ -255,15 +255,6 @@ class _Check:
         row = self._one("SELECT count(*) FROM freeze WHERE lifted_seq IS NOT NULL")
         if row is not None and row[0] != vouched.lifted:
             raise Mismatch("A freeze is marked as lifted, but no event lifted it.")
-
-    def _policies(self, vouched: Vouched) -> None:
-        activated = None if vouched.activated is None else vouched.activated[0]
-        row = self._one("SELECT version FROM enforced_policy")
-        if (None if row is None else row[0]) != activated:
-            raise Mismatch("The enforced policy is not the one that the log says was activated.")
-        for version, text in self._connection.execute("SELECT version, text FROM policy"):
-            if hashlib.sha256(text.encode("utf-8")).hexdigest() != version:
-                raise Mismatch(f"The text of policy {version} was changed.")
 
     def _sums(self) -> None:
         table = unlike_rows(self._connection) if self._version > 1 else None

@@ -17,7 +17,7 @@ TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "r
 @dataclass(slots=True)
 class Vouched:
     """`seen` counts the rows of each table that an event vouches for: who knows how many there are, knows whether there are
-    others. `lifted` counts freezes that ended, `activated` holds the policy that the newest such event put in force,
+    others. `lifted` counts freezes that ended, `begun` is the newest event that began an epoch, with the epoch, and
     `erasures` are the events that say that something was erased. Each of the `moves` of requests counts its version up by
     one, so that there are as many as the `versions` that they ended with."""
 
@@ -25,7 +25,7 @@ class Vouched:
     lifted: int = 0
     moves: int = 0
     versions: int = 0
-    activated: tuple[object] | None = None
+    begun: tuple[int, object] | None = None
     erasures: list[int] = field(default_factory=list)
     erased: set[object] = field(default_factory=set)
     _rows: array[int] = field(default_factory=lambda: array("Q"))
@@ -60,7 +60,7 @@ class Vouched:
         self.lifted += later.lifted
         self.moves += later.moves
         self.versions += later.versions
-        self.activated = later.activated or self.activated
+        self.begun = later.begun or self.begun
         self.erasures += later.erasures
         self.erased |= later.erased
         for name, (problem, seq) in later._missing.items():

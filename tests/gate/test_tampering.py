@@ -190,6 +190,12 @@ def _another_policy(log: Log) -> None:
     rewrite(log.database, lambda said: said[at].update(version=version))
 
 
+def _by_itself(log: Log) -> None:
+    with unguarded(log.database) as database:
+        database.execute("UPDATE enforced_policy SET by = 'first'")
+    _changed("policy.activated", by="first")(log)
+
+
 def _changed(type: str, **words: Any) -> Callable[[Log], None]:
     def change(log: Log) -> None:
         at = place_of(log.database, type) - 1
@@ -218,7 +224,7 @@ FORGED: dict[str, tuple[Callable[[Log], None], str]] = {
     "a vote": (_said_no, "vote"),
     "an enrolment": (_another_key, "person.added"),
     "an activation": (_another_policy, "policy.activated"),
-    "an activation that proves itself": (_changed("policy.activated", by="first"), "policy.activated"),
+    "an activation that proves itself": (_by_itself, "policy.activated"),
     "the end of a freeze": (_changed("freeze.lifted", by="lee"), "freeze.lifted"),
     "a resolution": (_changed("resolve", signature="00" * 64), "resolve"),
     "a lowering": (_changed("lower", signature="00" * 64), "lower"),
@@ -450,6 +456,8 @@ def _restored(log: Log, before: int) -> None:
     rewrite(log.database, change)
     with unguarded(log.database) as database:
         database.execute("UPDATE meta SET value = '2' WHERE key = 'epoch'")
+        database.execute("INSERT INTO meta SELECT 'set_aside_to', max(number) FROM request")
+        database.execute("INSERT INTO meta VALUES ('epoch_seq', ?)", (str(before + 1),))
 
 
 def test_what_a_restore_left_behind_says_nothing_and_what_came_before_it_still_counts(log: Log) -> None:
