@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from runplane_mcp.errors import ParameterError
-from runplane_mcp.simulator.refusal import API, CARD, Refusal, key_in_use
+from runplane_mcp.simulator.refusal import API, CARD, Refusal, key_in_use, no_permission
 
 LONGEST_DELAY = 300.0
 GARBAGE = "<html><body>Bad gateway</body></html>"
@@ -23,6 +23,7 @@ class FaultKind(Enum):
     DELAY = "delay"  # it happened at once, the answer comes late; until then its key is in use
     ERROR_500 = "500"  # with or without effect; the key remembers the 500, or what really happened
     LIMIT_429 = "429"  # nothing happened, nothing is remembered
+    FORBIDDEN_403 = "403"  # nothing happened: the restricted key lacks the permission
     CONFLICT_409 = "409"  # the same, as if another request held the key
     DECLINE_402 = "402"  # no money moved; with effect, a failed object is left where Stripe leaves one
     GARBAGE = "garbage"  # it happened, the answer is 200 with a body that is no Stripe object
@@ -78,10 +79,12 @@ class Fault:
         return self.kind in _NEVER_AN_EFFECT
 
     def error(self) -> Refusal:
-        """The error answer of 429, 409 and 402, and 500 for every other kind."""
+        """The error answer of 429, 403, 409 and 402, and 500 for every other kind."""
         match self.kind:
             case FaultKind.LIMIT_429:
                 return Refusal("Too many requests at once.", status=429, code="rate_limit", remembered=False)
+            case FaultKind.FORBIDDEN_403:
+                return no_permission()
             case FaultKind.CONFLICT_409:
                 return key_in_use()
             case FaultKind.DECLINE_402:
@@ -90,7 +93,9 @@ class Fault:
                 return Refusal("Something went wrong inside Stripe.", status=500, type=API)
 
 
-_NEVER_AN_EFFECT = frozenset({FaultKind.DROP_REQUEST, FaultKind.LIMIT_429, FaultKind.CONFLICT_409})
+_NEVER_AN_EFFECT = frozenset(
+    {FaultKind.DROP_REQUEST, FaultKind.LIMIT_429, FaultKind.FORBIDDEN_403, FaultKind.CONFLICT_409}
+)
 
 
 def fault_from_json(given: Any) -> Fault:

@@ -104,3 +104,10 @@ def key_in_use() -> Refusal:
         code="idempotency_key_in_use",
         remembered=False,
     )
+
+
+def no_permission() -> Refusal:
+    """What a restricted key gets to hear of what it may not do."""
+    return Refusal(
+        "The key provided does not have the required permissions for this endpoint.", status=403, remembered=False
+    )

@@ -113,6 +113,18 @@ def test_the_sdk_raises_its_own_errors_for_429_and_409(sdk: stripe.StripeClient,
     assert refused.value.http_status == 409
 
 
+def test_a_restricted_key_is_told_what_it_may_not_read_and_reads_the_rest(
+    sdk: stripe.StripeClient, simulator: Simulator
+) -> None:
+    simulator.add_fault(Fault(FaultKind.FORBIDDEN_403, method="GET", path_prefix="/v1/events", times=2))
+    for _ in range(2):
+        with pytest.raises(stripe.PermissionError):
+            sdk.v1.events.list()
+
+    assert sdk.v1.refunds.list().data
+    assert sdk.v1.events.list() is not None
+
+
 def test_a_402_leaves_a_failed_object_and_no_money_moved(world: World) -> None:
     before = world.available()
     for path, asked in (
