@@ -15,6 +15,9 @@ _ELSEWHERE: Final = {
     "meter_events": "Stripe's address for streams of meter events",
 }
 
+#: Where a request's id stands in the metadata of what it makes or changes, if that takes any.
+MARK: Final = "runplane_request"
+
 #: The version of Stripe's API that the catalog was judged by. Sent with every request but those of previews.
 API_VERSION: Final = "2026-10-28.endive"
 #: The same release with what is in preview; under the version above Stripe does not know of it.

@@ -50,7 +50,7 @@ from runplane_mcp.core.effects import (
 from runplane_mcp.core.facts import UNKNOWN
 from runplane_mcp.core.operation import EFFECT_FACTS, Classified, EffectKind
 from runplane_mcp.core.request import Precondition
-from runplane_mcp.core.sending import unsendable
+from runplane_mcp.core.sending import MARK, unsendable
 from runplane_mcp.core.wire import Value, WireRequest, encode
 from runplane_mcp.errors import InternalError
 
@@ -153,7 +153,7 @@ def effective(classified: Classified, effect: Effect, request_id: str) -> WireRe
         held = parameters.get("metadata", {})
         if not isinstance(held, Mapping):
             raise InternalError("internal.fill", "The metadata is no object.")
-        parameters["metadata"] = {**held, "runplane_request": request_id}
+        parameters["metadata"] = {**held, MARK: request_id}
     return encode(classified.operation.method, classified.operation.path, parameters)
 
 
