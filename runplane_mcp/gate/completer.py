@@ -54,6 +54,7 @@ class Completer:
         """Until canceled. A pass that fails is tried again: the store may be back by then."""
         loop = asyncio.get_running_loop()
         seen, last, batched = -1, float("-inf"), float("-inf")
+        trouble: str | None = None
         while True:
             try:
                 if loop.time() - batched >= BATCH:
@@ -66,8 +67,15 @@ class Completer:
                     seen, last = version, loop.time()
                     self._reload()
                     await self.look()
+                if trouble is not None:
+                    logger.warning("the completer can look through the store again")
+                trouble = None
             except (RunplaneError, OSError) as error:
-                logger.warning("the completer could not look through the store: %s", error)
+                # Once for as long as it stays the same: a full disk stays full for more than half a second.
+                what = error.code if isinstance(error, RunplaneError) else type(error).__name__
+                if what != trouble:
+                    logger.warning("the completer could not look through the store: %s", error)
+                trouble = what
             await asyncio.sleep(WATCHED if self.gate.watched or self._work else UNWATCHED)
 
     async def close(self, seconds: float = 0.0) -> None:

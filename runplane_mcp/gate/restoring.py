@@ -37,6 +37,7 @@ from runplane_mcp.store.anchors import look, refusal
 from runplane_mcp.store.base import Store, Transaction
 from runplane_mcp.store.checkpoints import Checkpoints, Kept
 from runplane_mcp.store.log_key import key_in_force, make_key, tell_key
+from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.restoring import Kept as Aside
 from runplane_mcp.store.restoring import Source, alone, copy_of, one_file, take_the_place
 from runplane_mcp.store.sqlite import open_store
@@ -292,7 +293,7 @@ def _checkpoint(places: Places, epoch: int, probe: Callable[[str], None]) -> Sto
         _, found = look(places.database, places.kept.file, None)
         if refusal(found, places.database, places.kept.file) is not None:
             places.kept.file.unlink(missing_ok=True)
-        Checkpoints(places.database, places.kept, every=0.0, probe=probe).write()
+        Checkpoints(Placed.at(places.database), places.kept, every=0.0, probe=probe).write()
     except StoreError as error:
         logger.error("no checkpoint of epoch %s is kept yet: %s", epoch, error)
         return error

@@ -25,6 +25,7 @@ from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import compare, leaf_at, read_file, refusal, state_of
 from runplane_mcp.store.files import PRIVATE, acquire, connect_for_reading
 from runplane_mcp.store.log_key import flush_folder, key_in_force
+from runplane_mcp.store.placed import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,9 @@ class Kept:
 class Checkpoints:
     """`committed` and `close` may be called from any thread; the thread starts with the first commit."""
 
-    def __init__(self, database: Path, kept: Kept, *, every: float, probe: Callable[[str], None]) -> None:
-        self._database = database
+    def __init__(self, placed: Placed, kept: Kept, *, every: float, probe: Callable[[str], None]) -> None:
+        self._placed = placed
+        self._database = placed.path
         self._kept = kept
         self._every = every
         self._probe = probe
@@ -153,7 +155,8 @@ class Checkpoints:
     def _forward(self) -> None:
         before = read_file(self._kept.file)
         if self._connection is None:
-            self._connection = connect_for_reading(self._database)
+            self._connection = self._placed.opened(lambda: connect_for_reading(self._database))
+        self._placed.check()
         connection = self._connection
         connection.execute("BEGIN")
         try:

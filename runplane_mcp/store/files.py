@@ -14,6 +14,7 @@ from typing import Final
 
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
+from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION, migrate
 
 PRIVATE: Final = 0o600
@@ -282,8 +283,9 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def open_files(
     path: Path, *, create: bool, busy_timeout_ms: int, probe: Callable[[str], None]
-) -> tuple[sqlite3.Connection, int]:
-    """The writing connection and the lock's descriptor of the store at `path`, ready for use. StoreError otherwise."""
+) -> tuple[sqlite3.Connection, int, Placed]:
+    """The writing connection, the lock's descriptor and the file of the store at `path`, ready for use. StoreError
+    otherwise."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise faults.too_old_sqlite(sqlite3.sqlite_version)
     if path.is_dir():
@@ -294,7 +296,8 @@ def open_files(
     try:
         if create and make_file(path):
             probe("store.file_made")
-        connection = connect(path, busy_timeout_ms)
+        placed = Placed.at(path)
+        connection = placed.opened(lambda: connect(path, busy_timeout_ms))
         try:
             prepare(connection, lock, path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
         except BaseException:
@@ -306,4 +309,4 @@ def open_files(
     except StoreError:
         os.close(lock)
         raise
-    return connection, lock
+    return connection, lock, placed

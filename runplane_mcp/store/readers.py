@@ -7,19 +7,21 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
+from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.jobs import Job, tell_all
+from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.reader import SqliteReader
 
 
 class Readers:
     """Up to `size` threads, started as they are needed. `submit` may be called from any thread."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path, size: int) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], placed: Placed, size: int) -> None:
         self._connect = connect
-        self._path = path
+        self._placed = placed
+        self._path = placed.path
         self._size = size
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -52,7 +54,10 @@ class Readers:
             try:
                 if connection is None:
                     connection = self._connect()
+                self._placed.check()
                 self._read(connection, job)
+            except StoreError as error:
+                job.error = job.error or error
             except sqlite3.Error as error:
                 job.error = job.error or faults.from_sqlite(error, self._path)
             tell_all([job])

@@ -16,6 +16,7 @@ from runplane_mcp.store.checkpoints import EVERY, Checkpoints, Kept
 from runplane_mcp.store.erasing import scrub
 from runplane_mcp.store.files import connect, open_files, share
 from runplane_mcp.store.jobs import Job
+from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.readers import Readers
 from runplane_mcp.store.writer import Writer
 
@@ -51,25 +52,27 @@ def open_store(
     # Before SQLite opens the file, and until all of it is closed again: what was opened here is what lies here.
     shared = share(path, busy_timeout_ms)
     try:
-        connection, lock = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
+        connection, lock, placed = open_files(path, create=create, busy_timeout_ms=busy_timeout_ms, probe=probe)
     except BaseException:
         os.close(shared)
         raise
     checkpoints = None
     if kept is not None:
-        checkpoints = Checkpoints(path, kept, every=checkpoint_every, probe=probe)
-    return SqliteStore(path, Writer(connection, lock, path, probe, checkpoints), busy_timeout_ms, readers, shared)
+        checkpoints = Checkpoints(placed, kept, every=checkpoint_every, probe=probe)
+    writer = Writer(connection, lock, placed, probe, checkpoints)
+    return SqliteStore(placed, writer, busy_timeout_ms, readers, shared)
 
 
 class SqliteStore:
     """Methods as `store/base.py` says. Made by `open_store`; its threads start with the first write and read."""
 
-    def __init__(self, path: Path, writer: Writer, busy_timeout_ms: int, readers: int, shared: int) -> None:
-        self.path = path
+    def __init__(self, placed: Placed, writer: Writer, busy_timeout_ms: int, readers: int, shared: int) -> None:
+        self.path = placed.path
+        self._placed = placed
         self._shared: int | None = shared
         self._busy_timeout_ms = busy_timeout_ms
         self._writer = writer
-        self._readers = Readers(self._connect, path, readers)
+        self._readers = Readers(self._connect, placed, readers)
         self._watch: sqlite3.Connection | None = None
         self._watch_guard = threading.Lock()
         self._seen = 0
@@ -101,10 +104,11 @@ class SqliteStore:
         with self._watch_guard:
             if self._closed:
                 raise faults.closed()
+            self._placed.check()
             try:
                 if self._watch is None:
                     # It must never make the event loop wait: a database that is busy for a moment has not changed yet.
-                    self._watch = connect(self.path, 0, read_only=True)
+                    self._watch = self._placed.opened(lambda: connect(self.path, 0, read_only=True))
                 self._seen = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 fault = faults.from_sqlite(error, self.path)
@@ -132,7 +136,7 @@ class SqliteStore:
             self._shared = None
 
     def _connect(self) -> sqlite3.Connection:
-        return connect(self.path, self._busy_timeout_ms, read_only=True)
+        return self._placed.opened(lambda: connect(self.path, self._busy_timeout_ms, read_only=True))
 
     def _give_up(self, job: Job) -> None:
         if self._writer.withdraw(job):

@@ -16,7 +16,6 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from runplane_mcp.core.merkle import Frontier
@@ -24,6 +23,7 @@ from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.checkpoints import Checkpoints
 from runplane_mcp.store.jobs import Job, tell_all
+from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.transaction import SqliteTransaction
 
@@ -38,14 +38,15 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         lock: int,
-        path: Path,
+        placed: Placed,
         probe: Callable[[str], None],
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self._checkpoints = checkpoints
         self._connection = connection
         self._lock = lock
-        self._path = path
+        self._placed = placed
+        self._path = placed.path
         self._probe = probe
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -102,6 +103,7 @@ class Writer:
         grown = False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._placed.check()
             self._connection.execute("BEGIN IMMEDIATE")
             # Only now: until here each could still be withdrawn by whoever has no more patience.
             jobs = self._claim()

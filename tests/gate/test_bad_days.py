@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import resource
+import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +18,7 @@ import pytest
 
 from runplane_mcp.app import open_gate
 from runplane_mcp.core.request import State, StripeIdentity
-from runplane_mcp.errors import RunplaneError
+from runplane_mcp.errors import RunplaneError, StoreError
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.settings import Settings
@@ -152,6 +153,24 @@ def test_a_clock_that_is_set_back_an_hour_before_the_recovery_changes_nothing(sh
 
     assert (stand(settings).state, stand(settings).effects) == ("succeeded", 1)
     check_log(settings)
+
+
+async def test_a_gate_sends_nothing_by_a_database_that_was_replaced_and_goes_on_once_it_is_back(house: House) -> None:
+    """What is denied or frozen in the file that lies there now, the one that the gate has open says nothing of."""
+    database, aside = house.settings.database, house.home / "aside.db"
+    async with house.gate() as gate:
+        await gate.identity()
+        database.rename(aside)
+        shutil.copyfile(aside, database)
+        with pytest.raises(StoreError) as refused:
+            await gate.submit(refund(SEED.payment_intent_120, 4_000))
+        sent = house.world.summary()["writes"]["received"]
+        aside.rename(database)
+        done = await gate.submit(refund(SEED.payment_intent_120, 4_000))
+
+    assert (refused.value.code, refused.value.nothing_ran, sent) == ("store.replaced", True, 0)
+    assert (done.status, house.world.summary()["effects"]) == (State.SUCCEEDED, 1)
+    check_log(house.settings)
 
 
 # ── a test and a live process in one home ────────────────────────────────────────────────────────────────────────────

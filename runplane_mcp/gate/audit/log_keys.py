@@ -26,6 +26,7 @@ from runplane_mcp.store.anchors import log_of, read_file
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.checkpoints import Checkpoints, Kept
 from runplane_mcp.store.log_key import PRIVATE, key_in_force, next_key_path, public_hex, put_in_force, write_key
+from runplane_mcp.store.placed import Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Rotated:
 def newest_checkpoint(database: Path, kept: Kept) -> tuple[Note, bytes]:
     """Brings the checkpoint up to what is durable now: the note, and the public key that signed it. StoreError where there
     is no key to sign with, or what lies there is none of this history."""
-    Checkpoints(database, kept, every=0.0, probe=no_probe).write()
+    Checkpoints(Placed.at(database), kept, every=0.0, probe=no_probe).write()
     state, _ = log_of(database)
     data = read_file(kept.file)
     note = None if data is None else parse(data)
