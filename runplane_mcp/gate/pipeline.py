@@ -99,6 +99,7 @@ class Gate:
     async def submit(self, submission: Submission) -> RequestView:
         """Takes one attempt through the whole pipeline. Returns when it is settled, held, or takes longer than an agent
         should wait. What the agent does wrongly comes back as a failed request, recorded; it never raises for that."""
+        self._check_room()
         started: list[str] = []
         task = self._detached(self._submit(submission.without_secrets(), started))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
@@ -109,6 +110,7 @@ class Gate:
 
     async def refuse(self, submission: Submission, error: RunplaneError, *, blocked: bool = False) -> RequestView:
         """Records an attempt that no Stripe request could be made of: wrong types, unknown names, an unknown tool."""
+        self._check_room()
         return await asyncio.shield(self._detached(self._refuse(submission.without_secrets(), error, blocked=blocked)))
 
     async def get(self, principal: str, reference_or_id: str) -> RequestView:
@@ -180,6 +182,14 @@ class Gate:
     async def change(self, seconds: float) -> None:
         """Returns at the next change in the store that this process hears of, or after `seconds`."""
         await self._next_change(seconds)
+
+    def _check_room(self) -> None:
+        """What is left on a nearly full disk is for people, and for the outcome of what was sent."""
+        try:
+            self.store.check_room()
+        except StoreError as error:
+            error.nothing_ran = True
+            raise
 
     # ── the pipeline ──────────────────────────────────────────────────────────────────────────────────────────────
 

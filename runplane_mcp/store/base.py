@@ -415,6 +415,11 @@ class Store(Protocol):
         """A number that changes when any process has committed; cheap enough to poll every 50 ms."""
         ...
 
+    def check_room(self) -> None:
+        """StoreError `store.full` where so little room is left that it is kept for people and for what has begun: nothing
+        new is to be taken from agents. Cheap enough to ask for each request."""
+        ...
+
     async def scrub(self) -> None:
         """Sees to it that what was erased is in none of the database's files any more. StoreError `store.in_use` where
         another process keeps it from that for now."""

@@ -48,6 +48,14 @@ def full(path: Path) -> StoreError:
     )
 
 
+def nearly_full(path: Path, kept: int) -> StoreError:
+    return StoreError(
+        "store.full",
+        f"Less than {kept >> 20} MiB are left on the disk of {path}: they are kept for people and for what has begun.",
+        next_step="Free some disk space, then try again. Denying and freezing still work.",
+    )
+
+
 def unwritable(path: Path) -> StoreError:
     return StoreError(
         "store.unwritable",

@@ -18,6 +18,7 @@ from runplane_mcp.store.files import connect, open_files, share
 from runplane_mcp.store.jobs import Job
 from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.readers import Readers
+from runplane_mcp.store.room import check_room
 from runplane_mcp.store.writer import Writer
 
 T = TypeVar("T")
@@ -115,6 +116,9 @@ class SqliteStore:
                 if fault.code != "store.locked":
                     raise fault from error
             return self._seen
+
+    def check_room(self) -> None:
+        check_room(self.path)
 
     async def scrub(self) -> None:
         await asyncio.to_thread(scrub, self.path, self._busy_timeout_ms)

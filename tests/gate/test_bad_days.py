@@ -17,16 +17,20 @@ from typing import Any
 import pytest
 
 from runplane_mcp.app import open_gate
+from runplane_mcp.core.approval import Answer
+from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.request import State, StripeIdentity
 from runplane_mcp.errors import RunplaneError, StoreError
 from runplane_mcp.gate.completer import Completer
+from runplane_mcp.gate.freezing import start_freeze
 from runplane_mcp.gate.presence import Presence
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind
+from runplane_mcp.store import room
 from runplane_mcp.store.files import lock_path
 from runplane_mcp.store.sqlite import SqliteStore
 from tests.crash import race, run_and_kill
-from tests.gate.conftest import FakeClock, House, refund, until
+from tests.gate.conftest import FakeClock, House, refund, submission, until
 from tests.gate.homes import check_log
 from tests.gate.stories import ALLOWED, APPROVED, Shelf, Story, stand
 
@@ -171,6 +175,37 @@ async def test_a_gate_sends_nothing_by_a_database_that_was_replaced_and_goes_on_
     assert (refused.value.code, refused.value.nothing_ran, sent) == ("store.replaced", True, 0)
     assert (done.status, house.world.summary()["effects"]) == (State.SUCCEEDED, 1)
     check_log(house.settings)
+
+
+async def test_what_agents_ask_for_leaves_room_on_the_disk_to_deny_and_to_freeze(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.enrol()
+    async with house.gate() as gate:
+        held = await gate.submit(refund(SEED.payment_intent_900))
+        with monkeypatch.context() as short:
+            short.setattr(room, "HEADROOM", 1 << 62)
+            refused = [
+                await code_of(gate.submit(refund(SEED.payment_intent_120, 4_000))),
+                await code_of(gate.submit(submission("GetBalance", {}))),
+                await code_of(gate.submit(submission("PostNothing", {}))),
+            ]
+            listed = len(await gate.recent("stdio"))
+            await house.vote(held, Answer.NO)
+            async with house.desk() as desk:
+                await start_freeze(desk, Scope())
+            denied = (await gate.get("stdio", held.request_id)).status
+        frozen = await gate.submit(refund(SEED.payment_intent_120, 4_000))
+
+    assert refused == [("store.full", True)] * 3
+    assert (listed, denied, frozen.status) == (1, State.DENIED, State.BLOCKED)
+    assert house.world.summary()["writes"]["received"] == 0
+
+
+async def code_of(asked: Awaitable[object]) -> tuple[str, bool]:
+    with pytest.raises(StoreError) as refused:
+        await asked
+    return refused.value.code, refused.value.nothing_ran
 
 
 # ── a test and a live process in one home ────────────────────────────────────────────────────────────────────────────
