@@ -95,7 +95,8 @@ class Marked:
         return Bears.PROOF if whole and plain and self._fits(found) else Bears.MARK
 
     def _made(self, found: StripeObject) -> bool:
-        created, status = o.number(found, "created"), o.text(found, "status")
+        created = o.number(found, "date" if o.text(found, "object") == "invoiceitem" else "created")
+        status = o.text(found, "status")
         if created is None or created < self.since or not self._of_its_parent(found):
             return False
         confirmed = self.asked.get("confirm") == "true"

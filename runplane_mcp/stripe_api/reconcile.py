@@ -1,6 +1,7 @@
 """What became of a request whose answer was lost. Evidence may prove that it was done; its absence never proves failure.
 
-The evidence is Stripe's events: each names the idempotency key of the request that caused it, and no agent can write one.
+The first evidence is Stripe's events: each names the idempotency key of the request that caused it, and no agent can write
+one. Where they cannot be read, or say nothing, the object itself is the second (`stripe_api/second.py`).
 Sources: https://docs.stripe.com/api/events/object (`request.idempotency_key`; kept for 30 days), and for the thin events of
 /v2, which name an object instead of carrying it, https://docs.stripe.com/api/v2/core/events/object.
 """
@@ -9,20 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.effects.deletion import Deletion, There
 from runplane_mcp.core.operation import Operation
+from runplane_mcp.core.sending import MARK
 from runplane_mcp.core.wire import Value, WireRequest, encode, pairs
 from runplane_mcp.stripe_api.answers import is_missing
 from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
+from runplane_mcp.stripe_api.evidence import MOST_PAGES, Absent, Evidence, Proven, Turn, Unclear, at_once
+from runplane_mcp.stripe_api.second import Second
 
-#: Pages of 100 events that are looked through, newest first.
-MOST_PAGES = 20
+__all__ = ["CLOCKS_DIFFER", "EVENTS_COME", "Absent", "Evidence", "Proven", "Unclear", "evidence"]
+
 #: Stripe's clock and ours may differ by this much (seconds).
 CLOCKS_DIFFER = 300
 #: So long after a send its events are there (seconds), with what the clocks differ.
@@ -44,29 +47,9 @@ _THIN_EVENTS = "/v2/core/events"
 # Where Stripe says that something is: only this is asked, whatever else an answer may say.
 _NEXT_PAGE = re.compile(r"/v2/core/events\?[A-Za-z0-9_.~%&=+\[\]-]{1,2000}")
 _PLACE = re.compile(r"/v2(?:/[A-Za-z0-9_]{1,255}){1,8}")
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """It was done. `body` is the object as Stripe holds it, empty where only its traces were found."""
-
-    body: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """No trace. For a POST that proves nothing; a DELETE may be repeated, since its effect is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """Nothing can be said: Stripe could not be asked, or what was found fits neither."""
-
-    reason: str
-
-
-Evidence: TypeAlias = Proven | Absent | Unclear
 _TOO_MANY = Unclear("There are more events than can be looked through.")
+_UNREAD = Unclear("Stripe's events could not be read.")
+_FAILED = Unclear("It ran, and something of it failed.", failed=True)
 
 
 async def evidence(
@@ -80,23 +63,38 @@ async def evidence(
     account: str | None = None,
     deletion: Deletion | None = None,
     before: str | None = None,
+    second: Second | None = None,
+    turn: Turn = at_once,
 ) -> Evidence:
     """What Stripe shows of a request that was first sent at `since` and last by `until` (milliseconds) with the key
-    `stripe_key`; of a DELETE of /v1 what `deletion` shows, where `before` was there before it was sent."""
+    `stripe_key`; of a DELETE of /v1 what `deletion` shows, where `before` was there before it was sent. `second` is where
+    to look where events say nothing; each read but that of a DELETE waits for its `turn`."""
     if wire.method == "DELETE":
         return await _deleted(connection, wire, account, deletion, before)
     oldest = since // 1000 - CLOCKS_DIFFER
     if wire.v2:
-        return await _by_thin_events(connection, operation, stripe_key, oldest, account)
+        return await _by_thin_events(connection, operation, stripe_key, oldest, account, turn)
     asked = dict(pairs(wire))
     proofs = _CONFIRMED if _confirms(operation, asked) else _PROOFS.get(operation.operation_id)
-    sought = _Sought(operation, stripe_key, asked.get("metadata[runplane_request]"), proofs)
-    found = await _by_events(connection, sought, oldest, account)
+    sought = _Sought(operation, stripe_key, asked.get(f"metadata[{MARK}]"), proofs)
+    found = await _by_events(connection, sought, oldest, account, turn)
     if found == _TOO_MANY and until is not None:
         # Days later, so many newer ones lie before it. Not at once like this: our clock may be another one than Stripe's.
         span: dict[str, Value] = {"gte": oldest, "lte": until // 1000 + EVENTS_COME}
-        found = await _by_events(connection, sought, oldest, account, span)
-    return found
+        found = await _by_events(connection, sought, oldest, account, turn, span)
+    return await _with_second(connection, found, second, account, turn) if second is not None else found
+
+
+async def _with_second(
+    connection: StripeConnection, found: Evidence, second: Second, account: str | None, turn: Turn
+) -> Evidence:
+    """Events decide where they prove it or show a failure; where they say nothing, or nothing of the object, the object."""
+    if (isinstance(found, Proven) and found.body) or (isinstance(found, Unclear) and found.failed):
+        return found
+    there = await second.look(connection, account=account, turn=turn)
+    if isinstance(there, Proven):
+        return there
+    return found if isinstance(found, Proven) else replace(found, seen=there.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +121,7 @@ async def _by_events(
     sought: _Sought,
     oldest: int,
     account: str | None,
+    turn: Turn,
     span: Mapping[str, Value] | None = None,
 ) -> Evidence:
     """Newest first, page by page, until older than the request, or within `span` alone. Each page is looked through
@@ -136,10 +135,11 @@ async def _by_events(
             asked["created"] = span
         if after is not None:
             asked["starting_after"] = after
+        await turn()
         answer = await connection.send(encode("GET", "/v1/events", asked), idempotency_key=None, account=account)
         page = o.listed(answer.body) if isinstance(answer, Done) else None
         if page is None or not isinstance(answer, Done):
-            return Unclear("Stripe's events could not be read.")
+            return _UNREAD
         for event in page:
             if o.text(o.child(event, "request"), "idempotency_key") != sought.stripe_key:
                 continue
@@ -156,7 +156,7 @@ async def _by_events(
         if reached or o.complete(answer.body) or last is None:
             if failures:
                 # A payment that was made and declined in one request has events of both, the failure's the newer one.
-                return Unclear("It ran, and something of it failed.")
+                return _FAILED
             if traces and sought.proofs is not None and proof is None:
                 return Unclear("It ran, and how it ended is not among Stripe's events.")
             return proof or (Proven() if traces else Absent())
@@ -165,22 +165,28 @@ async def _by_events(
 
 
 async def _by_thin_events(
-    connection: StripeConnection, operation: Operation, stripe_key: str, oldest: int, account: str | None
+    connection: StripeConnection,
+    operation: Operation,
+    stripe_key: str,
+    oldest: int,
+    account: str | None,
+    turn: Turn,
 ) -> Evidence:
     """All of /v2 since then. What an event is about is looked up; where that tells nothing, the trace alone proves it."""
     first = datetime.fromtimestamp(max(oldest, 0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     page = encode("GET", _THIN_EVENTS, {"created": {"gte": first}, "limit": 100})
     traces: list[StripeObject] = []
     for _ in range(MOST_PAGES):
+        await turn()
         answer = await connection.send(page, idempotency_key=None, account=account)
         events = o.listed(answer.body) if isinstance(answer, Done) else None
         if events is None or not isinstance(answer, Done):
-            return Unclear("Stripe's events could not be read.")
+            return _UNREAD
         traces += [each for each in events if _caused_by(each, stripe_key)]
         following = o.text(answer.body, "next_page_url")
         if following is None:
             if any((o.text(each, "type") or "").endswith(_FAILURES) for each in traces):
-                return Unclear("It ran, and something of it failed.")
+                return _FAILED
             return await _thin_proof(connection, operation, traces, account) if traces else Absent()
         if not _NEXT_PAGE.fullmatch(following):
             return Unclear("Stripe's events go on in a place that is none of Stripe's.")
@@ -214,7 +220,7 @@ def _answered(found: StripeObject | None, operation: Operation, mark: str | None
         return found
     for name in found:
         for each in o.listed(o.child(found, name)) or ():
-            ours = mark is not None and o.text(o.child(each, "metadata"), "runplane_request") == mark
+            ours = mark is not None and o.text(o.child(each, "metadata"), MARK) == mark
             if ours and each.get("object") in operation.answers.split("|"):
                 return each
     return None
