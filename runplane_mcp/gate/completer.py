@@ -35,7 +35,8 @@ WATCHED, UNWATCHED = 0.05, 0.5
 TICK = 2.0
 #: A read is under an event of the log this long after it has ended, and the time between two looks (seconds).
 BATCH = 0.5
-#: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds).
+#: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds),
+#: with each send and with each look: what is not sent again would be looked for every few seconds for ever.
 FIRST_PAUSE_MS, LAST_PAUSE_MS = 2_000, 3_600_000
 
 
@@ -49,6 +50,7 @@ class Completer:
         self._reload = reload
         self._work: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, float] = {}
+        self._looks: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until canceled. A pass that fails is tried again: the store may be back by then."""
@@ -168,8 +170,10 @@ class Completer:
                 after = await self.gate.executor.resume(request)
                 await self.gate.notify()
                 if after.state is State.OUTCOME_UNKNOWN:
-                    pause = min(FIRST_PAUSE_MS * 2 ** min(after.attempt, 12), LAST_PAUSE_MS) / 1000
-                    self._not_before[request.id] = loop.time() + pause
+                    looks = self._looks[request.id] = self._looks.get(request.id, 0) + 1
+                    self._not_before[request.id] = loop.time() + pause_after(after.attempt, looks)
+                else:
+                    self._looks.pop(request.id, None)
         except Changed:
             pass  # another gate or a person was faster, which is as good
         except RunplaneError as error:
@@ -301,6 +305,12 @@ class Completer:
         if moved.state is State.EXECUTING:
             await gate.execute(moved, fresh=True)
         return moved.state is not State.SCHEDULED
+
+
+def pause_after(attempt: int, looks: int) -> float:
+    """Seconds until an outcome is looked into again that is unknown after so many sends and looks."""
+    doubled = FIRST_PAUSE_MS << min(max(attempt, looks), 12)
+    return min(doubled, LAST_PAUSE_MS) / 1000
 
 
 def _may_be_proven(request: ActionRequest) -> bool:

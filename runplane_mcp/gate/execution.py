@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,6 @@ from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
 from runplane_mcp.core.decision import Outcome
-from runplane_mcp.core.effects import deletion_of
 from runplane_mcp.core.effects.settled import moved
 from runplane_mcp.core.operation import Operation
 from runplane_mcp.core.redact import redact, redact_text
@@ -27,16 +27,19 @@ from runplane_mcp.core.sending import version_of
 from runplane_mcp.errors import InternalError
 from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.evidence import evidence_of
 from runplane_mcp.gate.freezes import Freezes
-from runplane_mcp.gate.leases import LEASE_MS, Leases
+from runplane_mcp.gate.leases import Leases
 from runplane_mcp.gate.lowered import lowering_of
 from runplane_mcp.gate.people import genuine, trusted
-from runplane_mcp.gate.records import needs_from, preconditions_from, snapshot_from, version_from
+from runplane_mcp.gate.records import needs_from, preconditions_from, version_from
 from runplane_mcp.gate.restored import since_restore
+from runplane_mcp.gate.sightings import note, sighted
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import DecisionRecord, Event
+from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import Answer, Busy, Done, Lost, NotSent, Refused, StripeConnection
-from runplane_mcp.stripe_api.reconcile import Absent, Proven, evidence
+from runplane_mcp.stripe_api.evidence import Absent, Evidence, Proven
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +69,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Executes for one gate process. `owner` is what its leases name; `probe` hears the named points it passes."""
+    """Executes for one gate process. `owner` is what its leases name; `probe` hears the named points it passes. `budget` is
+    of what may be read of Stripe for one agent, before a request of its runs and after."""
 
     store: Store
     connection: StripeConnection
@@ -76,6 +80,7 @@ class Executor:
     owner: str
     probe: Callable[[str], None] = no_probe
     pauses: tuple[float, ...] = field(default=PAUSES)
+    budget: ReadBudget = field(default_factory=lambda: ReadBudget(time.monotonic), repr=False)
 
     @property
     def leases(self) -> Leases:
@@ -158,8 +163,9 @@ class Executor:
             claimed = await self._next_attempt(request)
         if claimed is None:
             if request.state is State.OUTCOME_UNKNOWN:
+                await self._note(request, found)
                 return request
-            return await self._outcome_unknown(request)
+            return await self._outcome_unknown(request, found)
         self.probe("resume.claimed")
         return (await self.run(claimed, fresh=False))[0]
 
@@ -244,24 +250,14 @@ class Executor:
         asked = answer.retry_after if isinstance(answer, Busy) else None
         return pause if asked is None else max(pause, min(asked, LONGEST_PAUSE))
 
-    async def _evidence(self, request: ActionRequest, operation: Operation) -> object:
-        wire = request.effective
-        if wire is None or request.stripe_key is None:
-            return None
-        deletion = before = None
-        if wire.method == "DELETE":
-            deletion = deletion_of(self.catalog.classify(wire))
-            records = await self.store.read(lambda reader: reader.decisions(request.id))
-            before = snapshot_from(records[-1].detail)
-        return await evidence(
-            self.connection,
-            wire,
+    async def _evidence(self, request: ActionRequest, operation: Operation) -> Evidence | None:
+        return await evidence_of(
+            request,
             operation,
-            request.stripe_key,
-            request.first_attempt_at or 0,
-            until=request.changed_at + LEASE_MS,
-            deletion=deletion,
-            before=before,
+            store=self.store,
+            connection=self.connection,
+            catalog=self.catalog,
+            budget=self.budget,
         )
 
     async def _next_attempt(self, request: ActionRequest, *, to_send: bool = True) -> ActionRequest | None:
@@ -375,10 +371,13 @@ class Executor:
         found = await self._evidence(request, operation)
         if isinstance(found, Proven):
             return (await self._succeeded(request, found.body, None))[0]
-        return await self._outcome_unknown(request, remembered=remembered)
+        return await self._outcome_unknown(request, found, remembered=remembered)
 
-    async def _outcome_unknown(self, request: ActionRequest, *, remembered: bool = False) -> ActionRequest:
+    async def _outcome_unknown(
+        self, request: ActionRequest, found: Evidence | None = None, *, remembered: bool = False
+    ) -> ActionRequest:
         def record(tx: Transaction) -> ActionRequest:
+            note(tx, request, found, at=self.clock.wall())
             return tx.move(
                 request,
                 State.OUTCOME_UNKNOWN,
@@ -389,6 +388,11 @@ class Executor:
             )
 
         return await self.store.write(record)
+
+    async def _note(self, request: ActionRequest, found: Evidence | None) -> None:
+        """Writes down what was seen of an outcome that stays unknown, where that is new."""
+        if await self.store.read(lambda reader: sighted(reader, request, found)):
+            await self.store.write(lambda tx: note(tx, request, found, at=self.clock.wall()))
 
 
 def borne_out(reader: Reader, request: ActionRequest) -> None:

@@ -48,7 +48,6 @@ from runplane_mcp.gate.repeats import Taken, tell
 from runplane_mcp.gate.view import RequestView, Submission, view_of
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import Changed, RequestFilter
-from runplane_mcp.stripe_api.budget import ReadBudget
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.resolve import resolve
 
@@ -87,7 +86,6 @@ class Gate:
         self._tasks: set[asyncio.Task[RequestView]] = set()
         self._running: set[str] = set()
         self._deciding: set[str] = set()
-        self._budget = ReadBudget(time.monotonic)
         self._refusals = Refusals(time.monotonic)
         self.reads = Reads(store, policies, self.conclusion, executor, self.notify)
         self._closing = False
@@ -297,7 +295,7 @@ class Gate:
 
     async def _look_up(self, request: ActionRequest, classified: Classified) -> Effect:
         """The effect, within the agent's budget of look-ups. The simulator's are nobody's to be used up."""
-        turn = None if request.identity.simulator else partial(self._budget.turn, request.principal)
+        turn = None if request.identity.simulator else partial(self.executor.budget.turn, request.principal)
         return await resolve(self.connection, classified, timeout=LOOK_UP, turn=turn)
 
     async def _answered(self, taken: Taken) -> RequestView:
