@@ -14,11 +14,13 @@ from runplane_mcp.cli.card import Fence, agent_line, agents_words, sent_view
 from runplane_mcp.cli.output import STATE_STYLES, Column, iso, moment, money, table
 from runplane_mcp.core.approval import Vote
 from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.marks import Seen
 from runplane_mcp.core.policy.values import duration_text
-from runplane_mcp.core.request import ActionRequest
+from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.core.text import label, visible
 from runplane_mcp.core.wire import WireRequest, pairs
 from runplane_mcp.gate.beside import only_recorded
+from runplane_mcp.gate.sightings import sighting_in
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.desk import Life
@@ -134,7 +136,19 @@ def _execution_json(life: Life) -> Json:
         "stripe_request_id": request.stripe_request_id,
         "object_id": request.object_id,
         "result": dict(life.result) if life.result is not None else None,
+        "seen": _seen_json(sighting_of(life)),
     }
+
+
+def sighting_of(life: Life) -> Seen | None:
+    """What was seen at Stripe of a request of which nobody knows whether it happened."""
+    return sighting_in(life.events) if life.request.state is State.OUTCOME_UNKNOWN else None
+
+
+def _seen_json(seen: Seen | None) -> Json:
+    if seen is None:
+        return None
+    return {"object": seen.kind, "id": seen.id, "status": seen.status, "marked": seen.marked}
 
 
 def erasure_json(erasure: Erasure | None) -> Json:
@@ -221,6 +235,9 @@ def life_view(life: Life) -> RenderableType:
                 f" object {visible(request.object_id or 'none', 100)}."
             )
         )
+    seen = sighting_of(life)
+    if seen is not None:
+        parts.append(Text(visible(seen.sentence(), _SENTENCE), style="yellow"))
     if life.resolution is not None:
         said = life.resolution
         parts.append(

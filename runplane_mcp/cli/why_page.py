@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from runplane_mcp.cli.card import Fence, Hanging, agents_words, bullets, fact_text, section, sent_view
-from runplane_mcp.cli.life import erasure_text
+from runplane_mcp.cli.life import erasure_text, sighting_of
 from runplane_mcp.cli.output import STATE_STYLES, moment
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome
@@ -241,6 +241,9 @@ def _done(life: Life) -> Iterator[str]:
         yield f"Stripe's object {request.object_id}" + (f", {status}" if isinstance(status, str) else "")
     if request.state is State.OUTCOME_UNKNOWN and request.restored is None:
         yield "Nobody knows whether it happened: no answer came, and nothing at Stripe proves it yet."
+    seen = sighting_of(life)
+    if seen is not None:
+        yield seen.sentence()
 
 
 def _proof(life: Life, proof: RequestProof, head: Head | None) -> list[RenderableType]:

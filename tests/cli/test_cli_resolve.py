@@ -12,11 +12,16 @@ import pexpect
 import pytest
 
 from runplane_mcp.app import open_gate
+from runplane_mcp.core.marks import Seen
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.clock import SystemClock
+from runplane_mcp.gate.sightings import note
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED, Fault, FaultKind, Simulator
+from runplane_mcp.store.base import Transaction
+from runplane_mcp.stripe_api.evidence import Absent
 from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, Run, refund
+from tests.cli.doctoring import write
 
 SECRET = f"{DANAS}\n"
 DAYS_AGO = 3 * 24 * 3600 * 1000
@@ -74,6 +79,33 @@ def test_a_failure_of_days_ago_is_written_down_with_its_evidence(home: Path, set
     assert run("audit", "verify", "--json").json["ok"]
     again = run("requests", "resolve", reference, "--outcome", "failed", *WORDS, "--json", stdin=SECRET)
     assert (again.code, again.error) == (1, "request.not_unknown")
+
+
+def test_what_was_seen_at_stripe_is_shown_to_whoever_has_to_say(home: Path, settings: Settings, run: Run) -> None:
+    """It proves nothing; and once somebody has said what became of it, it is no question any more."""
+    reference = unknown(settings, DAYS_AGO)
+
+    def see(tx: Transaction) -> None:
+        request = tx.request_by_reference(reference)
+        assert request is not None
+        note(
+            tx,
+            request,
+            Absent(Seen("payment_intent", "pi_cleo_120", "canceled", marked=False)),
+            at=SystemClock().wall(),
+        )
+
+    before = run("requests", "show", reference, "--json").json
+    write(home, see)
+    shown, page = run("requests", "show", reference), run("why", reference)
+    seen = run("requests", "show", reference, "--json").json["execution"]["seen"]
+    run("requests", "resolve", reference, "--outcome", "failed", *WORDS, stdin=SECRET)
+    after = run("requests", "show", reference, "--json").json
+
+    for told in (shown, page):
+        assert "At Stripe payment intent pi_cleo_120, canceled. That proves nothing" in " ".join(told.out.split())
+    assert seen == {"object": "payment_intent", "id": "pi_cleo_120", "status": "canceled", "marked": False}
+    assert (before["execution"]["seen"], after["execution"]["seen"], after["status"]) == (None, None, "failed")
 
 
 def test_of_today_only_a_success_is_taken(home: Path, settings: Settings, run: Run) -> None:
