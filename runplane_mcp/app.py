@@ -36,10 +36,11 @@ from runplane_mcp.gate.presence import Presence
 from runplane_mcp.gate.restored import check_epoch
 from runplane_mcp.gate.restoring import Places, Restore, restore
 from runplane_mcp.interfaces.mcp.toolset import Toolset
-from runplane_mcp.settings import Settings, ensure_home, write_private
+from runplane_mcp.settings import Settings, can_write, ensure_home, write_private
 from runplane_mcp.store.backup import MARK as BACKUP_MARK
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.checkpoints import Kept
+from runplane_mcp.store.looking import LookingStore, copy_of, open_for_looking
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.key import STRIPE_BASE
@@ -69,16 +70,16 @@ async def open_desk(
     scrypt_n: int = SCRYPT_N,
     probe: Callable[[str], None] = no_probe,
 ) -> AsyncIterator[Desk]:
-    """The people's side of a home. It needs no Stripe key and executes nothing."""
+    """The people's side of a home. It needs no Stripe key and executes nothing. In a home that cannot be written it only
+    looks: whatever would change something is StoreError `store.readonly`."""
     if not settings.database.exists():
         raise SettingsError(
             "settings.no_home",
             f"There is no Runplane home at {settings.home}.",
             next_step="Run `runplane init`, or set RUNPLANE_HOME to where it is.",
         )
-    ensure_home(settings)
     policies = Policies(load_catalog())
-    async with _store(settings, clock, probe) as store:
+    async with _store(settings, clock, probe) if can_write(settings) else _looking(settings) as store:
         yield Desk(
             store=store,
             policies=policies,
@@ -147,7 +148,6 @@ async def open_gate(
     Raises RunplaneError when it could not decide safely from the start: an unusable home or store, a policy that does not
     load while none is enforced, a key that may not be used here. Stripe itself may be down; then requests say so.
     """
-    ensure_home(settings)
     catalog = load_catalog()
     policies = Policies(catalog)
     async with AsyncExitStack() as stack:
@@ -350,10 +350,21 @@ class PolicyFile:
 async def _store(
     settings: Settings, clock: Clock | None = None, probe: Callable[[str], None] = no_probe
 ) -> AsyncIterator[SqliteStore]:
+    ensure_home(settings)
     kept = Kept(settings.checkpoint_file, settings.log_key)
     store = open_store(settings.database, probe=probe, kept=kept)
     try:
         await ensure_log_key(store, kept.key, at=(clock or SystemClock()).wall())
+        yield store
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.close()
+
+
+@asynccontextmanager
+async def _looking(settings: Settings) -> AsyncIterator[LookingStore]:
+    store = open_for_looking(settings.database)
+    try:
         yield store
     finally:
         with anyio.CancelScope(shield=True):
@@ -430,12 +441,21 @@ async def open_books(settings: Settings) -> AsyncIterator[Books]:
 def _simulator(settings: Settings, clock: Clock) -> Iterator[StripeConnection]:
     from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer
 
-    world = Simulator(settings.simulator_file, now=lambda: clock.policy() // 1000)
-    try:
-        with SimulatorServer(world) as server:
-            yield StripeConnection(SIMULATOR_KEY, base=server.base_url, target=f"simulator:{server.world_id}")
-    finally:
-        world.close()
+    with contextlib.ExitStack() as stack:
+        file = settings.simulator_file
+        if not can_write(settings):
+            # A world goes on whenever it is asked something: in a copy, where its home is to stay as it is.
+            if not file.exists():
+                raise StoreError(
+                    "store.simulator",
+                    f"There is no simulator's world in {settings.home}, and none can be made there.",
+                    next_step="Copy simulator.db into it, too, if this home had one.",
+                )
+            file = stack.enter_context(copy_of(file))
+        world = Simulator(file, now=lambda: clock.policy() // 1000)
+        stack.callback(world.close)
+        server = stack.enter_context(SimulatorServer(world))
+        yield StripeConnection(SIMULATOR_KEY, base=server.base_url, target=f"simulator:{server.world_id}")
 
 
 def _stripe(settings: Settings) -> StripeConnection:

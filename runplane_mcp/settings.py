@@ -110,6 +110,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, PRIVATE)
 
 
+def can_write(settings: Settings) -> bool:
+    """Whether this process may write in the home and in its database, as far as they are there. Somebody else's, one on
+    a read-only disk, and an auditor's copy are only looked at, and stay as they are."""
+    there = [path for path in (settings.home, settings.database) if path.exists()]
+    return all(os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0)) for path in there)
+
+
 def ensure_home(settings: Settings) -> Path:
     """Makes the home folder, readable by its owner only. SettingsError `settings.home` when that cannot be, and
     `settings.home_shared` for a folder in which others may write and that is not ours to close to them."""

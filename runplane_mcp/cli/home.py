@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +32,29 @@ def require_home(settings: Settings) -> None:
             f"There is no Runplane home at {settings.home}.",
             next_step="Run `runplane init`, or set RUNPLANE_HOME to where it is.",
         )
+
+
+def require_writable() -> None:
+    """StoreError `store.readonly` where the home can only be looked at: said before anybody types a secret for nothing."""
+    from runplane_mcp.settings import can_write
+    from runplane_mcp.store import faults
+
+    settings = settings_of_home()
+    if not can_write(settings):
+        raise faults.read_only(settings.home)
+
+
+@contextmanager
+def folder_in(settings: Settings, name: str) -> Iterator[Path]:
+    """Where a command keeps what it has read, so that one that was cut goes on where it was. Where the home cannot be
+    written, a folder that is gone when this ends."""
+    from runplane_mcp.settings import can_write
+
+    if can_write(settings):
+        yield settings.home / name
+        return
+    with tempfile.TemporaryDirectory(prefix="runplane-") as folder:
+        yield Path(folder) / name
 
 
 def at_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:

@@ -35,11 +35,13 @@ def checkpoint(as_json: JsonFlag = False) -> None:
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.core.checkpoint import fingerprint, verifier_key
     from runplane_mcp.gate.audit.log_keys import newest_checkpoint
+    from runplane_mcp.settings import can_write
     from runplane_mcp.store.checkpoints import Kept
 
     settings = settings_of_home()
     require_home(settings)
-    note, key = newest_checkpoint(settings.database, Kept(settings.checkpoint_file, settings.log_key))
+    kept = Kept(settings.checkpoint_file, settings.log_key)
+    note, key = newest_checkpoint(settings.database, kept, keep=can_write(settings))
     text = note.encode().decode()
     if not as_json:
         typer.echo(text, nl=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import typer
 
+from runplane_mcp.cli.home import require_writable
 from runplane_mcp.errors import PersonError, UsageError
 
 #: Longer than any secret may be, so that a wrong file on stdin is not read into memory.
@@ -26,7 +27,9 @@ class Asked:
 
 def read_secrets(asked: Sequence[Asked], *, from_stdin: bool) -> list[str]:
     """The secrets, in the order asked. PersonError `person.secret_missing` where there is none to be had, and
-    `person.secret_differs` when the two typings of a new one are not the same."""
+    `person.secret_differs` when the two typings of a new one are not the same; StoreError `store.readonly` where the home
+    can only be looked at."""
+    require_writable()
     return [_line(each) if from_stdin else _typed(each) for each in asked]
 
 

@@ -96,7 +96,9 @@ def simulator(
     from runplane_mcp.simulator import SIMULATOR_KEY, Simulator, SimulatorServer
 
     if account is not None and not plant:
-        raise UsageError("usage.account", "--account is for --plant.", next_step="Say what happens there, with --plant.")
+        raise UsageError(
+            "usage.account", "--account is for --plant.", next_step="Say what happens there, with --plant."
+        )
     settings = settings_of_home()
     ensure_home(settings)
     ended = threading.Event()

@@ -107,6 +107,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     from runplane_mcp.cli.freeze import freeze_json
     from runplane_mcp.cli.output import iso
     from runplane_mcp.cli.people import person_json
+    from runplane_mcp.settings import can_write
 
     policy: dict[str, Json] = {"file": str(settings.policy_file), "version": None, "since": None, "by": None}
     if home.policy is not None:
@@ -120,6 +121,7 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
     policy["problem"] = None if problem is None else {"code": problem.code, "message": problem.message}
     return {
         "home": str(settings.home),
+        "read_only": not can_write(settings),
         "mode": home.mode,
         "stripe": stripe_in_use(settings, home),
         "target": home.target,
@@ -155,6 +157,7 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, co
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.restored import HOLD
+    from runplane_mcp.settings import can_write
 
     for each in home.frozen:
         if each.id == HOLD:
@@ -175,6 +178,8 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, co
     in_use = stripe_in_use(settings, home)
     money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
     say(f"Home     {settings.home}")
+    if not can_write(settings):
+        say("         It can only be read, by you at least: looking works, and nothing can be changed.", "yellow")
     say(f"Mode     {home.mode}: {_PROMISE[home.mode]}")
     say(
         f"Stripe   {money[in_use]}{f', account {home.account}' if home.account else ''}",

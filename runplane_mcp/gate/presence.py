@@ -54,17 +54,31 @@ def living_gates(folder: Path) -> int:
 
 def _locked(path: Path) -> bool:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = _opened(path)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        # Nobody can tell whether it is held. A gate that ends takes its file away: so this one may live.
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     else:
-        # Nobody holds it: what a dead process left. Removed while we hold the lock, so no new owner can lose it.
-        with contextlib.suppress(FileNotFoundError):
+        # Nobody holds it: what a dead process left. Removed while we hold the lock, so no new owner can lose it. In a home
+        # that can only be read it stays.
+        with contextlib.suppress(OSError):
             path.unlink()
         return False
     finally:
         os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # On a read-only disk, or another user's: reading is enough to ask for the lock.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

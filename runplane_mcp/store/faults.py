@@ -56,6 +56,14 @@ def nearly_full(path: Path, kept: int) -> StoreError:
     )
 
 
+def read_only(path: Path) -> StoreError:
+    return StoreError(
+        "store.readonly",
+        f"{path} can only be read.",
+        next_step="Looking works. To change something, run it as the home's owner, on a disk that can be written.",
+    )
+
+
 def unwritable(path: Path) -> StoreError:
     return StoreError(
         "store.unwritable",
@@ -126,11 +134,7 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     if code == sqlite3.SQLITE_FULL:
         return full(path)
     if code == sqlite3.SQLITE_READONLY:
-        return StoreError(
-            "store.readonly",
-            f"{path} can only be read.",
-            next_step="Give yourself the right to write it, and see whether its disk is mounted read-only.",
-        )
+        return read_only(path)
     if code in _DAMAGED:
         return corrupt(path, str(error))
     if code in _NOT_OURS_TO_WRITE:

@@ -144,21 +144,37 @@ def make_file(path: Path) -> bool:
 
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot change the database, and works on a read-only disk too."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = _connect_to_read(path, "mode=ro")
     try:
-        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        log = path.with_name(f"{path.name}-wal")
-        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or (log.exists() and log.stat().st_size):
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or path.with_name(f"{path.name}-shm").exists():
             raise
-        # Reading needs an index file beside the database, unless nothing can change: in a folder that cannot be written,
-        # and without a write-ahead log, the file is all there is.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        # Reading needs an index file beside the database, unless nothing changes. Here none can be made, and whoever had
+        # the database open would have made one.
+        connection = _connect_without_index(path)
     except sqlite3.Error:
         connection.close()
         raise
+    return connection
+
+
+def _connect_without_index(path: Path) -> sqlite3.Connection:
+    log = path.with_name(f"{path.name}-wal")
+    if not log.exists() or not log.stat().st_size:
+        # The file is all there is.
+        return _connect_to_read(path, "mode=ro&immutable=1")
+    # What somebody copied, or a killed process left, with its write-ahead log: `immutable` would not see what is in that.
+    # Alone with the files, SQLite keeps the index in memory. Source: https://www.sqlite.org/wal.html#noshm
+    connection = _connect_to_read(path, "mode=ro&vfs=unix-none")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
+def _connect_to_read(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
 

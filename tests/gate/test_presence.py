@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runplane_mcp.gate.presence import Presence, living_gates
+from tests.powerless import as_auditor, everybodys, read_only
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    with everybodys() as folder:
+        yield folder
 
 
 def test_a_gate_lives_from_its_announcement_until_it_leaves(tmp_path: Path) -> None:
@@ -45,3 +53,21 @@ def test_whoever_looks_while_a_gate_announces_itself_does_not_make_it_dead(
     assert living_gates(tmp_path) == 1
     assert Presence(tmp_path, "gate-2").lives("gate-1")
     gate.leave()
+
+
+def test_in_a_home_that_can_only_be_read_gates_are_counted_and_nothing_is_cleared_away(open_to_all: Path) -> None:
+    folder = open_to_all / "gates"
+    folder.mkdir()
+    for name in ("dead", "hidden"):
+        (folder / f"{name}.lock").touch()
+    gate = Presence(folder, "living")
+    gate.announce()
+    with read_only(folder):
+        (folder / "hidden.lock").chmod(0)
+        known = as_auditor(lambda: [Presence(folder, "x").lives(each) for each in ("living", "dead", "hidden", "none")])
+        counted = as_auditor(lambda: living_gates(folder))
+    gate.leave()
+
+    assert known == [True, False, True, False], "of what cannot be asked, nobody takes anything over"
+    assert counted == 2
+    assert (folder / "dead.lock").exists()

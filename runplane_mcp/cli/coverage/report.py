@@ -11,6 +11,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runplane_mcp.cli.home import folder_in
 from runplane_mcp.core.coverage.boxes import Box, Made, Placed
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT
 from runplane_mcp.core.coverage.sums import Book, Tie, books_of, ties_of
@@ -66,8 +67,8 @@ async def report(
         now, identity = books.clock.policy() // 1000, books.identity
         period = period_of(month, first, last, zone=await _zone(books.desk), now=now)
         span = Span(identity.target, identity.account, identity.livemode, period.since, period.until)
-        folder = HistoryFolder(settings.home / FOLDER)
-        with alone(settings.home / f"{FOLDER}.lock"):
+        with folder_in(settings, FOLDER) as kept, alone(kept.with_name(f"{FOLDER}.lock")):
+            folder = HistoryFolder(kept)
             pages, read = await read_pages(books.connection, folder, span_to_read(span, now), progress=progress)
         cut = read.until < span.until
         if cut:

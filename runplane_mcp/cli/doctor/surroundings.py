@@ -64,9 +64,18 @@ def known_variables() -> tuple[str, ...]:
 
 def modes(settings: Settings) -> Iterator[Finding]:
     """Whether anybody but the owner may read what is in the home, or write the policy."""
+    from runplane_mcp.settings import can_write
+
     home = settings.home
     found = home.stat()
     wrong = 0
+    if not can_write(settings):
+        wrong += 1
+        yield warn(
+            "modes",
+            f"{home} can only be read, by you at least: nothing runs from it, and nothing in it can be changed.",
+            "For looking it is enough. Otherwise run Runplane as the user who owns it, on a disk that can be written.",
+        )
     if found.st_uid != os.geteuid():
         wrong += 1
         yield warn(

@@ -35,15 +35,14 @@ def read_account(settings: Settings, *, days: int, refresh: bool, quiet: bool) -
     import anyio
 
     from runplane_mcp.app import open_account
+    from runplane_mcp.cli.home import folder_in
     from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.core.history import Left, happened
     from runplane_mcp.core.request import StripeIdentity
     from runplane_mcp.gate.backtesting import asked_for
     from runplane_mcp.stripe_api.history import HistoryFolder, Span, read_history
 
-    folder = HistoryFolder(settings.home / "history")
-
-    async def work() -> AccountHistory:
+    async def work(folder: HistoryFolder) -> AccountHistory:
         async with open_account(settings) as (connection, identity, clock):
             now = clock.policy() // 1000
             whose = (identity.target, identity.account, identity.livemode)
@@ -59,7 +58,8 @@ def read_account(settings: Settings, *, days: int, refresh: bool, quiet: bool) -
         left.unreadable += unreadable
         return AccountHistory(span, asked, left, identity.simulator)
 
-    return anyio.run(work)
+    with folder_in(settings, "history") as kept:
+        return anyio.run(work, HistoryFolder(kept))
 
 
 def _still_good(span: Span, whose: tuple[str, str, bool], days: int, now: int) -> bool:

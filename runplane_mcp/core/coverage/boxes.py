@@ -192,9 +192,9 @@ def place(
     told_since: int,
     platform: Mapping[str, str] = _NO_PLATFORM,
 ) -> tuple[Placed, ...]:
-    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten. For lines of
-    a connected account `platform` holds the objects behind the platform's lines, each with the words for its box there: what
-    is only their other side was judged there, and is not counted twice."""
+    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten. For lines
+    of a connected account `platform` holds the objects behind the platform's lines, each with the words for its box there:
+    what is only their other side was judged there, and is not counted twice."""
     placed = [_place(line, traces.of(line), records, told_since, platform) for line in lines]
     return tuple(sorted(placed, key=lambda each: (each.line.created, each.line.id)))
 

@@ -25,6 +25,7 @@ from runplane_mcp.store import faults
 from runplane_mcp.store.anchors import log_of, read_file
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.checkpoints import Checkpoints, Kept
+from runplane_mcp.store.covering import covering
 from runplane_mcp.store.log_key import PRIVATE, key_in_force, next_key_path, public_hex, put_in_force, write_key
 from runplane_mcp.store.placed import Placed
 
@@ -39,21 +40,26 @@ class Rotated:
     by: str
 
 
-def newest_checkpoint(database: Path, kept: Kept) -> tuple[Note, bytes]:
-    """Brings the checkpoint up to what is durable now: the note, and the public key that signed it. StoreError where there
-    is no key to sign with, or what lies there is none of this history."""
+def newest_checkpoint(database: Path, kept: Kept, *, keep: bool = True) -> tuple[Note, bytes]:
+    """Brings the checkpoint up to what is durable now: the note, and the public key that signed it. Without `keep` no
+    file is written, for a home that can only be read. StoreError where there is no key to sign with, or what lies there is
+    none of this history."""
+    if not keep:
+        state, _ = log_of(database)
+        note, signer = covering(database, kept, state.size)
+        return note, signer.public
     Checkpoints(Placed.at(database), kept, every=0.0, probe=no_probe).write()
     state, _ = log_of(database)
     data = read_file(kept.file)
-    note = None if data is None else parse(data)
-    signed, key = (Signed.UNKNOWN, None) if note is None else who_signed(note, [each.public for each in state.keys])
-    if note is None or key is None:
+    there = None if data is None else parse(data)
+    signed, key = (Signed.UNKNOWN, None) if there is None else who_signed(there, [each.public for each in state.keys])
+    if there is None or key is None:
         raise StoreError(
             "store.checkpoint_broken",
             f"There is no checkpoint of this log at {kept.file}, signed: {signed.value}.",
             next_step="A backup keeps none; else see `runplane audit verify`.",
         )
-    return note, key
+    return there, key
 
 
 async def rotate(
