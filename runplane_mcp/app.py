@@ -23,7 +23,8 @@ from runplane_mcp.core.compile import CompiledPolicy
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
 from runplane_mcp.gate.audit.anchoring import ensure_log_key, refuse_rolled_back
-from runplane_mcp.gate.clock import Clock, SystemClock, iso, simulated_offset
+from runplane_mcp.gate.barring import refuse_backup
+from runplane_mcp.gate.clock import Clock, SystemClock, simulated_offset
 from runplane_mcp.gate.completer import Completer
 from runplane_mcp.gate.coverage.turns import watch_later
 from runplane_mcp.gate.desk import Desk
@@ -37,7 +38,6 @@ from runplane_mcp.gate.restored import check_epoch
 from runplane_mcp.gate.restoring import Places, Restore, restore
 from runplane_mcp.interfaces.mcp.toolset import Toolset
 from runplane_mcp.settings import Settings, can_write, ensure_home, write_private
-from runplane_mcp.store.backup import MARK as BACKUP_MARK
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.looking import LookingStore, copy_of, open_for_looking
@@ -152,7 +152,7 @@ async def open_gate(
     policies = Policies(catalog)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_store(settings, clock, probe))
-        await _refuse_backup(settings, store)
+        await store.read(lambda reader: refuse_backup(reader, settings.database))
         standing = refuse_rolled_back(settings.database, Kept(settings.checkpoint_file, settings.log_key))
         await store.read(check_epoch)
         simulated = await _is_simulated(settings, store, forced=simulator)
@@ -369,17 +369,6 @@ async def _looking(settings: Settings) -> AsyncIterator[LookingStore]:
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
-
-
-async def _refuse_backup(settings: Settings, store: Store) -> None:
-    """Nothing runs from a backup: what stood approved in it may have run since it was taken."""
-    taken_at = await store.read(lambda reader: reader.meta(BACKUP_MARK))
-    if taken_at is not None:
-        raise StoreError(
-            "store.backup",
-            f"{settings.database} is a backup, taken {iso(int(taken_at))}: nothing runs from it.",
-            next_step="To go on from it, as an administrator: runplane restore --here --as ADMIN",
-        )
 
 
 async def _is_simulated(settings: Settings, store: Store, *, forced: bool) -> bool:

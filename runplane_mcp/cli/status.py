@@ -11,7 +11,7 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import PolicyError, RunplaneError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runplane_mcp.gate.coverage.state import CoverageState
     from runplane_mcp.gate.desk import Desk, HomeStatus
@@ -38,26 +38,31 @@ def status(as_json: JsonFlag = False) -> None:
     from runplane_mcp.cli.limits import fullest
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.cli.scheduled import digest_line, upcoming_json
+    from runplane_mcp.gate.barring import bars
     from runplane_mcp.gate.coverage.state import states
     from runplane_mcp.gate.fullness import fullness
     from runplane_mcp.gate.stopping import scheduled_cards, upcoming
+    from runplane_mcp.store.checkpoints import Kept
 
     settings = settings_of_home()
 
-    async def look(desk: Desk) -> tuple[HomeStatus, str | None, Upcoming, int, Mapping[str, CoverageState]]:
+    async def look(
+        desk: Desk,
+    ) -> tuple[HomeStatus, Sequence[RunplaneError], str | None, Upcoming, int, Mapping[str, CoverageState]]:
         found, covered = await desk.status(), await desk.store.read(states)
+        barred = await bars(desk.store, settings.database, Kept(settings.checkpoint_file, settings.log_key))
         soon, now = upcoming(await scheduled_cards(desk)), desk.clock.policy()
         if found.policy is None:
-            return found, None, soon, now, covered
+            return found, barred, None, soon, now, covered
         _, limits = await fullness(desk, top=1, most=_BUCKETS)
-        return found, fullest(limits), soon, now, covered
+        return found, barred, fullest(limits), soon, now, covered
 
-    home, limit, soon, now, covered = at_desk(settings, look)
+    home, barred, limit, soon, now, covered = at_desk(settings, look)
     if as_json:
         more = {"fullest_limit": limit, "scheduled": upcoming_json(soon), "coverage": coverage_json(covered)}
-        print_json({**_json(settings, home), **more})
+        print_json({**_json(settings, home, barred), **more})
     else:
-        _tell(settings, home, limit, digest_line(soon, now) if soon.count else "", coverage_line(covered))
+        _tell(settings, home, barred, limit, digest_line(soon, now) if soon.count else "", coverage_line(covered))
 
 
 def stripe_in_use(settings: Settings, home: HomeStatus) -> str:
@@ -103,7 +108,7 @@ def _looser(home: HomeStatus) -> str | None:
     return loosened(found)
 
 
-def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
+def _json(settings: Settings, home: HomeStatus, barred: Sequence[RunplaneError]) -> dict[str, Json]:
     from runplane_mcp.cli.freeze import freeze_json
     from runplane_mcp.cli.output import iso
     from runplane_mcp.cli.people import person_json
@@ -137,23 +142,18 @@ def _json(settings: Settings, home: HomeStatus) -> dict[str, Json]:
         "events": home.events,
         "restored": None if home.restored is None else home.restored.sentence(),
         "to_resolve_after_restore": list(home.set_aside),
-        "rolled_back": None if (behind := _rolled_back(settings)) is None else behind.message,
+        "nothing_runs": [{"code": each.code, "message": each.message, "next_step": each.next_step} for each in barred],
     }
 
 
-def _rolled_back(settings: Settings) -> RunplaneError | None:
-    """Why nothing runs from this database although everything else is right, if so."""
-    from runplane_mcp.gate.audit.anchoring import own_public
-    from runplane_mcp.store.anchors import look, refusal
-
-    try:
-        _, found = look(settings.database, settings.checkpoint_file, own_public(settings.log_key))
-    except RunplaneError as error:
-        return error
-    return refusal(found, settings.database, settings.checkpoint_file)
-
-
-def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, covered: tuple[str, str] | None) -> None:
+def _tell(
+    settings: Settings,
+    home: HomeStatus,
+    barred: Sequence[RunplaneError],
+    limit: str | None,
+    soon: str,
+    covered: tuple[str, str] | None,
+) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.restored import HOLD
@@ -171,10 +171,9 @@ def _tell(settings: Settings, home: HomeStatus, limit: str | None, soon: str, co
         say("         runplane requests resolve REQUEST --as ADMIN", "red")
     if any(each.id != HOLD for each in home.frozen):
         say("         What it names is blocked or held, in every process. Lift it: runplane unfreeze --as ADMIN", "red")
-    behind = _rolled_back(settings)
-    if behind is not None:
-        say(f"NOTHING RUNS  {visible(behind.message, 1_000)}", "bold red")
-        say(f"         {behind.next_step}", "red")
+    for bar in barred:
+        say(f"NOTHING RUNS  {visible(bar.message, 1_000)} [{bar.code}]", "bold red")
+        say(f"         {visible(bar.next_step, 1_000)}", "red")
     in_use = stripe_in_use(settings, home)
     money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
     say(f"Home     {settings.home}")

@@ -24,7 +24,7 @@ from runplane_mcp.core.decision import Need
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import HELD, ActionRequest, State
-from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError
+from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError, StoreError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
@@ -222,7 +222,10 @@ class Desk:
                 policy = self.policies.activation(reader)
                 enforced = self.policies.enforced(reader)
                 needs = enforced.policy.approvals()
-                restored = still_lacking(reader, enforced, self.clock.policy())
+                with contextlib.suppress(
+                    StoreError
+                ):  # no gate starts then, and whoever asks for its state is told that
+                    restored = still_lacking(reader, enforced, self.clock.policy())
             except PolicyError as error:
                 problem = error if error.code != "policy.none" else None
             newest = reader.requests(RequestFilter(limit=1))

@@ -61,6 +61,7 @@ def test_nothing_that_was_approved_in_it_runs_again(
         asyncio.run(start())
 
     assert refused.value.code == "store.backup"
+    assert [each["code"] for each in run("status", "--json").json["nothing_runs"]] == ["store.backup"]
     assert run("requests", "show", held.reference, "--json").json["status"] == State.APPROVED
     assert run("why", SEED.charge_900, "--json").json["requests"][0]["request_id"] == held.request_id
 

@@ -148,11 +148,19 @@ def test_a_copy_that_others_may_read_is_a_problem_wherever_it_lies_beside_the_ho
     assert len(told) == 2
 
 
-def test_an_epoch_that_nobody_signed_is_a_problem(home: Path, run: Run) -> None:
+@pytest.mark.parametrize("row", [[], [("epoch_seq", "1")]], ids=["a number", "an event of something else"])
+def test_an_epoch_that_nobody_signed_is_a_problem_here_and_in_status(
+    home: Path, run: Run, row: list[tuple[str, str]]
+) -> None:
     with closing(sqlite3.connect(home / "runplane.db", isolation_level=None)) as database:
         database.execute("UPDATE meta SET value = '2' WHERE key = 'epoch'")
-    looked = run("doctor", "--offline", "--json")
+        database.executemany("INSERT INTO meta VALUES (?, ?)", row)
+    looked, status, told = run("doctor", "--offline", "--json"), run("status", "--json"), run("status")
+    [bar] = [each for each in status.json["nothing_runs"] if each["code"] == "store.epoch_unproven"]
 
     assert levels(looked, "restored") == ["problem"]
+    assert "runplane restore --here" in bar["next_step"]
+    assert "NOTHING RUNS  The database says that it was restored" in told.out
+    assert "[store.epoch_unproven]" in told.out
     assert run("restore", "--here", *AS_DANA, "--json", stdin=SECRET).json["epoch"] == 3
     assert levels(run("doctor", "--offline", "--json"), "restored") == ["warn", "warn"]

@@ -427,7 +427,17 @@ def test_a_database_that_was_put_back_is_a_problem_here_and_in_status(home: Path
     assert looked.code == 1
     assert levels(looked, "checkpoint") == ["problem"]
     assert "NOTHING RUNS" in told.out
-    assert "not the newest of its history" in status.json["rolled_back"]
+    assert [each["code"] for each in status.json["nothing_runs"]] == ["store.rolled_back"]
+    assert "not the newest of its history" in status.json["nothing_runs"][0]["message"]
+
+
+def test_what_is_no_checkpoint_in_its_place_is_said_in_status(home: Path, run: Run) -> None:
+    well = run("status", "--json").json["nothing_runs"]
+    (home / "runplane.db.checkpoint").write_text("a note to myself")
+    [bar] = run("status", "--json").json["nothing_runs"]
+
+    assert well == []
+    assert (bar["code"], "move it away" in bar["next_step"]) == ("store.checkpoint_broken", True)
 
 
 def test_a_key_of_the_log_that_others_may_read_or_that_is_gone_is_a_problem(home: Path, run: Run) -> None:
