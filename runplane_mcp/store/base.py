@@ -203,6 +203,10 @@ class Reader(Protocol):
         """Every event about the policy itself (`policy.…`), newest first; quick however long the log is."""
         ...
 
+    def coverage_events(self) -> list[Event]:
+        """Every event of the watch over the account (`coverage.…`), oldest first; as quick."""
+        ...
+
     def freezes(self) -> list[Freeze]:
         """Every freeze there ever was, oldest first. `lifted_seq` is only what the row says."""
         ...

@@ -19,6 +19,7 @@ from runplane_mcp.core.repeats import Earlier, Form
 from runplane_mcp.core.request import TRANSITIONS, ActionRequest, Kind, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults, fullness
+from runplane_mcp.store.alarms import AlarmReads
 from runplane_mcp.store.batches import BatchReads
 from runplane_mcp.store.borne_out import BorneOutReads
 from runplane_mcp.store.epochs import EpochReads
@@ -152,7 +153,9 @@ def _about(states: frozenset[State] | None) -> str:
     return f"SELECT number FROM ({_ABOUT}) JOIN request USING (number) WHERE state IN ({listed_texts(sorted(states))})"
 
 
-class SqliteReader(BatchReads, SentReads, ErasureReads, ReceiptReads, ExportReads, EpochReads, BorneOutReads):
+class SqliteReader(
+    BatchReads, SentReads, ErasureReads, ReceiptReads, ExportReads, EpochReads, AlarmReads, BorneOutReads
+):
     """Methods as `store/base.py` says. Belongs to one thread and one transaction, and is not kept beyond it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:

@@ -70,6 +70,7 @@ SAYS: Final = " ".join(
 SAYS_SINCE: Final = f"CASE state {_when(_OPEN, then='number')} ELSE {CHANGED_POLICY_AT} END"
 #: In the index and in the query that uses it the same words must stand.
 POLICY_EVENTS: Final = "type >= 'policy.' AND type < 'policy/'"
+COVERAGE_EVENTS: Final = "type >= 'coverage.' AND type < 'coverage/'"
 #: How the result of a request reaches its agent after its call: once.
 DELIVERED: Final = f"how IN ({listed_texts([How.RESULT, How.SEEN])})"
 
@@ -433,8 +434,19 @@ def _fifth(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_SIXTH = (
+    # Which alarms stand, found however long the log is: what only keeps them at hand may have lost one.
+    f"CREATE INDEX event_coverage ON event (seq) WHERE {COVERAGE_EVENTS}",
+)
+
+
+def _sixth(connection: sqlite3.Connection) -> None:
+    for statement in _SIXTH:
+        connection.execute(statement)
+
+
 #: Each brings a database from the version before to its own; the first makes it. They only ever grow in number.
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third, _fourth, _fifth)
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _second, _third, _fourth, _fifth, _sixth)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -16,9 +16,12 @@ from runplane_mcp.gate.acts import signer
 from runplane_mcp.gate.audit.signatures import check_signatures
 from runplane_mcp.gate.coverage import watch as coverage_watch
 from runplane_mcp.gate.coverage.accepting import ACCEPTED, accept
+from runplane_mcp.gate.coverage.alarms import RESTORED
 from runplane_mcp.gate.coverage.state import (
     EXPLAINED,
     META,
+    OPEN_GRACE,
+    OVERLAP,
     UNEXPLAINED,
     WINDOW,
     balances,
@@ -27,7 +30,7 @@ from runplane_mcp.gate.coverage.state import (
     state_of,
     states,
 )
-from runplane_mcp.gate.coverage.watch import OPEN_GRACE, OVERLAP, Watch, keep_watch
+from runplane_mcp.gate.coverage.watch import Watch, keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
@@ -296,3 +299,84 @@ async def test_an_alarm_that_nobody_ended_and_that_does_not_stand_any_more_is_fo
 
     assert verify(house.settings.database).ok
     assert check_signatures(house.settings.database).problem is not None
+
+
+@pytest.mark.parametrize("how", ["the entry", "an alarm in it", "words that are none"])
+async def test_alarms_that_were_lost_stand_again_by_the_logs_word_and_verify_holds(
+    house: House, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """THREATS 24: what stands is at hand in a row that anybody with a database tool can write; the log is not."""
+    await house.enrol()
+    caplog.set_level(logging.ERROR)
+    async with house.gate() as gate, house.desk() as desk:
+        watch, identity = await begun(house, gate), await gate.identity()
+        for _ in range(3):
+            house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        raised = (await watch.look(identity)).new
+        await accept(desk, raised[0].line, reason="The old shop's.", admin="maria", secret=f"{SECRET} maria")
+
+        def lose(tx: Transaction) -> None:
+            state = state_of(tx, identity)
+            kept = {raised[1].line: state.standing[raised[1].line]}
+            tx.set_meta(META, "none" if how == "words that are none" else "{}")
+            if how == "an alarm in it":
+                keep(tx, identity, replace(state, standing=kept))
+
+        await gate.store.write(lose)
+        assert check_signatures(house.settings.database).problem is not None
+        after = await watch.look(identity)
+        again = await watch.look(identity)
+        [said] = await events(gate, RESTORED)
+
+    back = raised[2:] if how == "an alarm in it" else raised[1:]
+    assert {each.seq for each in after.state.standing.values()} == {each.seq for each in raised[1:]}
+    assert (after.new, again.new, again.state.standing) == ((), (), after.state.standing)
+    assert json.loads(said.body)["raised"] == [each.seq for each in back]
+    assert [str(each.seq) in caplog.text for each in raised] == [each in back for each in raised]
+    assert check_signatures(house.settings.database).problem is None
+    assert verify(house.settings.database).ok
+
+
+async def test_an_alarm_that_was_lost_and_raised_once_more_stands_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a release that did not put it back: two events for one line, of which only one can stand."""
+    await house.enrol()
+    async with house.gate() as gate, house.desk() as desk:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        [first] = (await watch.look(identity)).new
+        await gate.store.write(lambda tx: tx.set_meta(META, "{}"))
+        with monkeypatch.context() as earlier:
+            earlier.setattr(coverage_watch, "lost", lambda *_given, **_more: False)
+            [second] = (await watch.look(identity)).new
+        assert check_signatures(house.settings.database).problem is not None
+        after = await watch.look(identity)
+        mended = check_signatures(house.settings.database).problem
+        done = await accept(desk, first.line, reason="The old shop's.", admin="maria", secret=f"{SECRET} maria")
+
+    assert first.line == second.line
+    assert [each.seq for each in after.state.standing.values()] == [second.seq]
+    assert (mended, done.left) == (None, 0)
+    assert check_signatures(house.settings.database).problem is None
+
+
+async def test_an_acceptance_that_nobody_signed_does_not_keep_an_alarm_from_standing_again(house: House) -> None:
+    """THREATS 24."""
+    await house.enrol()
+    async with house.gate() as gate:
+        watch, identity = await begun(house, gate), await gate.identity()
+        house.world.plant(Bypass(Planted.SILENT))
+        house.clock.forward(60_000)
+        [raised] = (await watch.look(identity)).new
+
+        def quiet(tx: Transaction) -> None:
+            keep(tx, identity, settle(state_of(tx, identity), raised.line))
+            tx.append(ACCEPTED, {"line": raised.line, "raised": raised.seq, "by": "maria"}, at=house.clock.wall())
+
+        await gate.store.write(quiet)
+        after = await watch.look(identity)
+
+    assert [each.seq for each in after.state.standing.values()] == [raised.seq]

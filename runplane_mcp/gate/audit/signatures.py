@@ -118,7 +118,10 @@ class _Check:
         if ended:
             # Without this, whoever can write to the database could end an alarm and leave nobody's name.
             first = min(ended)
-            problem = f"The alarm of event {first} was neither explained nor accepted, and does not stand any more."
+            problem = (
+                f"The alarm of event {first} was neither explained nor accepted, and does not stand any more."
+                " The next look puts it back: runplane audit coverage --alarm"
+            )
             return Signatures(checked, dict(unchecked), None, problem)
         return Signatures(checked, dict(unchecked))
 

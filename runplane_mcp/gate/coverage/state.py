@@ -27,6 +27,12 @@ EXPLAINED: Final = "coverage.explained"
 BALANCE: Final = "coverage.balance"
 #: Seconds that one look goes through at most; halved while there is too much to read in them.
 WINDOW: Final = 7 * 86_400
+#: Each look begins so much before the end of the one before (seconds): lines and events may come late.
+OVERLAP: Final = 1_800
+#: So long a request that is not finished may be what made a line (seconds).
+OPEN_GRACE: Final = 86_400
+#: So long before the end of what was looked at no look comes back to a line.
+KEPT_SETTLED: Final = OVERLAP + OPEN_GRACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,15 @@ from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.coverage.alarms import lost, put_back
 from runplane_mcp.gate.coverage.covering import placed_lines
 from runplane_mcp.gate.coverage.reading import steady_balance
 from runplane_mcp.gate.coverage.state import (
     BALANCE,
     EXPLAINED,
+    KEPT_SETTLED,
+    OPEN_GRACE,
+    OVERLAP,
     UNEXPLAINED,
     WINDOW,
     Balance,
@@ -48,12 +52,8 @@ logger = logging.getLogger(__name__)
 MOST_BALANCES: Final = 100
 #: How often a gate sees whether it is its turn (seconds).
 TURN: Final = 30.0
-#: Each look begins so much before the end of the one before (seconds): lines and events may come late.
-OVERLAP: Final = 1_800
 #: So long after a line came its event may still be missing (seconds).
 GRACE: Final = 30
-#: So long a request that is not finished may be what made a line (seconds).
-OPEN_GRACE: Final = DAY
 #: Pages of one list that one look reads, and the pause between them (seconds).
 MOST_PAGES: Final = 30
 PAUSE: Final = 0.1
@@ -84,6 +84,7 @@ class Watch:
 
     async def look(self, identity: StripeIdentity) -> Looked:
         """One look, whoever's turn it is. What goes wrong is kept for `runplane status` and raised."""
+        await self._mend(identity)
         state = await self.store.read(lambda reader: state_of(reader, identity))
         try:
             return await self._look(identity, state)
@@ -125,6 +126,20 @@ class Watch:
             return True
 
         return await self.store.read(due) is not None and await self.store.write(take)
+
+    async def _mend(self, identity: StripeIdentity) -> None:
+        """What stands is the log's word, and not that of the entry that keeps it at hand: that may have lost some of it."""
+        now = self.clock.policy() // 1000
+        if not await self.store.read(lambda reader: lost(reader, identity, now=now)):
+            return
+        at = self.clock.wall()
+        again = await self.store.write(lambda tx: put_back(tx, identity, at=at, now=now))
+        if again:
+            logger.error(
+                "%s unexplained money lines had been lost from what stands, by mishap or past Runplane: they stand again,"
+                " as events %s of the audit log say",
+                *(len(again), ", ".join(str(found.seq) for found in again)),
+            )
 
     async def _look(self, identity: StripeIdentity, state: CoverageState) -> Looked:
         now = self.clock.policy() // 1000
@@ -213,7 +228,7 @@ class Watch:
                     tx.append(EXPLAINED, {"line": each.line.id, "box": each.box.value, "raised": raised.seq}, at=at)
                     state = settle(state, each.line.id)
             # Behind the overlap no look comes back to them.
-            oldest = (until or 0) - OVERLAP - OPEN_GRACE
+            oldest = (until or 0) - KEPT_SETTLED
             settled = {line: when for line, when in state.settled.items() if when >= oldest}
             state = replace(state, until=until, window=window, behind=behind, looked=at, problem="", settled=settled)
             return Looked(keep(tx, identity, state), tuple(new))
@@ -278,7 +293,9 @@ def _event(identity: StripeIdentity, placed: Placed) -> dict[str, Json]:
         "currency": line.currency,
         "line_at": line.created,
         "box": placed.box.value,
+        "target": identity.target,
         "account": identity.account,
+        "livemode": identity.livemode,
         "stripe_request_id": placed.stripe_request_id,
         "request": placed.made.request_id if placed.made is not None else None,
     }
