@@ -14,7 +14,8 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,39 @@ def points_of(work: Callable[[Probe], None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(points))
 
 
+@dataclass
+class Stopped:
+    """A child that stands still in the middle of its work, as one does that is suspended or swapped out."""
+
+    pid: int
+    reading: int
+
+    def go_on(self) -> Passed:
+        """Lets it end; gives what it said until then."""
+        os.kill(self.pid, signal.SIGCONT)
+        points, status = _finish((self.pid, self.reading))
+        assert status == 0, f"the child ended with {status} after {points}"
+        return Passed(tuple(points))
+
+
+@contextmanager
+def stopped(work: Callable[[Probe], None], at: str) -> Iterator[Stopped]:
+    """Runs `work` in a child that stops itself when it passes the point named `at` for the first time. Whoever leaves
+    without letting it go on kills it."""
+    child = Stopped(*_fork(lambda say: work(_stopper(say, at))))
+    end = time.monotonic() + PATIENCE
+    try:
+        # It says what it passed before it stands still, or its end.
+        while os.waitpid(child.pid, os.WUNTRACED | os.WNOHANG) == (0, 0):
+            assert time.monotonic() < end, f"{at} was not passed within {PATIENCE} s"
+            select.select([child.reading], [], [], 0.01)
+        yield child
+    finally:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+
 def race(works: Sequence[Callable[[], Any]]) -> list[Any]:
     """Runs each function in a process of its own, all starting at once, and returns their results (as JSON carries
     them) in order."""
@@ -133,6 +167,18 @@ def _killer(say: Probe, name: str, nth: int) -> Probe:
         heard[point] += 1
         if point == name and heard[point] == nth:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    return probe
+
+
+def _stopper(say: Probe, name: str) -> Probe:
+    passed: list[str] = []
+
+    def probe(point: str) -> None:
+        say(point)
+        if point == name and not passed:
+            passed.append(point)
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     return probe
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.decision import Outcome
-from runplane_mcp.core.request import ActionRequest, Failure, State, StripeIdentity
+from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, StripeIdentity
 from runplane_mcp.errors import ParameterError, RunplaneError
 from runplane_mcp.gate.again import Again, LookedUp
 from runplane_mcp.gate.deciding import judge
@@ -142,8 +142,15 @@ class Completer:
             return self.again.due(request)
         if request.state is State.EXECUTING:
             mine = request.lease_owner == self.presence.owner
-            return mine or not self.presence.lives(request.lease_owner)
+            return mine or not self.presence.lives(request.lease_owner) or self._hangs(request)
         return request.state is State.OUTCOME_UNKNOWN and _may_be_proven(request)
+
+    def _hangs(self, request: ActionRequest) -> bool:
+        """Whether it may be taken over although its process lives: stopped, swapped out, in a debugger. When the lease is
+        over, nothing more of it may leave there, and a repeat has the same key; what was sent without one stays."""
+        over = request.lease_until is not None and self.gate.clock.wall() > request.lease_until
+        keyed = request.effective is not None and request.effective.keyed
+        return over and keyed and request.kind is Kind.WRITE
 
     def _expired(self, request: ActionRequest) -> bool:
         if request.identity.simulator is not self.gate.connection.simulator:
