@@ -37,7 +37,8 @@ class Presence:
 
     def leave(self) -> None:
         if self._handle is not None:
-            with contextlib.suppress(FileNotFoundError):
+            # On a disk that has become read-only it stays: the lock tells, and the next who looks takes it away.
+            with contextlib.suppress(OSError):
                 self._path.unlink()
             os.close(self._handle)
             self._handle = None

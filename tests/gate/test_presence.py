@@ -1,7 +1,8 @@
-"""Which gates live: a lease is taken over at once from a dead process, and never from one that lives."""
+"""Which gates live: a lease is taken over at once from a dead process."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,21 @@ def test_a_gate_lives_from_its_announcement_until_it_leaves(tmp_path: Path) -> N
     one.leave()
     assert not other.lives("gate-1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gate_ends_in_order_on_a_disk_that_has_become_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    gate = Presence(tmp_path, "gate-1")
+    gate.announce()
+    monkeypatch.setattr(Path, "unlink", refused)
+    gate.leave()
+
+    assert not Presence(tmp_path, "gate-2").lives("gate-1")
+    assert living_gates(tmp_path) == 0
 
 
 def test_whoever_looks_while_a_gate_announces_itself_does_not_make_it_dead(
