@@ -10,6 +10,7 @@
 | RUNPLANE_SIMULATOR_NOW | sets policy time, simulator only: `2026-03-03T14:00` in the policy's zone, or with an offset |
 | RUNPLANE_COVERAGE_EVERY | seconds between looks for what went around Runplane; default 300, `0` for never |
 | RUNPLANE_COVERAGE_ALARM | `unexplained` (default), or `outside`: also money sent out by another key or in the Dashboard |
+| RUNPLANE_COVERAGE_ACCOUNTS | connected accounts to look at too: `acct_1,acct_2`, or `all`; `-acct_3` leaves one out |
 | RUNPLANE_DEBUG | `1` makes the command line print the traceback of a fault of its own |
 | RUNPLANE_ALLOW_LIVE_IN_TRIAL | `yes` accepts a live key although agents run as the same user (see the security page) |
 """
@@ -22,8 +23,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from runplane_mcp.core.coverage.accounts import Wanted, wanted
 from runplane_mcp.errors import SettingsError
 
 #: Nobody but the owner may read what lies in the home: it holds the store, the key and, with the simulator, its world.
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     allow_live_in_trial: bool = False
     coverage_every: Annotated[int, Field(ge=0, le=86_400)] = 300
     coverage_alarm: Literal["unexplained", "outside"] = "unexplained"
+    coverage_accounts: Annotated[Wanted, NoDecode] = Wanted()
 
     @field_validator("home", "policy", "checkpoint")
     @classmethod
@@ -52,6 +55,11 @@ class Settings(BaseSettings):
         # MCP hosts hand over what stands in their configuration, and no shell has read the `~` in it: taken as it is, it
         # would be another home than the one that people vote in.
         return path.expanduser() if path is not None else None
+
+    @field_validator("coverage_accounts", mode="before")
+    @classmethod
+    def _accounts(cls, value: object) -> object:
+        return wanted(value.split(",")) if isinstance(value, str) else value
 
     @property
     def database(self) -> Path:

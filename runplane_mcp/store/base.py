@@ -18,7 +18,7 @@ from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import Money
 from runplane_mcp.core.proofs import Node
 from runplane_mcp.core.repeats import Earlier, Form
-from runplane_mcp.core.request import ActionRequest, Kind, State
+from runplane_mcp.core.request import ActionRequest, Kind, State, StripeIdentity
 from runplane_mcp.store.records import (
     Changes,
     DecisionRecord,
@@ -114,6 +114,11 @@ class Reader(Protocol):
     ) -> tuple[list[ActionRequest], int | None]:
         """Writes whose first attempt lies between these policy times (milliseconds), in the order of the store, and the
         number to go on after, None where these are the last. It looks through all requests."""
+        ...
+
+    def identities(self, after: int, limit: int) -> tuple[frozenset[StripeIdentity], int | None]:
+        """On which accounts the next `limit` requests after number `after` asked for a write, and the number to go on
+        after, None where these are the last."""
         ...
 
     def result(self, request_id: str) -> Mapping[str, Json] | None:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 from typing import Final
 
-from runplane_mcp.core.request import ActionRequest
+from runplane_mcp.core.request import ActionRequest, StripeIdentity
 from runplane_mcp.store.rows import Row
 
 # In these queries every text has an index of its own; a list goes in as one JSON value.
@@ -25,6 +25,12 @@ SELECT number FROM request
 WHERE number > ?1 AND kind = 'write' AND stripe_key IS NOT NULL
 AND first_attempt_at + policy_at - created_at >= ?2 AND first_attempt_at + policy_at - created_at < ?3
 ORDER BY number LIMIT ?4
+"""
+# One portion at a time: it goes through all requests.
+_IDENTITIES: Final = """
+SELECT target, account, livemode, max(kind = 'write'), count(*), max(number) FROM (
+  SELECT number, target, account, livemode, kind FROM request WHERE number > ?1 ORDER BY number LIMIT ?2
+) GROUP BY target, account, livemode
 """
 _NUMBERED: Final = "WHERE request.number IN (SELECT value FROM json_each(?1)) ORDER BY request.number"
 
@@ -54,3 +60,9 @@ class SentReads:
         numbers = [int(row[0]) for row in self._all(_BETWEEN, after, since, until, limit)]
         found = self._requests(_NUMBERED, json.dumps(numbers)) if numbers else []
         return found, numbers[-1] if len(numbers) == limit else None
+
+    def identities(self, after: int, limit: int) -> tuple[frozenset[StripeIdentity], int | None]:
+        rows = self._all(_IDENTITIES, after, limit)
+        found = frozenset(StripeIdentity(row[0], row[1], bool(row[2])) for row in rows if row[3])
+        whole = sum(int(row[4]) for row in rows) == limit
+        return found, max(int(row[5]) for row in rows) if whole and rows else None

@@ -26,6 +26,7 @@ from runplane_mcp.core.wire import Value, encode
 from runplane_mcp.errors import StripeError
 from runplane_mcp.stripe_api.answers import Busy, Done, Lost, NotSent, Refused
 from runplane_mcp.stripe_api.client import StripeConnection
+from runplane_mcp.stripe_api.connected import Asks
 
 PAGE: Final = 100
 #: Far more than any account has; a list that pages forever ends here.
@@ -132,7 +133,7 @@ async def read_history(
 
 
 async def read_lists(
-    connection: StripeConnection,
+    connection: Asks,
     folder: HistoryFolder,
     span: Span,
     listings: Mapping[Name, Listing],
@@ -148,7 +149,7 @@ async def read_lists(
 
 
 async def _read(
-    connection: StripeConnection, folder: HistoryFolder, source: str, listing: Listing, span: Span, progress: Progress
+    connection: Asks, folder: HistoryFolder, source: str, listing: Listing, span: Span, progress: Progress
 ) -> None:
     number, count, after = 0, 0, ""
     for data, next in folder.pages(source):
@@ -166,7 +167,7 @@ async def _read(
 
 
 async def pages_of(
-    connection: StripeConnection, listing: Listing, since: int, until: int, *, after: str = ""
+    connection: Asks, listing: Listing, since: int, until: int, *, after: str = ""
 ) -> AsyncIterator[tuple[list[dict[str, Json]], str | None]]:
     """The pages of one list between two moments (seconds), newest first, from behind the object `after` on: what is kept
     of each object, and the id that the next page starts after, None with the last one."""
@@ -190,7 +191,7 @@ async def pages_of(
             return
 
 
-async def _page(connection: StripeConnection, path: str, parameters: dict[str, Value]) -> StripeObject:
+async def _page(connection: Asks, path: str, parameters: dict[str, Value]) -> StripeObject:
     """One page. What is only busy or lost is asked for again, ever more slowly: the rate limit is the whole company's."""
     wait, reason = FIRST_WAIT, ""
     for _ in range(MOST_TRIES):

@@ -16,9 +16,11 @@ from runplane_mcp.cli.coverage.report import alone
 from runplane_mcp.cli.coverage.standing import coverage_line
 from runplane_mcp.cli.doctor.finding import Finding, Level
 from runplane_mcp.cli.doctor.records import coverage
+from runplane_mcp.core.wire import encode
 from runplane_mcp.gate.coverage.state import CoverageState, states
 from runplane_mcp.settings import Settings, load_settings
-from tests.cli.conftest import DANA, DANAS, Ask, Run, refund
+from runplane_mcp.simulator import SEED
+from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, refund
 
 LATER = "2026-03-03T14:05"
 
@@ -197,3 +199,50 @@ def test_what_is_no_period_is_a_usage_error(options: tuple[str, ...], home: Path
     assert ran.code == 2
     assert ran.error in {"usage.period", "usage.alarm"}
     assert json.loads(ran.out)["error"]["next_step"]
+
+
+BAKERY, PRINTER = SEED.connected_account_paid, SEED.connected_account_new
+
+
+def test_connected_accounts_have_boxes_and_sums_of_their_own_and_one_that_cannot_be_read_is_told(
+    home: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = run("simulator", "--plant", "silent", "--plant", "other-key-payout", "--account", BAKERY, "--json").json
+    stolen, payout = [each["ids"][0] for each in planted["planted"]]
+    monkeypatch.setenv("RUNPLANE_COVERAGE_ACCOUNTS", f"acct_gone,-{PRINTER}")
+    file = tmp_path / "lines.csv"
+    told = run("audit", "coverage", "--account", "all", "--json")
+    page = run("audit", "coverage", "--account", BAKERY, "--csv", str(file))
+    [there] = told.json["connected"]
+    boxes = {each["object"]: each["box"] for each in there["lines"]}
+    words = " ".join(page.out.split())
+
+    assert (told.code, page.code, told.json["cut"]) == (1, 1, False)
+    assert (boxes[stolen], boxes[payout]) == ("unexplained", "another_key")
+    assert (there["account"], there["ok"], there["unexplained"], told.json["unexplained"]) == (BAKERY, False, 1, 1)
+    assert [(tie["ties"], tie["boxes"] == tie["stripe"]) for tie in there["ties"]] == [(True, True)]
+    assert [(each["account"], "account_invalid" in each["why"]) for each in told.json["unread"]] == [
+        ("acct_gone", True)
+    ]
+    assert any(PRINTER in note for note in told.json["notes"]), "one that was to be left out is, and said"
+    assert "NOT READ, so that this is not all: 1 connected account." in words
+    assert f"Unexplained on {BAKERY}: 1 line, -$50.00 USD." in words
+    assert f"On connected account {BAKERY}" in words
+    assert {each["account"] for each in csv.DictReader(file.read_text().splitlines())} >= {BAKERY}
+    assert run("audit", "coverage", "--account", "bakery", "--json").error == "usage.account"
+
+
+def test_a_transfer_to_an_account_that_was_not_read_is_said(gate: OpenGate, run: Run) -> None:
+    async def by_the_shop() -> None:
+        async with gate() as living:
+            wire = encode("POST", "/v1/transfers", {"amount": 900, "currency": "usd", "destination": PRINTER})
+            await living.connection.send(wire, idempotency_key="shop-1")
+
+    anyio.run(by_the_shop)
+    without, with_it = run("audit", "coverage"), run("audit", "coverage", "--account", PRINTER, "--json")
+    [there] = with_it.json["connected"]
+
+    assert (without.code, PRINTER in without.out, "--account" in without.out) == (0, True, True)
+    assert with_it.code == 0
+    assert [(each["amount"], each["box"]) for each in there["lines"]] == [(900, "other_side")]
+    assert "another key" in there["lines"][0]["why"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from runplane_mcp.core.request import ActionRequest, State
+from runplane_mcp.core.request import ActionRequest, Kind, State, StripeIdentity
 from runplane_mcp.core.wire import encode
 from runplane_mcp.store.base import Reader, Store, Transaction
 from tests.store.things import HOUR, NOW, received
@@ -70,3 +70,22 @@ async def test_a_period_is_told_in_pages_by_the_time_that_the_account_has(store:
         pages.append([each.id for each in some])
 
     assert pages == [ids[1:3], ids[3:4]]
+
+
+async def test_the_accounts_of_a_store_are_told_in_portions(store: Store) -> None:
+    others = [StripeIdentity("stripe", f"acct_{number}", livemode=False) for number in range(3)]
+
+    def work(tx: Transaction) -> None:
+        for each in (others[0], others[0], others[1]):
+            received(tx, identity=each)
+        received(tx, identity=others[2], kind=Kind.READ)
+
+    await store.write(work)
+    first, after = await store.read(lambda reader: reader.identities(0, 2))
+    assert after is not None
+    start = after
+    second, last = await store.read(lambda reader: reader.identities(start, 3))
+    none, over = await store.read(lambda reader: reader.identities(99, 3))
+
+    assert (set(first), set(second), last) == ({others[0]}, {others[1]}, None)
+    assert (set(none), over) == (set(), None)

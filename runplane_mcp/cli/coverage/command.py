@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,12 @@ from runplane_mcp.cli.home import settings_of_home
 from runplane_mcp.cli.options import JsonFlag
 from runplane_mcp.errors import EXIT_REFUSED, UsageError
 
+if TYPE_CHECKING:
+    from runplane_mcp.core.coverage.accounts import Wanted
+
 EXAMPLES = examples(
     ("runplane audit coverage --month 2026-02 --csv february.csv", "a month, and each of its lines"),
+    ("runplane audit coverage --account all", "this month so far, with every connected account"),
     ("runplane audit coverage --alarm --json", "what came since the last look; for cron, exit 1"),
 )
 
@@ -28,6 +32,14 @@ def coverage(
     since_last: Annotated[
         bool, typer.Option("--alarm", help="Look only at what came since the last look, as gates do every few minutes.")
     ] = False,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--account",
+            metavar="ACCOUNT",
+            help="Read this connected account too; `all` for all, -acct_… to leave one out. Can be given again.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say of every money line at Stripe who made it.
@@ -37,9 +49,13 @@ def coverage(
     to the cent. Days are those of the policy's time zone. Only reads go to Stripe; one that was ended goes on where it
     was. Exit 1 when something is unexplained, does not tie, or was recorded as done and is not at Stripe.
 
+    Connected accounts on which this home asked for something are read as well, and those of RUNPLANE_COVERAGE_ACCOUNTS
+    and --account: each has sums and boxes of its own. Exit 1, too, when one could not be read.
+
     With --alarm it is quick, and what is new and unexplained becomes an audit event, once. Exit 1 as long as something
     stands that nobody has accepted.
     """
+    accounts = _wanted(account or [])
     if since_last:
         if month is not None or first is not None or last is not None or csv is not None:
             raise UsageError("usage.alarm", "--alarm has no period.", next_step="Leave the others out, or --alarm.")
@@ -57,7 +73,7 @@ def coverage(
 
     settings = settings_of_home()
     with bar(quiet=as_json) as progress:
-        found = anyio.run(report, settings, month, first, last, progress)
+        found = anyio.run(report, settings, accounts.over(settings.coverage_accounts), month, first, last, progress)
     if csv is not None:
         write_csv(csv, found)
     if as_json:
@@ -68,3 +84,12 @@ def coverage(
             note(f"Written: {csv}", "green")
     if not found.sound:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _wanted(words: list[str]) -> Wanted:
+    from runplane_mcp.core.coverage.accounts import wanted
+
+    try:
+        return wanted(words)
+    except ValueError as error:
+        raise UsageError("usage.account", f"{error}.") from None

@@ -6,11 +6,12 @@ import csv
 import io
 from pathlib import Path
 
-from runplane_mcp.cli.coverage.report import Report
+from runplane_mcp.cli.coverage.report import Report, of, sound, untied
 from runplane_mcp.cli.output import iso
 from runplane_mcp.core.canonical import Json
-from runplane_mcp.core.coverage.boxes import Made, Placed
+from runplane_mcp.core.coverage.boxes import Box, Made, Placed
 from runplane_mcp.core.coverage.sums import Book, Tie
+from runplane_mcp.gate.coverage.everywhere import AccountCoverage
 
 COLUMNS = (
     "currency",
@@ -26,15 +27,24 @@ COLUMNS = (
     "agent",
     "stripe_request",
     "why",
+    "account",
 )
 
 
 def report_json(report: Report) -> dict[str, Json]:
-    """Amounts are minor units, below zero for what leaves."""
-    lines: list[Json] = [line_json(each) for each in report.placed]
-    books: list[Json] = [_book_json(each) for each in report.books]
-    ties: list[Json] = [_tie_json(each) for each in report.ties]
-    claimed: list[Json] = [_claim_json(each) for each in report.claimed]
+    """Amounts are minor units, below zero for what leaves. What is of the own account stands at the top; `connected` has
+    the same of each connected account, `unread` those that could not be read. `ok` and `unexplained` are of all of them."""
+    connected: list[Json] = [
+        {
+            "account": each.account,
+            "ok": sound(each),
+            "unexplained": len(of(each, Box.UNEXPLAINED)),
+            **_account_json(each),
+        }
+        for each in report.everywhere.connected
+    ]
+    unread: list[Json] = [{"account": each.account, "why": each.why} for each in report.unread]
+    own = _account_json(report.everywhere.own)
     return {
         "account": report.account,
         "livemode": report.livemode,
@@ -42,13 +52,21 @@ def report_json(report: Report) -> dict[str, Json]:
         "since": iso(report.period.since * 1000),
         "until": iso(report.period.until * 1000),
         "ok": report.sound,
-        "unexplained": sum(each.box.value == "unexplained" for each in report.placed),
-        "books": books,
-        "ties": ties,
-        "claimed": claimed,
+        "unexplained": report.unexplained,
+        **own,
         "notes": list(report.notes),
-        "lines": lines,
+        "connected": connected,
+        "unread": unread,
+        "cut": report.cut,
     }
+
+
+def _account_json(account: AccountCoverage) -> dict[str, Json]:
+    lines: list[Json] = [line_json(each) for each in account.placed]
+    books: list[Json] = [_book_json(each) for each in account.books]
+    ties: list[Json] = [_tie_json(each) for each in account.ties]
+    claimed: list[Json] = [_claim_json(each) for each in account.found.claimed]
+    return {"books": books, "ties": ties, "claimed": claimed, "notes": list(untied(account)), "lines": lines}
 
 
 def line_json(placed: Placed) -> dict[str, Json]:
@@ -128,10 +146,10 @@ def write_csv(path: Path, report: Report) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for each in report.placed:
-        told = line_json(each)
-        told["people"] = " ".join(each.people)
-        rows.writerow([_cell(told[name]) for name in COLUMNS])
+    for account in report.accounts:
+        for each in account.placed:
+            told = {**line_json(each), "people": " ".join(each.people), "account": account.account}
+            rows.writerow([_cell(told[name]) for name in COLUMNS])
     write_page(path, text.getvalue())
 
 

@@ -8,11 +8,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from runplane_mcp.cli.card import Hanging
-from runplane_mcp.cli.coverage.report import Report
+from runplane_mcp.cli.coverage.report import Report, all_tie, of, sound, untied
 from runplane_mcp.cli.output import Column, brief, console, moment, money, table
 from runplane_mcp.core.coverage.boxes import Box, Made, Placed
 from runplane_mcp.core.coverage.sums import Book, Sum, Tie
 from runplane_mcp.core.text import label, visible
+from runplane_mcp.gate.coverage.everywhere import AccountCoverage
 
 #: So many lines of a kind are shown; `--csv` and `--json` have all.
 _SHOWN = 12
@@ -24,39 +25,83 @@ LOG = "https://dashboard.stripe.com/logs"
 
 def page(report: Report) -> RenderableType:
     wide = console().width >= _WIDE
-    parts: list[RenderableType] = [_title(report), *_verdict(report)]
-    for book in report.books:
-        tie = next((each for each in report.ties if each.currency == book.currency), None)
-        parts += [Text(""), _heading(book), _boxes(book, wide=wide)]
-        if book.balance == "payments" and tie is not None:
-            parts.append(_tie(tie))
-    if not report.books:
+    parts: list[RenderableType] = [_title(report), *_verdict(report), *_account(report.everywhere.own, wide=wide)]
+    if not report.everywhere.own.books:
         parts.append(Text("Stripe has no money line in this time."))
-    if around := [each for each in report.of(Box.DASHBOARD, Box.ANOTHER_KEY) if each.line.amount < 0]:
-        parts += [Text(""), Text("Out, not through Runplane", style="bold")]
-        parts.append(_lines(sorted(around, key=lambda each: (each.line.amount, each.line.id)), who=True))
-        parts.append(_text(f"Stripe's log says whose key or name: {LOG}", "dim"))
     parts += [_text(note, "dim") for note in report.notes]
+    parts += _connected(report, wide=wide)
     return Group(*parts)
 
 
 def _title(report: Report) -> Text:
     mode = "simulated account" if report.simulator else "live account" if report.livemode else "test account"
-    return _text(f"Coverage of {mode} {report.account}: {report.period.words}", "bold")
+    beside = f" and {_accounts(len(report.accounts) - 1)}" if len(report.accounts) > 1 else ""
+    return _text(f"Coverage of {mode} {report.account}{beside}: {report.period.words}", "bold")
 
 
 def _verdict(report: Report) -> Iterator[RenderableType]:
-    unexplained = report.of(Box.UNEXPLAINED)
-    if unexplained:
-        yield _text(f"UNEXPLAINED: {_count(unexplained)}. Something may have gone around Runplane.", "bold red")
-        yield _lines(sorted(unexplained, key=lambda each: (each.line.amount, each.line.id)), who=False)
-    elif report.placed:
-        yield _text(f"Nothing is unexplained: each of {len(report.placed):,} lines has its box.", "bold green")
-    if report.claimed:
-        yield _text(f"CLAIMED, NOT AT STRIPE: {len(report.claimed)} that Runplane recorded as done.", "bold red")
-        yield _claims(report.claimed)
-    if not all(tie.ties for tie in report.ties):
-        yield _text("THE SUMS DO NOT TIE: see below.", "bold red")
+    """What must not be missed, of all accounts."""
+    if report.unread:
+        yield _text(f"NOT READ, so that this is not all: {_accounts(len(report.unread))}.", "bold red")
+        for each in report.unread[:_SHOWN]:
+            yield Hanging("  ", "    ", Text(visible(f"{each.account}: {each.why}", 700), "red"))
+        if len(report.unread) > _SHOWN:
+            yield _more(report.unread, "--json has all")
+    if report.cut:
+        yield _text(
+            "NOT ALL ACCOUNTS: Stripe has more than are listed here. Name those that matter: --account.", "bold red"
+        )
+    if report.unexplained:
+        all = [line for each in report.accounts for line in of(each, Box.UNEXPLAINED)]
+        yield _text(f"UNEXPLAINED: {_count(all)}. Something may have gone around Runplane.", "bold red")
+    elif lines := sum(len(each.placed) for each in report.accounts):
+        yield _text(f"Nothing is unexplained: each of {lines:,} lines has its box.", "bold green")
+    for account in report.accounts:
+        where = "" if account is report.everywhere.own else f" on {account.account}"
+        if unexplained := of(account, Box.UNEXPLAINED):
+            if where:
+                yield _text(f"Unexplained{where}: {_count(unexplained)}.", "bold red")
+            yield _lines(sorted(unexplained, key=lambda each: (each.line.amount, each.line.id)), who=False)
+        if claimed := account.found.claimed:
+            yield _text(f"CLAIMED, NOT AT STRIPE{where}: {len(claimed)} that Runplane recorded as done.", "bold red")
+            yield _claims(claimed)
+        if not all_tie(account):
+            yield _text(f"THE SUMS DO NOT TIE{where}: see below.", "bold red")
+
+
+def _connected(report: Report, *, wide: bool) -> Iterator[RenderableType]:
+    """A part for each connected account on which something moved, those with something wrong first."""
+    moved = [each for each in report.everywhere.connected if each.books]
+    moved.sort(key=lambda each: (sound(each), each.account))
+    for each in moved[:_SHOWN]:
+        yield Text("")
+        yield _text(f"On connected account {each.account}", "bold underline")
+        yield from _account(each, wide=wide)
+        for note in untied(each):
+            yield _text(note, "dim")
+    if len(moved) > _SHOWN:
+        yield _more(moved, "--json and --csv have all")
+    if still := len(report.everywhere.connected) - len(moved):
+        yield _text(f"{_accounts(still)} without a money line in this time.", "dim")
+
+
+def _account(account: AccountCoverage, *, wide: bool) -> Iterator[RenderableType]:
+    for book in account.books:
+        tie = next((each for each in account.ties if each.currency == book.currency), None)
+        yield Text("")
+        yield _heading(book)
+        yield _boxes(book, wide=wide)
+        if book.balance == "payments" and tie is not None:
+            yield _tie(tie)
+    if around := [each for each in of(account, Box.DASHBOARD, Box.ANOTHER_KEY) if each.line.amount < 0]:
+        yield Text("")
+        yield Text("Out, not through Runplane", style="bold")
+        yield _lines(sorted(around, key=lambda each: (each.line.amount, each.line.id)), who=True)
+        yield _text(f"Stripe's log says whose key or name: {LOG}", "dim")
+
+
+def _accounts(number: int) -> str:
+    return f"{number:,} connected {'account' if number == 1 else 'accounts'}"
 
 
 def _heading(book: Book) -> Text:
@@ -125,8 +170,8 @@ def _lines(lines: Sequence[Placed], *, who: bool) -> RenderableType:
     return Group(*parts, *([_more(lines)] if len(lines) > _SHOWN else []))
 
 
-def _more(lines: Sequence[object]) -> Text:
-    return _text(f"and {len(lines) - _SHOWN:,} more: --csv FILE has all", "dim")
+def _more(lines: Sequence[object], where: str = "--csv FILE has all") -> Text:
+    return _text(f"and {len(lines) - _SHOWN:,} more: {where}", "dim")
 
 
 def _claims(claimed: Sequence[Made]) -> RenderableType:

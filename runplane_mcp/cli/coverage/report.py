@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -12,92 +12,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runplane_mcp.cli.home import folder_in
-from runplane_mcp.core.coverage.boxes import Box, Made, Placed
+from runplane_mcp.core.coverage.boxes import Box, Placed
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT
-from runplane_mcp.core.coverage.sums import Book, Tie, books_of, ties_of
 from runplane_mcp.errors import StoreError
 
 if TYPE_CHECKING:
     from runplane_mcp.cli.coverage.period import Period
+    from runplane_mcp.core.coverage.accounts import Wanted
+    from runplane_mcp.gate.coverage.accounts import Connected
+    from runplane_mcp.gate.coverage.everywhere import AccountCoverage, Everywhere, Unread
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
     from runplane_mcp.stripe_api.history import Progress
 
 #: The folder in the home where a reading is kept, so that one that was ended goes on where it was.
 FOLDER = "coverage"
+#: Accounts that one sentence names.
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`until` is when the reading began, where that was before the end of the period."""
+    """`period` ends when the reading began, where that was before its end. `notes` are of the own account, or of all."""
 
     account: str
     simulator: bool
     livemode: bool
     period: Period
-    placed: tuple[Placed, ...]
-    claimed: tuple[Made, ...]
-    books: tuple[Book, ...]
-    ties: tuple[Tie, ...]
+    everywhere: Everywhere
     notes: tuple[str, ...]
+    cut: bool = False
 
-    def of(self, *boxes: Box) -> tuple[Placed, ...]:
-        return tuple(each for each in self.placed if each.box in boxes)
+    @property
+    def accounts(self) -> tuple[AccountCoverage, ...]:
+        """The own one first."""
+        return (self.everywhere.own, *self.everywhere.connected)
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        return self.everywhere.unread
+
+    @property
+    def unexplained(self) -> int:
+        return sum(len(of(each, Box.UNEXPLAINED)) for each in self.accounts)
 
     @property
     def sound(self) -> bool:
-        """Nothing unexplained, nothing claimed that is not there, and the sums tie."""
-        return not self.of(Box.UNEXPLAINED) and not self.claimed and all(tie.ties for tie in self.ties)
+        """Every account was read, nothing is unexplained, nothing claimed that is not there, and the sums tie."""
+        return not self.unread and not self.cut and all(sound(each) for each in self.accounts)
+
+
+def sound(account: AccountCoverage) -> bool:
+    return not of(account, Box.UNEXPLAINED) and not account.found.claimed and all_tie(account)
+
+
+def all_tie(account: AccountCoverage) -> bool:
+    return all(tie.ties for tie in account.ties)
+
+
+def of(account: AccountCoverage, *boxes: Box) -> tuple[Placed, ...]:
+    return tuple(each for each in account.placed if each.box in boxes)
 
 
 async def report(
-    settings: Settings, month: str | None, first: str | None, last: str | None, progress: Progress
+    settings: Settings,
+    wanted: Wanted,
+    month: str | None,
+    first: str | None,
+    last: str | None,
+    progress: Progress,
 ) -> Report:
     """Only reads go to Stripe. UsageError `usage.period`; the errors of `open_books` and `read_lists`."""
     from dataclasses import replace
 
     from runplane_mcp.app import open_books
     from runplane_mcp.cli.coverage.period import period_of
-    from runplane_mcp.gate.coverage.covering import covered
-    from runplane_mcp.gate.coverage.reading import read_ends, read_pages, span_to_read
-    from runplane_mcp.gate.coverage.state import balances
+    from runplane_mcp.gate.coverage.accounts import Recorded, connected
+    from runplane_mcp.gate.coverage.everywhere import Reading
     from runplane_mcp.stripe_api.history import HistoryFolder, Span
 
     async with open_books(settings) as books:
-        now, identity = books.clock.policy() // 1000, books.identity
+        now, identity, store = books.clock.policy() // 1000, books.identity, books.desk.store
         period = period_of(month, first, last, zone=await _zone(books.desk), now=now)
         span = Span(identity.target, identity.account, identity.livemode, period.since, period.until)
+        catalog = books.desk.policies.catalog
         with folder_in(settings, FOLDER) as kept, alone(kept.with_name(f"{FOLDER}.lock")):
             folder = HistoryFolder(kept)
-            pages, read = await read_pages(books.connection, folder, span_to_read(span, now), progress=progress)
-        cut = read.until < span.until
-        if cut:
-            span, period = replace(span, until=read.until), replace(period, until=read.until)
-        noted = await books.desk.store.read(lambda reader: balances(reader, identity))
-        ends = await read_ends(books.connection, pages, span, read=read, now=now, balances=noted)
-        found = await covered(
-            books.desk.store,
-            books.desk.policies.catalog,
-            identity,
-            pages,
-            since=span.since,
-            until=span.until,
-            now=now,
-        )
-    sums = books_of(found.placed)
-    ties = ties_of(sums, found.lines, now=ends.now, after=ends.after, whole=ends.whole, noted=ends.noted)
-    notes = tuple(_notes(sums, ends.why_not, old=span.since < now - EVENTS_KEPT, cut=span.until if cut else None))
-    return Report(
-        identity.account,
-        identity.simulator,
-        identity.livemode,
-        period,
-        found.placed,
-        found.claimed,
-        sums,
-        ties,
-        notes,
-    )
+            there = await connected(store, books.connection, identity, wanted, Recorded())
+            reading = Reading(store, catalog, books.connection, identity, folder, span, now)
+            found = await reading.read(there.accounts, progress=progress)
+    ended = found.until if found.until < span.until else None
+    if ended is not None:
+        period = replace(period, until=ended)
+    notes = [*_notes(found.own, old=span.since < now - EVENTS_KEPT, ended=ended), *_notes_there(found, there)]
+    return Report(identity.account, identity.simulator, identity.livemode, period, found, tuple(notes), cut=there.cut)
 
 
 @contextmanager
@@ -127,18 +135,40 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
-def _notes(books: Iterable[Book], why_not: str, *, old: bool, cut: int | None) -> Iterable[str]:
+def _notes(own: AccountCoverage, *, old: bool, ended: int | None) -> Iterator[str]:
     """What could not be tied or told."""
-    if cut is not None:
+    if ended is not None:
         from runplane_mcp.cli.output import moment
 
-        yield f"This reading was begun before and goes until {moment(cut * 1000)}; run it again for what came since."
-    if why_not:
-        yield f"Opening and closing balance are not tied: {why_not}"
+        yield f"This reading was begun before and goes until {moment(ended * 1000)}; run it again for what came since."
+    yield from untied(own)
     if old:
         yield (
             "Stripe tells for 30 days who made something. What is older is explained by Runplane's own record or by its"
             " kind. Credit to customers, invoices voided or given up and credit grants of before then are not listed."
         )
-    for name in sorted({book.balance for book in books if book.balance not in (None, "payments")} - {None}):
+
+
+def untied(account: AccountCoverage) -> Iterator[str]:
+    """What of an account is tied to no balance."""
+    if account.ends.why_not:
+        yield f"Opening and closing balance are not tied: {account.ends.why_not}"
+    for name in sorted({each.balance for each in account.books if each.balance not in (None, "payments")} - {None}):
         yield f"The balance {name} is kept apart by Stripe: its lines are here, and are tied to no balance."
+
+
+def _notes_there(found: Everywhere, there: Connected) -> Iterator[str]:
+    """Which connected accounts this is not about."""
+    if there.left_out:
+        yield f"Not read, since you said so: {_some(there.left_out)}."
+    also = [each for each in found.also_paid if each not in there.left_out]
+    if also:
+        yield (
+            f"Got transfers, and what became of them there was not read: {_some(also)}. To read it: --account ACCOUNT,"
+            " or --account all."
+        )
+
+
+def _some(accounts: Sequence[str]) -> str:
+    more = f" and {len(accounts) - _NAMED:,} more" if len(accounts) > _NAMED else ""
+    return ", ".join(accounts[:_NAMED]) + more

@@ -91,7 +91,7 @@ _OBJECT: Final[Mapping[str, str]] = {
 CLAIMABLE: Final = frozenset({*_OBJECT, *_UNDOES})
 #: So long after its first attempt (seconds) Stripe may have forgotten a key, so that somebody else can use it once more.
 _KEY_KEPT: Final = DAY + CLOCKS_DIFFER
-_NO_PLATFORM: Final[Mapping[str, str]] = MappingProxyType({})
+NO_PLATFORM: Final[Mapping[str, str]] = MappingProxyType({})
 #: States in which what a request asks for may have happened.
 _MAY_HAVE_RUN: Final = frozenset({State.SUCCEEDED, State.EXECUTING, State.OUTCOME_UNKNOWN})
 OPEN: Final = frozenset({State.EXECUTING, State.OUTCOME_UNKNOWN})
@@ -190,11 +190,12 @@ def place(
     records: Records,
     *,
     told_since: int,
-    platform: Mapping[str, str] = _NO_PLATFORM,
+    platform: Mapping[str, str] = NO_PLATFORM,
 ) -> tuple[Placed, ...]:
-    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten. For lines
-    of a connected account `platform` holds the objects behind the platform's lines, each with the words for its box there:
-    what is only their other side was judged there, and is not counted twice."""
+    """Each line in exactly one box, oldest first. Events of before `told_since` (seconds) Stripe has forgotten.
+
+    For lines of a connected account `platform` holds the objects behind the platform's lines, each with the words for its
+    box there: what is only their other side was judged there, and is not counted twice."""
     placed = [_place(line, traces.of(line), records, told_since, platform) for line in lines]
     return tuple(sorted(placed, key=lambda each: (each.line.created, each.line.id)))
 

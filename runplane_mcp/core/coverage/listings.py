@@ -139,7 +139,7 @@ LISTINGS: Final[Mapping[Source, Listing]] = {
     ),
     Source.REFUNDS: Listing("/v1/refunds", {}, _MOVING, before=_BEFORE),
     Source.PAYOUTS: Listing("/v1/payouts", {}, {**_MOVING, "automatic": None}, before=_BEFORE),
-    Source.TRANSFERS: Listing("/v1/transfers", {}, _MOVING, before=_BEFORE),
+    Source.TRANSFERS: Listing("/v1/transfers", {}, {**_MOVING, "destination": _ID}, before=_BEFORE),
     Source.CREDIT_NOTES: Listing(
         "/v1/credit_notes",
         {},

@@ -13,7 +13,17 @@ from anyio import to_thread
 from runplane_mcp.core.approval import Answer, Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
-from runplane_mcp.core.coverage.boxes import CLAIMABLE, OPEN, OUR_KEY, Made, Placed, Records, not_there, place
+from runplane_mcp.core.coverage.boxes import (
+    CLAIMABLE,
+    NO_PLATFORM,
+    OPEN,
+    OUR_KEY,
+    Made,
+    Placed,
+    Records,
+    not_there,
+    place,
+)
 from runplane_mcp.core.coverage.lines import Line, Lines, lines_of
 from runplane_mcp.core.coverage.listings import EVENTS_KEPT, Pages, Source
 from runplane_mcp.core.coverage.traces import Trace, Traces, trace_of
@@ -47,12 +57,22 @@ class Covered:
 
 
 async def covered(
-    store: Store, catalog: Catalog, identity: StripeIdentity, pages: Pages, *, since: int, until: int, now: int
+    store: Store,
+    catalog: Catalog,
+    identity: StripeIdentity,
+    pages: Pages,
+    *,
+    since: int,
+    until: int,
+    now: int,
+    platform: Mapping[str, str] = NO_PLATFORM,
 ) -> Covered:
     """Each line from `since` until before `until` in its box, and what is claimed. All seconds, by the clock of the account
-    (policy time). StripeError `stripe.bad_answer` for lists that cannot be read."""
+    (policy time). `platform` as `place` says. StripeError `stripe.bad_answer` for lists that cannot be read."""
     own = await _sent(store, catalog, identity, since, until)
-    lines, placed = await placed_lines(store, catalog, identity, pages, since=since, until=until, now=now, also=own)
+    lines, placed = await placed_lines(
+        store, catalog, identity, pages, since=since, until=until, now=now, also=own, platform=platform
+    )
     return Covered(lines, placed, not_there(lines, placed, own))
 
 
@@ -66,6 +86,7 @@ async def placed_lines(
     until: int,
     now: int,
     also: Iterable[Made] = (),
+    platform: Mapping[str, str] = NO_PLATFORM,
 ) -> tuple[Lines, tuple[Placed, ...]]:
     """The lines in their boxes, by index look-ups alone: quick however many requests there are. What takes time without
     waiting is done in another thread: a gate has requests to answer."""
@@ -74,7 +95,8 @@ async def placed_lines(
     found = await recorded(store, catalog, identity, lines.lines, traces)
 
     def work() -> tuple[Placed, ...]:
-        return place(lines.lines, Traces(traces), Records([*found, *also]), told_since=told_since(now))
+        records = Records([*found, *also])
+        return place(lines.lines, Traces(traces), records, told_since=told_since(now), platform=platform)
 
     return lines, await to_thread.run_sync(work)
 

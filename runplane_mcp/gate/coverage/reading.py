@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from runplane_mcp.core.coverage.lines import PAYMENTS
-from runplane_mcp.core.coverage.listings import DAY, LISTINGS, Pages, Source
+from runplane_mcp.core.coverage.listings import DAY, LISTINGS, LISTINGS_THERE, Pages, Source
 from runplane_mcp.core.coverage.sums import Noted, held
 from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.wire import Value, encode
 from runplane_mcp.gate.coverage.state import Balance
 from runplane_mcp.stripe_api.client import Done, StripeConnection
+from runplane_mcp.stripe_api.connected import Asks, OnAccount
 from runplane_mcp.stripe_api.history import HistoryFolder, Progress, Span, pages_of, read_lists
 
 #: A period that ended longer ago (seconds) is not tied to today's balance: everything since would have to be read.
@@ -43,20 +45,32 @@ def span_to_read(span: Span, now: int) -> Span:
     return Span(span.target, span.account, span.livemode, span.since, max(until, span.until))
 
 
-async def read_pages(
-    connection: StripeConnection, folder: HistoryFolder, span: Span, *, progress: Progress
-) -> tuple[Pages, Span]:
+async def read_pages(connection: Asks, folder: HistoryFolder, span: Span, *, progress: Progress) -> tuple[Pages, Span]:
     """All lists of `span`, or of the one that was begun and not finished in `folder`, if it is of the same account and
     period. Returns what was read, too. StripeError as `read_lists` says."""
+    span = begin(folder, span)
+    return await read_lists(connection, folder, span, LISTINGS, progress=progress), span
+
+
+def begin(folder: HistoryFolder, span: Span) -> Span:
+    """What is to be read: `span`, for which everything in `folder` is forgotten, or the one that was begun there."""
     begun = folder.span()
     same = begun is not None and _period(begun) == _period(span) and span.until - begun.until < DAY
     if begun is not None and same and not finished(folder):
-        span = begun
-    else:
-        # What was read to its end is read anew: a report is of now.
-        folder.begin(span)
-    pages = await read_lists(connection, folder, span, LISTINGS, progress=progress)
-    return pages, span
+        return begun
+    # What was read to its end is read anew: a report is of now. The connected accounts stand in folders of their own.
+    for each in folder.path.glob("acct_*"):
+        shutil.rmtree(each)
+    folder.begin(span)
+    return span
+
+
+async def read_there(
+    connection: StripeConnection, folder: HistoryFolder, span: Span, account: str, *, progress: Progress
+) -> Pages:
+    """The same of a connected account, for the `span` that is read of the own one. StripeError as `read_lists` says."""
+    there, where = replace(span, account=account), HistoryFolder(folder.path / account)
+    return await read_lists(OnAccount(connection, account), where, there, LISTINGS_THERE, progress=progress)
 
 
 def _period(span: Span) -> tuple[str, str, bool, int]:
@@ -70,7 +84,7 @@ def finished(folder: HistoryFolder) -> bool:
 
 
 async def read_ends(
-    connection: StripeConnection,
+    connection: Asks,
     pages: Pages,
     span: Span,
     *,
@@ -101,7 +115,7 @@ async def read_ends(
     return Ends(balance, after, earlier == "", _checked(pages, balance, later, before))
 
 
-async def steady_balance(connection: StripeConnection) -> tuple[str, Mapping[str, int]] | None:
+async def steady_balance(connection: Asks) -> tuple[str, Mapping[str, int]] | None:
     """What the balance holds, and the newest line that is in it (empty: none yet). None where that could not be read, or
     where a line came in while it was, each time: which of them the balance holds, nobody could say."""
     for _ in range(_TRIES):
@@ -133,7 +147,7 @@ def _checked(
     return None
 
 
-async def _newest(connection: StripeConnection, parameters: Mapping[str, Value]) -> str | None:
+async def _newest(connection: Asks, parameters: Mapping[str, Value]) -> str | None:
     """The id of the newest line, empty where there is none. None where that could not be read."""
     wire = encode("GET", LISTINGS[Source.LINES].path, {**parameters, "limit": 1})
     answer = await connection.send(wire, idempotency_key=None)
@@ -143,12 +157,12 @@ async def _newest(connection: StripeConnection, parameters: Mapping[str, Value])
     return (o.id_in(found[0]) or None) if found else ""
 
 
-async def _balance(connection: StripeConnection) -> Mapping[str, int] | None:
+async def _balance(connection: Asks) -> Mapping[str, int] | None:
     answer = await connection.send(encode("GET", "/v1/balance", {}), idempotency_key=None)
     return held(answer.body) if isinstance(answer, Done) else None
 
 
-async def _since(connection: StripeConnection, since: int) -> AsyncIterator[StripeObject]:
+async def _since(connection: Asks, since: int) -> AsyncIterator[StripeObject]:
     """Lines that came after the reading, newest first."""
     async for page, _ in pages_of(connection, LISTINGS[Source.LINES], since, since + 10 * DAY):
         for line in page:
