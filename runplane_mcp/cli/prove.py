@@ -52,8 +52,9 @@ def prove(
     """Prove what the audit log has of a request to somebody outside.
 
     The receipt holds the request's events with proofs that they are in the log, the log's signed checkpoint, the votes
-    with their signatures, who enrolled the voters, and what was asked, decided and run. It is checked offline:
-    python check_receipt.py receipt.json. With --out, --json says what was written.
+    with their signatures, who enrolled the voters, and what was asked, decided and run; of a read that the policy
+    allowed, its own record under the event that speaks for it and others, which follows within a second of its end.
+    It is checked offline: python check_receipt.py receipt.json. With --out, --json says what was written.
     """
     from runplane_mcp.cli.output import print_json
 

@@ -257,7 +257,7 @@ def _proof(life: Life, proof: RequestProof, head: Head | None) -> list[Renderabl
     lines.extend(f"digest voted for {digest}" for digest in sorted({vote.digest for vote in life.votes}))
     if proof.ok:
         lines.append("the log verifies for them; for all of it: runplane audit verify")
-        if life.request.kind is Kind.WRITE:
+        if proof.seqs:
             lines.append(f"for somebody outside: runplane audit prove {life.request.reference}")
         return section("Proof", lines)
     where = f" at event {proof.first_bad}" if proof.first_bad is not None else ""

@@ -50,7 +50,7 @@ SELECT (SELECT coalesce(max(n), 0) + 1 FROM read), number, ?, ? FROM request WHE
 def read_leaf(request: Sequence[Value], decisions: Sequence[Sequence[Value]]) -> bytes:
     """What a read that has ended puts under its batch's root: SHA-256(0x00 || lines), where the lines are the words
     `runplane.read/1`, its request id, and the digests of its row and of the rows of its decisions, in their order."""
-    return leaf_over(request, read_digests(request, decisions))
+    return leaf_over(str(request[_ID]), read_digests(request, decisions))
 
 
 def read_digests(request: Sequence[Value], decisions: Sequence[Sequence[Value]]) -> list[str]:
@@ -58,9 +58,9 @@ def read_digests(request: Sequence[Value], decisions: Sequence[Sequence[Value]])
     return [row_digest(REQUEST_COLUMNS, request), *(row_digest(DECISION_COLUMNS, each) for each in decisions)]
 
 
-def leaf_over(request: Sequence[Value], digests: Sequence[str]) -> bytes:
+def leaf_over(request_id: str, digests: Sequence[str]) -> bytes:
     """`read_leaf` from what `read_digests` returned."""
-    return leaf_hash("\n".join(("runplane.read/1", str(request[_ID]), *digests)).encode())
+    return leaf_hash("\n".join(("runplane.read/1", request_id, *digests)).encode())
 
 
 _ID: Final = REQUEST_COLUMNS.index("id")

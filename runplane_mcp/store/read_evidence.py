@@ -127,7 +127,7 @@ class ReadEvidence:
                 read = n == expected and request[_KIND] == Kind.READ and request[_STATE] in _FINAL
                 whole = all(kept.get(name, True) for name in named)
                 digests = read_digests(request, decisions)
-                if not read or leaf_over(request, digests) != leaf or not whole:
+                if not read or leaf_over(str(request[_ID]), digests) != leaf or not whole:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
                 for name in named:
                     if name not in kept:

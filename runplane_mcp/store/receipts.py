@@ -3,13 +3,14 @@ salts, and hashes of the log's tree."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 
 from runplane_mcp.core.proofs import AT_ONCE, Node, gather
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.records import Salted
+from runplane_mcp.store.records import Event, Salted
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, VOTE_COLUMNS, Row, listed, row_form
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
@@ -19,6 +20,7 @@ _FORMS = (
     (DECISION_COLUMNS, f"SELECT {listed(DECISION_COLUMNS)} FROM decision WHERE request_id = ? ORDER BY n"),
     (VOTE_COLUMNS, f"SELECT {listed(VOTE_COLUMNS)} FROM vote WHERE request_id = ? ORDER BY round, at, person"),
 )
+_LEAVES = "SELECT request.id, leaf FROM read JOIN request USING (number) WHERE n BETWEEN ? AND ? ORDER BY n"
 
 
 class ReceiptReads(ABC):
@@ -41,6 +43,10 @@ class ReceiptReads(ABC):
     def salted(self, commitment: str) -> Salted | None:
         row = self._one("SELECT salt, body FROM payload WHERE commitment = ?", commitment)
         return None if row is None else Salted(row[0], row[1])
+
+    def leaves_of(self, batch: Event) -> dict[str, bytes]:
+        said = json.loads(batch.body)
+        return dict(self._all(_LEAVES, said["first"], said["last"]))
 
     def tree_hashes(self, wanted: Collection[Node], size: int) -> dict[Node, bytes]:
         try:

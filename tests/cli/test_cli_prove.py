@@ -7,10 +7,9 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -25,11 +24,20 @@ from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.base import Transaction
-from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, balance, cancellation, refund
+from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, cancellation, refund
+from tests.cli.receipts import (
+    Receipt,
+    assert_nothing_can_be_changed,
+    at,
+    holds,
+    holds_with_a_bit_flipped,
+    others,
+    parts,
+    put,
+)
 from tests.gate.conftest import until
 
 SECRET = f"{DANAS}\n"
-Receipt = dict[str, Any]
 
 
 @pytest.fixture
@@ -91,8 +99,10 @@ def test_an_outsider_checks_a_receipt_without_runplane(
         f"{DANA} signed yes",
         "POST /v1/refunds",
         "As many people said yes as that decision asked for.",
-        "It is succeeded; at Stripe req_",
-        "\nNOT PROVED\n- That Stripe did it",
+        "It is succeeded; req_",
+        "'support-bot' of 'stdio' asked at ",
+        "Z: PostRefunds.",
+        "\nNOT PROVED\n- That Stripe did it, and what it answered",
     ):
         assert words in told.stdout
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -105,68 +115,15 @@ def test_an_outsider_checks_a_receipt_without_runplane(
     )
 
 
-def parts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The place of every text and number in a receipt."""
-    if isinstance(value, dict | list):
-        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from parts(inner, (*path, name))
-    elif value is not None:
-        yield path
-
-
-def holder(receipt: Receipt, path: tuple[Any, ...]) -> Any:
-    for step in path[:-1]:
-        receipt = receipt[step]
-    return receipt
-
-
-def holds(receipt: Any) -> bool:
-    try:
-        check(receipt)
-    except Exception:  # noqa: BLE001 - whatever it is, it does not hold
-        return False
-    return True
-
-
 def test_no_part_of_a_receipt_can_be_changed_or_taken_away(receipt: Receipt) -> None:
-    assert holds(receipt)
-    places = list(parts(receipt))
-    assert len(places) > 70
-    for path in places:
-        text = holder(receipt, path)[path[-1]]
-        for at in {0, len(text) // 2, len(text) - 1}:
-            changed = copy.deepcopy(receipt)
-            other = "0" if text[at] != "0" else "1"
-            holder(changed, path)[path[-1]] = text[:at] + other + text[at + 1 :]
-            assert not holds(changed), (path, text[at])
-        if path[0] not in {"payloads", "policies"}:
-            without = copy.deepcopy(receipt)
-            holder(without, path)[path[-1]] = ""
-            assert not holds(without), path
-    for name in receipt:
-        assert not holds({key: value for key, value in receipt.items() if key != name})
-    for place in range(len(receipt["events"])):
-        if '"type":"repeat"' in receipt["events"][place]["body"]:
-            continue  # its agent has looked at it: no part of its course
-        fewer = copy.deepcopy(receipt)
-        del fewer["events"][place]
-        assert not holds(fewer), receipt["events"][place]["body"]
-    assert not holds({**receipt, "events": [*reversed(receipt["events"])]})
+    assert len(list(parts(receipt))) > 70
+    assert_nothing_can_be_changed(receipt)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.data())
-def test_no_byte_of_a_receipt_file_can_be_flipped(receipt: Receipt, data: st.DataObject) -> None:
-    content = json.dumps(receipt, ensure_ascii=False).encode()
-    at, bit = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7))
-    flipped = content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
-    try:
-        now = json.loads(flipped)
-    except ValueError:
-        return
-
-    # Hex in capitals says the same, and so do the spaces between two parts.
-    assert json.dumps(now).lower() == json.dumps(receipt).lower() or not holds(now)
+@given(st.integers(0, 2**20), st.integers(0, 7))
+def test_no_byte_of_a_receipt_file_can_be_flipped(receipt: Receipt, byte: int, bit: int) -> None:
+    assert not holds_with_a_bit_flipped(receipt, byte, bit)
 
 
 def test_what_is_left_out_is_said_and_the_rest_still_holds(approved: str, run: Run) -> None:
@@ -192,10 +149,8 @@ def test_a_receipt_goes_on_from_a_checkpoint_that_its_reader_holds(
 
     assert any("The log only grew since it had" in each for each in proved)
     for path in parts(content["older"], ("older",)):
-        changed = copy.deepcopy(content)
-        text = holder(changed, path)[path[-1]]
-        holder(changed, path)[path[-1]] = ("0" if text[0] != "0" else "1") + text[1:]
-        assert not holds(changed), path
+        for other in others(at(content, path)):
+            assert not holds(put(content, path, other)), path
     older.write_text("nothing\n")
     refused = run("audit", "prove", done.reference, "--from-checkpoint", str(older), "--json")
     assert (refused.code, refused.error) == (1, "checkpoint.malformed")
@@ -220,7 +175,7 @@ def test_a_request_is_proved_whatever_became_of_it(ask: Ask, run: Run, gate: Ope
                lowered.json["request_id"]):  # fmt: skip
         content = run("audit", "prove", id).json
         proved, _ = check(content)
-        states |= {each.split(";")[0] for each in proved if each.startswith("It is ")}
+        states |= {each.rstrip(".").split(";")[0] for each in proved if each.startswith("It is ")}
         shorter = copy.deepcopy(content)
         del shorter["events"][-1]
         assert not holds(shorter)
@@ -329,9 +284,6 @@ def test_what_was_erased_is_proved_to_have_been(ask: Ask, run: Run) -> None:
     assert any("leaves out" in each for each in check(forged)[1]), "then it is only not disclosed"
 
 
-def test_only_what_has_events_of_its_own_is_proved(ask: Ask, run: Run) -> None:
-    (read,) = ask(balance())
-
-    assert run("audit", "prove", read.reference, "--json").error == "request.read"
+def test_what_is_not_there_is_not_proved(home: Path, run: Run) -> None:
     assert run("audit", "prove", "RP-ZZZZ", "--json").error == "request.not_found"
     assert run("audit", "prove", "--json").error == "usage.request_missing"

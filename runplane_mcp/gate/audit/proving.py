@@ -1,5 +1,9 @@
 """A receipt for one request: what the audit log has of it, with the proofs that it is in there, in one file that somebody
-without Runplane checks with `check_receipt.py`."""
+without Runplane checks with `check_receipt.py`.
+
+A read that the policy allowed has no events of its own. Its receipt holds the event `reads` that speaks for it and others,
+the read's own rows as they were hashed, and the proof that their leaf is under that event's root.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from typing import Final
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.checkpoint import Note, Signed, key_hash, who_signed
 from runplane_mcp.core.log_key import LogKey, key_of
-from runplane_mcp.core.merkle import verify_consistency, verify_inclusion
+from runplane_mcp.core.merkle import inclusion_proof, verify_consistency, verify_inclusion
 from runplane_mcp.core.proofs import Range, consistency_ranges, hash_of, inclusion_ranges, nodes_of
 from runplane_mcp.core.request import ActionRequest
 from runplane_mcp.errors import CheckpointError, RequestError, StoreError
@@ -20,7 +24,8 @@ from runplane_mcp.gate.acts import said
 from runplane_mcp.gate.enforcement import ACTIVATED
 from runplane_mcp.gate.rounds import found
 from runplane_mcp.store.base import Reader
-from runplane_mcp.store.records import Event
+from runplane_mcp.store.batches import leaf_over
+from runplane_mcp.store.records import READS, Event
 
 TYPE: Final = "runplane.receipt/1"
 _MOST_EVENTS: Final = 10_000
@@ -38,7 +43,7 @@ class Receipt:
 
 
 def last_event(reader: Reader, reference_or_id: str) -> int:
-    """The sequence number that a checkpoint must cover. RequestError `request.not_found`, `request.read`."""
+    """The sequence number that a checkpoint must cover. RequestError `request.not_found`, `request.read_pending`."""
     return _last(_events(reader, found(reader, reference_or_id)))
 
 
@@ -53,10 +58,10 @@ def receipt(
 ) -> Receipt:
     """The receipt of a request under the checkpoint `note`, which `log_key` signed and which covers it.
 
-    RequestError `request.not_found`, `request.read`; CheckpointError `checkpoint.behind` where the request has moved on
-    since, `checkpoint.foreign` where `older` is of another log, `checkpoint.newer` where it is the newer one,
+    RequestError `request.not_found`, `request.read_pending`; CheckpointError `checkpoint.behind` where the request moved
+    on since, `checkpoint.foreign` where `older` is of another log, `checkpoint.newer` where it is the newer one,
     `checkpoint.forked` where this log is not that one, grown; StoreError `store.corrupt` where the log's leaves are not
-    what the checkpoint says.
+    what the checkpoint says, or a read not what its event spoke for.
     """
     request = found(reader, reference_or_id)
     own = _events(reader, request)
@@ -65,9 +70,8 @@ def receipt(
             "checkpoint.behind", f"{request.reference} has moved on meanwhile.", next_step="Run the same command again."
         )
     own = [event for event in own if event.seq <= note.checkpoint.size]
-    events = sorted(
-        {event.seq: event for event in (*own, *_beside(reader, own, log_key))}.values(), key=lambda event: event.seq
-    )
+    beside = _beside(reader, request.id, own, log_key)
+    events = sorted({event.seq: event for event in (*own, *beside)}.values(), key=lambda event: event.seq)
     size = note.checkpoint.size
     ranges = {event.seq: inclusion_ranges(event.seq - 1, size) for event in events}
     since = _since(note, older)
@@ -82,8 +86,13 @@ def receipt(
     for event in events:
         if not verify_inclusion(event.leaf, event.seq - 1, size, proof(ranges[event.seq]), note.checkpoint.root):
             raise _not_its_root()
-    rows = _rows(reader, request.id)
+    forms = reader.row_forms(request.id)
+    rows = {_sha256(form): form for form in forms}
     named = dict.fromkeys(name for event in own for name in _named(event))
+    read: dict[str, Json] = {}
+    for batch in (event for event in own if event.type == READS):
+        read["read"] = _read(reader, request, forms, batch)
+        named.update(dict.fromkeys(_named_by(forms)))
     salted = [each for name in named if payloads and (each := reader.salted(name)) is not None]
     versions = dict.fromkeys(record.policy_version for record in reader.decisions(request.id))
     texts = [text for each in versions if payloads and (text := reader.policy_text(each)) is not None]
@@ -105,6 +114,7 @@ def receipt(
             ],
             "payloads": [{"salt": each.salt.hex(), "body": each.body.decode()} for each in salted],
             "policies": list(texts),
+            **read,
         },
         len(events),
         size,
@@ -114,13 +124,17 @@ def receipt(
 
 def _events(reader: Reader, request: ActionRequest) -> list[Event]:
     events = reader.events(0, _MOST_EVENTS, request.id)
-    if not any(event.type == "request.received" for event in events):
+    if any(event.type == "request.received" for event in events):
+        return events
+    batches = reader.batch_of(request.id)
+    if not batches:
+        state = "has ended" if request.final else "still runs"
         raise RequestError(
-            "request.read",
-            f"{request.reference} is a read: the log has it under one event with others, and it changed nothing.",
-            next_step=f"See what there is of it: runplane why {request.reference}",
+            "request.read_pending",
+            f"{request.reference} is a read that {state}, and no event of the log speaks for it yet.",
+            next_step="Run the same command again in a second. While no gate runs, that waits for the next one.",
         )
-    return events
+    return [*batches, *events]
 
 
 def _last(own: Sequence[Event]) -> int:
@@ -128,7 +142,7 @@ def _last(own: Sequence[Event]) -> int:
     return max(event.seq for event in own if event.type != "repeat")
 
 
-def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[Event]:
+def _beside(reader: Reader, request_id: str, own: Sequence[Event], log_key: LogKey) -> Iterator[Event]:
     """What the events of a request rest on: who its people are, up to the first, which policies decided it, and whose key
     signs the log."""
     people, activations = reader.people(), [event for event in reader.policy_events() if event.type == ACTIVATED]
@@ -141,13 +155,17 @@ def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[E
         key = key_of(before.seq, before.type, said(before)) if before is not None else None
     for event in own:
         body = said(event)
+        versions: list[Json] = []
         if event.type == "vote":
             names.append(str(body.get("person")))
         elif event.type == "erased":
             names.append(str(body.get("by")))
         elif event.type == "decision":
+            versions = [body.get("policy_version")]
+        elif event.type == READS:
+            versions = [record.policy_version for record in reader.decisions(request_id)]
+        for version in versions:
             # Newest first: the one that was in force when this was decided.
-            version = body.get("policy_version")
             active = next((e for e in activations if e.seq < event.seq and said(e).get("version") == version), None)
             if active is not None:
                 yield active
@@ -166,13 +184,37 @@ def _beside(reader: Reader, own: Sequence[Event], log_key: LogKey) -> Iterator[E
             yield found_event
 
 
-def _rows(reader: Reader, request_id: str) -> dict[str, str]:
-    return {hashlib.sha256(form.encode()).hexdigest(): form for form in reader.row_forms(request_id)}
+def _read(reader: Reader, request: ActionRequest, forms: Sequence[str], batch: Event) -> Json:
+    """The record of a read, its number among all reads of the log, and the proof that it is under the root of its event."""
+    leaves, body = reader.leaves_of(batch), json.loads(batch.body)
+    leaf = leaf_over(request.id, [_sha256(form) for form in forms])
+    if leaves.get(request.id) == leaf:
+        index = list(leaves).index(request.id)
+        proof = inclusion_proof(list(leaves.values()), index)
+        size = body["last"] - body["first"] + 1
+        if verify_inclusion(leaf, index, size, proof, bytes.fromhex(body["root"])):
+            return {"number": body["first"] + index, "rows": list(forms), "proof": [each.hex() for each in proof]}
+    raise StoreError(
+        "store.corrupt",
+        f"{request.reference} is not what event {batch.seq:,} of the audit log spoke for: no receipt can be given.",
+        next_step="Run `runplane audit verify`; it says what was changed.",
+    )
+
+
+def _sha256(form: str) -> str:
+    return hashlib.sha256(form.encode()).hexdigest()
 
 
 def _named(event: Event) -> Iterator[str]:
     payloads = json.loads(event.body).get("payloads", {})
     yield from (str(name) for name in payloads.values())
+
+
+def _named_by(forms: Sequence[str]) -> Iterator[str]:
+    """The payloads that the rows of a read and of its decisions name."""
+    for form in forms:
+        row = json.loads(form)
+        yield from (row[column] for column in ("asked", "effective", "told", "result", "content") if column in row)
 
 
 def _since(note: Note, older: Note | None) -> tuple[Range, ...]:
