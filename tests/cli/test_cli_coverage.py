@@ -26,13 +26,16 @@ LATER = "2026-03-03T14:05"
 
 
 @pytest.fixture
-def touched(ask: Ask, run: Run) -> dict[str, str]:
-    """A home with one refund through Runplane, and others' doings beside it: their objects by what was planted."""
+def touched(ask: Ask, run: Run, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A home with one refund through Runplane, and others' doings beside it, looked at later: a process's clock begins at
+    the time that is set, so one that looks at once could come before what a slow one did. Their objects by what was
+    planted."""
     ask(refund("pi_ben_40", agent="=cmd|' /C calc'!A0"))
     planted = run(
         *("simulator", "--plant", "other-key", "--plant", "dashboard", "--plant", "dispute", "--plant", "silent"),
         *("--plant", "automatic-payout", "--json"),
     )
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
     return {each["kind"]: each["ids"][0] for each in planted.json["planted"]}
 
 
@@ -92,10 +95,11 @@ def test_a_month_in_which_nothing_is_unexplained_is_exit_0(ask: Ask, run: Run) -
 
 
 def test_what_stripe_does_not_show_is_claimed_and_a_line_that_its_list_lacks_does_not_tie(
-    ask: Ask, home: Path, run: Run
+    ask: Ask, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("audit", "coverage", "--alarm")
     (made,) = ask(refund("pi_ben_40"))
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
     assert made.result is not None
     id = str(made.result["id"])
     whole = run("audit", "coverage", "--json").json
