@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -12,6 +13,9 @@ from runplane_mcp.errors import PersonError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.people import trusted, unlock
 from runplane_mcp.store.base import Store
+
+#: The event that counts a wrong secret.
+REFUSED: Final = "person.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +54,5 @@ class Keys:
             return await asyncio.to_thread(unlock, person, secret)
         except PersonError:
             at = self.clock.wall()
-            await self.store.write(lambda tx: tx.append("person.refused", {"person": person.id}, at=at))
+            await self.store.write(lambda tx: tx.append(REFUSED, {"person": person.id}, at=at))
             raise

@@ -27,6 +27,7 @@ from runplane_mcp.gate.audit.auditing import Said, audit
 from runplane_mcp.gate.audit.log_keys import key_in_log, tell_rotation
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.gate.execution import failure_event, no_probe
+from runplane_mcp.gate.keys import REFUSED
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.policies import note_real_money
 from runplane_mcp.gate.presence import living_gates
@@ -119,22 +120,28 @@ async def restore(
             "A gate of this home is running.",
             next_step="End the MCP clients and servers that use it, then try again.",
         )
-    with alone(places.database) as folder:
-        probe("restore.alone")
-        copy = folder / places.database.name
-        source = copy_of(file or places.database, copy)
-        probe("restore.copied")
-        there = what_is_there(places.database, places.kept, source, here=file is None)
-        store = open_store(copy, create=False, probe=probe)
-        try:
-            told = await _tell(
-                places, file, copy, source, there, await desk_of(store), admin, secret, checkpoints, probe
-            )
-        finally:
-            await store.close()
-        one_file(copy)
-        probe("restore.ready")
-        aside = take_the_place(copy, places.database, places.kept.file, probe=probe)
+    desk: Desk | None = None
+    try:
+        with alone(places.database) as folder:
+            probe("restore.alone")
+            copy = folder / places.database.name
+            source = copy_of(file or places.database, copy)
+            probe("restore.copied")
+            there = what_is_there(places.database, places.kept, source, here=file is None)
+            store = open_store(copy, create=False, probe=probe)
+            try:
+                desk = await desk_of(store)
+                told = await _tell(places, file, copy, source, there, desk, admin, secret, checkpoints, probe)
+            finally:
+                await store.close()
+            one_file(copy)
+            probe("restore.ready")
+            aside = take_the_place(copy, places.database, places.kept.file, probe=probe)
+    except PersonError as error:
+        if error.code == "person.secret" and desk is not None:
+            # It was counted in the copy, which is thrown away.
+            await _count_refused(places, admin, at=desk.clock.wall())
+        raise
     problem = _checkpoint(places, told.epoch, probe)
     probe("restore.anchored")
     return Restore(
@@ -151,6 +158,18 @@ async def restore(
         told.key_changed,
         problem,
     )
+
+
+async def _count_refused(places: Places, person: str | None, *, at: int) -> None:
+    """Counts a wrong secret in the log that stays in force; where there is none that can be written, says it."""
+    try:
+        store = open_store(places.database, create=False, kept=places.kept)
+        try:
+            await store.write(lambda tx: tx.append(REFUSED, {"person": person, "act": "restore"}, at=at))
+        finally:
+            await store.close()
+    except StoreError as error:
+        logger.error("a wrong secret of %s was given to a restore, and no log counts it: %s", person, error)
 
 
 def _same(file: Path, database: Path) -> bool:

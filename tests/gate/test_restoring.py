@@ -3,6 +3,7 @@ nothing runs before an administrator has gone through it (THREATS 12, 18, 24).""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -465,6 +466,38 @@ async def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
     spoil(file)
 
     assert await no_one(house, file) == code
+
+
+@pytest.mark.parametrize("here", [False, True], ids=["a file", "here"])
+async def test_a_wrong_secret_is_counted_in_the_log_that_stays_in_force(
+    house: House, tmp_path: Path, here: bool
+) -> None:
+    """THREATS 11: whoever tries out secrets at a copy leaves a trace."""
+    await house.enrol()
+    file = backed_up(house, tmp_path / "backup.db")
+    before = verify(house.settings.database).events
+    with pytest.raises(PersonError) as refused:
+        await restored(house, None if here else file, secret="not hers at all")
+    async with house.desk() as desk:
+        counted = await desk.store.read(lambda reader: reader.events(before, 10))
+    found = audit(house.settings.database, house.settings.checkpoint_file)
+
+    assert refused.value.code == "person.secret"
+    assert [(event.type, json.loads(event.body)["person"]) for event in counted] == [("person.refused", "maria")]
+    assert (found.ok, found.anchored) == (True, True)
+
+
+async def test_where_no_log_can_count_a_wrong_secret_it_is_said(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.enrol()
+    file = backed_up(house, tmp_path / "backup.db")
+    house.settings.database.unlink()
+    with pytest.raises(PersonError):
+        await restored(house, file, secret="not hers at all")
+
+    assert "a wrong secret of maria was given to a restore" in caplog.text
+    assert not house.settings.database.exists()
 
 
 async def test_only_an_administrator_of_the_copy_restores_it(house: House, tmp_path: Path) -> None:
