@@ -79,6 +79,7 @@ def life_json(life: Life) -> dict[str, Json]:
         "execution": _execution_json(life),
         "resolution": _resolution_json(life),
         "erasure": erasure_json(life.erasure),
+        "not_borne_out": life.doubt,
         "events": [_event_json(event) for event in life.events],
     }
 
@@ -212,6 +213,9 @@ def life_view(life: Life) -> RenderableType:
         if other is not None:
             parts.append(Text(f"{verb} {other}", style="yellow"))
     parts.extend(Text(visible(each.sentence(), 1_000), style="bold red") for each in life.frozen)
+    if life.doubt is not None:
+        said = f"THE LOG DOES NOT BEAR IT OUT, so it does not run. {life.doubt} See: runplane audit verify"
+        parts.append(Text(visible(said, 1_000), style="bold red"))
     if life.erasure is not None:
         parts.append(Text(erasure_text(life.erasure), style="yellow"))
     wire = request.effective or request.as_asked
@@ -239,11 +243,11 @@ def life_view(life: Life) -> RenderableType:
     if seen is not None:
         parts.append(Text(visible(seen.sentence(), _SENTENCE), style="yellow"))
     if life.resolution is not None:
-        said = life.resolution
+        resolved = life.resolution
         parts.append(
             Text(
-                f"\n{visible(said.by, 64)} said on {moment(said.at)} that it {said.outcome.value}:"
-                f" “{visible(said.evidence or '(erased)', 2_000)}”",
+                f"\n{visible(resolved.by, 64)} said on {moment(resolved.at)} that it {resolved.outcome.value}:"
+                f" “{visible(resolved.evidence or '(erased)', 2_000)}”",
                 style="yellow",
             )
         )

@@ -142,6 +142,7 @@ def _json(settings: Settings, home: HomeStatus, barred: Sequence[RunplaneError])
         "events": home.events,
         "restored": None if home.restored is None else home.restored.sentence(),
         "to_resolve_after_restore": list(home.set_aside),
+        "not_borne_out": list(home.doubted),
         "nothing_runs": [{"code": each.code, "message": each.message, "next_step": each.next_step} for each in barred],
     }
 
@@ -154,6 +155,7 @@ def _tell(
     soon: str,
     covered: tuple[str, str] | None,
 ) -> None:
+    from runplane_mcp.cli.doctor.records import named
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.restored import HOLD
@@ -174,6 +176,9 @@ def _tell(
     for bar in barred:
         say(f"NOTHING RUNS  {visible(bar.message, 1_000)} [{bar.code}]", "bold red")
         say(f"         {visible(bar.next_step, 1_000)}", "red")
+    if home.doubted:
+        say(f"DOUBTED  The audit log does not bear out {named(home.doubted)}, so that it does not run:", "bold red")
+        say("         somebody changed the database past Runplane. See: runplane audit verify", "red")
     in_use = stripe_in_use(settings, home)
     money = {"simulator": "simulator, no real money", "test": "test mode, no real money", "live": "LIVE, real money"}
     say(f"Home     {settings.home}")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from runplane_mcp.core.approval import Standing, tally
 from runplane_mcp.core.decision import Outcome
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State, StripeIdentity
-from runplane_mcp.errors import ParameterError, RunplaneError
+from runplane_mcp.errors import InternalError, ParameterError, RunplaneError
 from runplane_mcp.gate.again import Again, LookedUp
 from runplane_mcp.gate.deciding import judge
 from runplane_mcp.gate.execution import failure_event
@@ -23,6 +23,7 @@ from runplane_mcp.gate.records import needs_from
 from runplane_mcp.gate.redecision import blocked_as_things_are, larger
 from runplane_mcp.gate.releasing import release
 from runplane_mcp.gate.restored import since_restore
+from runplane_mcp.gate.telling import Once
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.records import Changed
 from runplane_mcp.stripe_api.resolve import resolve
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 WATCHED, UNWATCHED = 0.05, 0.5
 #: Without any commit, expiry and dead processes are looked for this often (seconds).
 TICK = 2.0
+#: What could not be moved is tried again after so long (seconds).
+PAUSE = 2.0
 #: A read is under an event of the log this long after it has ended, and the time between two looks (seconds).
 BATCH = 0.5
 #: The pause before an outcome that stays unknown is looked into again doubles from the first to the last (milliseconds),
@@ -51,6 +54,7 @@ class Completer:
         self._work: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, float] = {}
         self._looks: dict[str, int] = {}
+        self._once = Once()
 
     async def run(self) -> None:
         """Until canceled. A pass that fails is tried again: the store may be back by then."""
@@ -166,13 +170,13 @@ class Completer:
                 await self._write(lambda tx: self.again.expire(tx, request))
             elif request.state is State.RECEIVED:
                 if not await self._take_up(request):
-                    self._not_before[request.id] = loop.time() + 2.0
+                    self._not_before[request.id] = loop.time() + PAUSE
             elif request.state is State.APPROVED:
                 if not await self._run_approved(request):
-                    self._not_before[request.id] = loop.time() + 2.0
+                    self._not_before[request.id] = loop.time() + PAUSE
             elif request.state is State.SCHEDULED:
                 if not await self._release(request):
-                    self._not_before[request.id] = loop.time() + 2.0
+                    self._not_before[request.id] = loop.time() + PAUSE
             else:
                 after = await self.gate.executor.resume(request)
                 await self.gate.notify()
@@ -184,8 +188,11 @@ class Completer:
         except Changed:
             pass  # another gate or a person was faster, which is as good
         except RunplaneError as error:
-            logger.warning("request %s could not be finished yet: %s", request.reference, error)
-            self._not_before[request.id] = loop.time() + 2.0
+            # It is tried again every other second: a request that never can be would fill the log of the process.
+            if self._once.tell(request.id, str(error)):
+                level = logging.ERROR if isinstance(error, InternalError) else logging.WARNING
+                logger.log(level, "request %s could not be finished yet: %s", request.reference, error)
+            self._not_before[request.id] = loop.time() + PAUSE
         finally:
             self._work.pop(request.id, None)
 

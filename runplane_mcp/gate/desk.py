@@ -27,6 +27,7 @@ from runplane_mcp.core.request import HELD, ActionRequest, State
 from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError, StoreError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
+from runplane_mcp.gate.doubting import doubt, doubted
 from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
 from runplane_mcp.gate.erasure import Erasure, erasure_of
 from runplane_mcp.gate.freezes import Freezes
@@ -80,7 +81,8 @@ class VoteResult:
 @dataclass(frozen=True, slots=True)
 class Life:
     """One request from first to last. `frozen` are the freezes that hold it now; `resolution` is an administrator's word on
-    an outcome that nobody knew, `erasure` that of what it said something is gone."""
+    an outcome that nobody knew, `erasure` that of what it said something is gone. `doubt`: why the log does not bear it
+    out."""
 
     request: ActionRequest
     decisions: tuple[DecisionRecord, ...]
@@ -90,13 +92,15 @@ class Life:
     frozen: tuple[Freeze, ...]
     resolution: Resolution | None
     erasure: Erasure | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HomeStatus:
     """The state of a home. Times are milliseconds; counts are of all requests in that state. `frozen` is what stands.
     `restored` is the last restore while some limit may lack what happened before it; `set_aside` are references of requests
-    that it found open and that nobody has gone through, the first of them."""
+    that it found open and that nobody has gone through, the first of them; `doubted` of those that the log does not
+    bear out."""
 
     store_id: str
     mode: str
@@ -116,6 +120,7 @@ class HomeStatus:
     frozen: tuple[Freeze, ...]
     restored: Restored | None
     set_aside: tuple[str, ...]
+    doubted: tuple[str, ...]
 
 
 #: Of what a restore set aside, so many are named.
@@ -183,6 +188,7 @@ class Desk:
                 frozen=self.freezes.on(reader, request) if request.state in HELD else (),
                 resolution=resolution_of(reader, request, people),
                 erasure=erasure_of(reader, request.id, people) if request.final else None,
+                doubt=doubt(reader, request),
             )
 
         return await self.store.read(work)
@@ -251,6 +257,7 @@ class Desk:
                 frozen=self.freezes.standing(reader),
                 restored=restored,
                 set_aside=tuple(reader.set_aside(MOST_NAMED)),
+                doubted=doubted(reader),
             )
 
         return await self.store.read(work)

@@ -35,6 +35,7 @@ from runplane_mcp.gate.people import genuine, trusted
 from runplane_mcp.gate.records import needs_from, preconditions_from, version_from
 from runplane_mcp.gate.restored import since_restore
 from runplane_mcp.gate.sightings import note, sighted
+from runplane_mcp.gate.telling import Once
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import DecisionRecord, Event
 from runplane_mcp.stripe_api.budget import ReadBudget
@@ -81,6 +82,7 @@ class Executor:
     probe: Callable[[str], None] = no_probe
     pauses: tuple[float, ...] = field(default=PAUSES)
     budget: ReadBudget = field(default_factory=lambda: ReadBudget(time.monotonic), repr=False)
+    once: Once = field(default_factory=Once)
 
     @property
     def leases(self) -> Leases:
@@ -211,7 +213,8 @@ class Executor:
             if not allowed:
                 raise InternalError("internal.undecided", "It was neither allowed nor approved.")
         except InternalError as error:
-            logger.error("request %s is not sent again: %s", request.reference, error)
+            if self.once.tell(request.id, str(error)):
+                logger.error("request %s is not sent again: %s", request.reference, error)
             return False
         return True
 

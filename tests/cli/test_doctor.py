@@ -28,6 +28,7 @@ from runplane_mcp.settings import load_settings
 from tests.cli.conftest import CHECKOUT, DANA, DANAS, Ask, OpenGate, Run, refund
 from tests.cli.doctoring import levels, lines, write
 from tests.damage import emptied
+from tests.gate.rewriting import unguarded
 from tests.store.things import brought_to
 
 # ── a home that is well ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +258,23 @@ def test_an_index_that_lacks_rows_is_found_where_the_file_is_small_enough_to_com
     assert any("event_policy" in said for _, said, _ in lines(compared, "database"))
     assert levels(not_compared, "database") == ["ok"]
     assert "whether an index lacks a row: runplane audit verify" in lines(not_compared, "database")[0][1]
+
+
+def test_a_request_that_the_log_does_not_bear_out_is_shown_wherever_people_look(home: Path, ask: Ask, run: Run) -> None:
+    """THREATS 12: nobody approved it, a row says so; it does not run, and somebody wrote that row."""
+    (held,) = ask(refund())
+    well = run("status", "--json").json["not_borne_out"]
+    with unguarded(home / "runplane.db") as database:
+        database.execute("UPDATE request SET state = 'approved', version = version + 1")
+    looked, status, told = run("doctor", "--offline", "--json"), run("status", "--json"), run("status")
+    shown, read = run("requests", "show", held.reference, "--json"), run("requests", "show", held.reference)
+
+    assert well == []
+    assert [(level, held.reference in said) for level, said, _ in lines(looked, "log")] == [("problem", True)]
+    assert status.json["not_borne_out"] == [held.reference]
+    assert f"does not bear out {held.reference}" in told.out
+    assert "moved without an event" in shown.json["not_borne_out"]
+    assert "THE LOG DOES NOT BEAR IT OUT" in read.out
 
 
 def test_a_clock_behind_the_log_is_a_problem(home: Path, run: Run) -> None:

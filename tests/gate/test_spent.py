@@ -12,9 +12,12 @@ from contextlib import closing
 import pytest
 
 from runplane_mcp.core.approval import Answer
-from runplane_mcp.core.request import State
+from runplane_mcp.core.request import ActionRequest, State
+from runplane_mcp.gate.execution import borne_out
+from runplane_mcp.gate.telling import Once
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
+from runplane_mcp.store.base import Reader
 from runplane_mcp.store.rows import REQUEST_COLUMNS, listed, row_digest
 from runplane_mcp.store.verify import verify
 from tests.gate.conftest import House, submission, until
@@ -177,3 +180,49 @@ async def test_an_approved_request_of_which_a_row_was_changed_does_not_run(house
 
     assert await stays(house, view) is State.APPROVED
     assert house.world.summary()["writes"]["received"] == 0
+
+
+async def test_what_the_log_does_not_bear_out_is_told_once_and_shown_to_people(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried every other second until it expires; people need it in front of them, not thousands of lines of log."""
+    monkeypatch.setattr("runplane_mcp.gate.completer.TICK", 0.01)
+    monkeypatch.setattr("runplane_mcp.gate.completer.UNWATCHED", 0.01)
+    monkeypatch.setattr("runplane_mcp.gate.completer.PAUSE", 0.01)
+    caplog.set_level(logging.WARNING)
+    tries: list[str] = []
+
+    def tried(reader: Reader, request: ActionRequest) -> None:
+        tries.append(request.id)
+        borne_out(reader, request)
+
+    await house.enrol()
+    async with house.gate() as gate:
+        view = await gate.submit(TRANSFER)
+    await approve(house, view)
+    write(house, APPROVED_AGAIN, view.request_id)
+    monkeypatch.setattr("runplane_mcp.gate.again.borne_out", tried)
+    async with house.gate(), asyncio.timeout(20):
+        while len(tries) < 5:
+            await asyncio.sleep(0.01)
+    async with house.desk() as desk:
+        life, status = await desk.life(view.request_id), await desk.status()
+
+    said = [
+        each for each in caplog.records if view.reference in each.getMessage() and "bear it out" in each.getMessage()
+    ]
+    assert [each.levelname for each in said] == ["ERROR"]
+    assert "moved without an event" in (life.doubt or "")
+    assert status.doubted == (view.reference,)
+
+
+def test_the_same_is_told_again_after_an_hour_and_something_else_at_once() -> None:
+    seconds = 0.0
+    once = Once(lambda: seconds)
+    told = [once.tell("rpr_1", "one thing"), once.tell("rpr_1", "one thing"), once.tell("rpr_2", "one thing")]
+    seconds = 3_599.0
+    told += [once.tell("rpr_1", "one thing"), once.tell("rpr_1", "another"), once.tell("rpr_1", "another")]
+    seconds = 7_300.0
+    told += [once.tell("rpr_1", "another")]
+
+    assert told == [True, False, True, False, True, False, True]

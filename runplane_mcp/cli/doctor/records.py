@@ -179,6 +179,15 @@ async def left_open(desk: Desk, settings: Settings, home: HomeStatus) -> list[Fi
     gates, presence = living_gates(settings.gates), Presence(settings.gates, "doctor")
     left = [each for each in of[State.EXECUTING] if not presence.lives(each.lease_owner)]
     findings = [*_unknown(of[State.OUTCOME_UNKNOWN])]
+    if home.doubted:
+        findings.append(
+            problem(
+                "log",
+                f"The audit log does not bear out {named(home.doubted)}, so that it does not run: somebody changed the"
+                " database past Runplane.",
+                "Find out who can write to the home, and see how far it holds: runplane audit verify",
+            )
+        )
     if (of[State.APPROVED] or left) and not gates:
         findings.append(
             warn(
@@ -208,8 +217,13 @@ def _unknown(requests: Sequence[ActionRequest]) -> Iterator[Finding]:
 
 
 def _names(requests: Sequence[ActionRequest]) -> str:
-    more = f" and {len(requests) - _NAMED:,} more" if len(requests) > _NAMED else ""
-    return ", ".join(each.reference for each in requests[:_NAMED]) + more
+    return named([each.reference for each in requests])
+
+
+def named(references: Sequence[str]) -> str:
+    """The first few."""
+    more = f" and {len(references) - _NAMED:,} more" if len(references) > _NAMED else ""
+    return ", ".join(references[:_NAMED]) + more
 
 
 def coverage(states: Mapping[str, CoverageState], every: int) -> Iterator[Finding]:
