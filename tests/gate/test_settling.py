@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import anyio
 import pytest
 
 from runplane_mcp.core.request import State
@@ -68,3 +69,33 @@ async def test_a_proven_failure_gives_the_money_back_and_keeps_the_attempt(house
         failed = await gate.submit(refund(SEED.payment_intent_120, 2000))
 
     assert (failed.status, held(house)) == (State.FAILED, [("released", "usd", 2000)])
+
+
+async def test_what_people_approved_counts_in_full_while_it_waits_to_be_sent_once_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs without anybody being asked again: what is let through meanwhile must leave its room."""
+    monkeypatch.setattr("runplane_mcp.gate.execution.PAUSES", (0.0,))
+    unsent = anyio.Event()
+
+    def probe(point: str) -> None:
+        if point == "execute.after_send":
+            unsent.set()
+
+    await house.enrol()
+    async with house.gate(probe=probe) as gate:
+        view = await gate.submit(refund(SEED.payment_intent_900))
+        waits = held(house)
+        house.world.add_fault(Fault(FaultKind.LIMIT_429, method="POST", path_prefix="/v1/refunds", times=100))
+        await house.vote(view)
+        with anyio.fail_after(20):
+            await unsent.wait()
+            while (await gate.get("stdio", view.request_id)).status is not State.APPROVED:
+                await gate.wait("stdio", view.request_id, 0.05)
+        again = held(house)
+        house.clock.forward(8 * 24 * 3_600_000)
+        await until(gate, view, State.EXPIRED)
+
+    assert waits == [("waiting", "usd", 90_000)]
+    assert again == [("spent", "usd", 90_000)]
+    assert [state for state, _, _ in held(house)] == ["released"]
