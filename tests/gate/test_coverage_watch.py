@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -36,8 +38,9 @@ from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.records import Event
+from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
-from tests.gate.conftest import SECRET, House, refund
+from tests.gate.conftest import SECRET, FakeClock, House, refund
 from tests.gate.rewriting import rewrite
 
 HOUR_MS = 3_600_000
@@ -160,6 +163,54 @@ async def test_one_of_several_looks_at_a_time_and_the_next_when_its_time_has_com
 
     assert sorted(turns) == [False, False, False, False, True]
     assert (too_soon, later, set_back) == (False, True, True)
+
+
+class Overtaken:
+    """A clock that another process overtakes: when it is asked for the first time, that process takes the turn, a moment
+    later by the same clock, before whoever asked hears the time."""
+
+    def __init__(self, clock: FakeClock, overtake: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._overtake = overtake
+        self.other: bool | None = None
+
+    def wall(self) -> int:
+        now = self._clock.wall()
+        if self.other is None:
+            with ThreadPoolExecutor(1) as elsewhere:
+                self.other = elsewhere.submit(self._overtake).result(20)
+        return now
+
+    def policy(self) -> int:
+        return self._clock.policy()
+
+    def boot(self) -> tuple[str, int]:
+        return self._clock.boot()
+
+    @property
+    def simulated(self) -> bool:
+        return True
+
+
+async def test_a_turn_that_another_took_after_the_clock_was_asked_is_taken(house: House) -> None:
+    """It lies in what the clock then said was the future, and a turn in the future is one before the clock was set back."""
+    async with house.gate() as gate:
+        identity = await gate.identity()
+
+        def overtake() -> bool:
+            async def take() -> bool:
+                store = open_store(house.settings.database)
+                try:
+                    return await replace(watch_of(house, gate), store=store).take_turn(identity, 300)
+                finally:
+                    await store.close()
+
+            return asyncio.run(take())
+
+        clock = Overtaken(house.clock, overtake)
+        own = await replace(watch_of(house, gate), clock=clock).take_turn(identity, 300)
+
+    assert (own, clock.other) == (False, True)
 
 
 @pytest.mark.slow
