@@ -37,9 +37,9 @@ def erase(
 
     Parameters, facts, names, Stripe's answers and the agents' words, of every request that is about the customer or
     mentions them. --also finds what says only their e-mail address or name, exactly as it is written. The log stays
-    whole and says who erased what; ids, amounts and who decided stay. Refused while such a request is open. Backups
-    that were made before still hold it. A second time there is nothing left to erase. With --secret-stdin the first
-    line on stdin is ADMIN's secret.
+    whole and says who erased what; ids, amounts and who decided stay. Refused while such a request is open; what just
+    runs is waited for. Backups that were made before still hold it. A second time there is nothing left to erase. With
+    --secret-stdin the first line on stdin is ADMIN's secret.
     """
     from runplane_mcp.cli.output import print_json, say
     from runplane_mcp.cli.secrets import administrator
@@ -58,12 +58,22 @@ def erase(
 
     done = at_desk(settings, work)
     if as_json:
-        print_json({"customer": done.customer, "requests": done.requests, "payloads": done.payloads, "by": done.by})
+        print_json(
+            {
+                "customer": done.customer,
+                "requests": done.requests,
+                "payloads": done.payloads,
+                "by": done.by,
+                "came_meanwhile": done.meanwhile,
+            }
+        )
         return
     if not done.payloads:
         say(f"Nothing is held of {visible(done.customer, 255)} any more.", "green")
         return
     say(f"Erased of {visible(done.customer, 255)}: {_counted(done.payloads, done.requests)}.", "green")
+    if done.meanwhile:
+        say(f"{done.meanwhile:,} more came while this was done: run it again.", "yellow")
     say("The ids, amounts and decisions stay, and so does what backups made before hold.", "dim")
 
 
@@ -72,7 +82,7 @@ def _ask(held: Held) -> None:
     from runplane_mcp.core.text import visible
 
     say(f"{visible(held.customer, 255)}: {_counted(held.payloads, len(held.requests))}.", "bold")
-    if held.unfinished:
+    if len(held.unfinished) > len(held.running):
         say(f"Not finished: {', '.join(held.unfinished[:20])}. Nothing is erased while they are open.", "yellow")
     if not typer.confirm("Erase them? Nothing brings them back.", default=False):
         raise RequestError("request.kept", "Nothing was erased.")

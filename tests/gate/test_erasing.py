@@ -30,9 +30,9 @@ from runplane_mcp.gate.replaying import replay
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.gate.why import why
 from runplane_mcp.settings import Settings
-from runplane_mcp.simulator import SEED
+from runplane_mcp.simulator import SEED, Fault, FaultKind
 from runplane_mcp.store.base import Transaction
-from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, points_of, run_and_kill
 from tests.gate.conftest import CHEAP_SCRYPT, SECRET, FakeClock, House, refund, submission, until
@@ -184,6 +184,35 @@ async def test_only_an_administrator_erases_and_nothing_while_a_request_about_th
     codes = (not_admin.value.code, wrong.value.code, no_id.value.code)
     assert codes == ("person.not_admin", "person.secret", "request.customer")
     assert left(house.home) == WORDS.keys()
+
+
+async def test_what_runs_at_that_moment_is_waited_for_and_what_comes_later_is_said(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that never pauses asking about somebody cannot keep an administrator from erasing them."""
+    await house.enrol()
+    house.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/refunds", seconds=0.3))
+    scrub = SqliteStore.scrub
+    asking = submission("GetCustomersCustomer", {"customer": CUSTOMER}, justification=WORDS["justification of a read"])
+    async with house.gate() as gate, asyncio.timeout(20):
+
+        async def asked_meanwhile(store: SqliteStore) -> None:
+            await gate.submit(asking)
+            await scrub(store)
+
+        monkeypatch.setattr(SqliteStore, "scrub", asked_meanwhile)
+        own = refund(SEED.payment_intent_900, 2_000, justification=WORDS["justification"])
+        sending = asyncio.create_task(gate.submit(own))
+        while not house.world.summary()["writes"]["received"]:
+            await gate.change(0.01)
+        first = await erased(house)
+        places = left(house.home)
+        second = await erased(house)
+
+    assert (await sending).status is State.SUCCEEDED
+    assert (first.requests, first.meanwhile, second.requests) == (1, 1, 1)
+    assert places == {"justification of a read"}
+    assert verify(house.settings.database).ok
 
 
 async def test_an_erasure_that_nobody_signed_is_none(house: House) -> None:

@@ -3,6 +3,7 @@ breaking the log."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from runplane_mcp.core.approval import Person
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.mentions import findable
+from runplane_mcp.core.request import State
 from runplane_mcp.errors import PersonError, RequestError
 from runplane_mcp.gate.acts import signed_body
 from runplane_mcp.gate.erasure import ERASED, erasure_content, kept_of
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 _IN_ONE_EVENT: Final = 500
 #: Requests in one transaction: gates must not wait for long.
 _AT_ONCE: Final = 100
+#: What runs at this moment is waited for so long, and looked at so often (seconds).
+_MOMENT: Final = 10.0
+_AGAIN: Final = 0.05
+_RUNNING: Final = frozenset({State.RECEIVED, State.EXECUTING})
 #: So many of the requests that are in the way are named.
 _NAMED: Final = 20
 _SHORTEST, _LONGEST = 6, 200
@@ -36,24 +42,28 @@ _CUSTOMER: Final = re.compile(r"[!-~]{1,255}\Z")
 class Held:
     """What there is of a customer. `requests` are the ids of requests that still say something, `loose` commitments of
     payloads that belong to no request (why somebody froze something). `unfinished` are the references of those that are
-    not final. `read_up_to`: the payloads that were read for it."""
+    not final, `running` the ids of those among them that end by themselves in a moment. `read_up_to`: the payloads that
+    were read for it."""
 
     customer: str
     requests: tuple[str, ...]
     loose: tuple[str, ...]
     payloads: int
     unfinished: tuple[str, ...]
+    running: tuple[str, ...]
     read_up_to: int
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased: of how many requests, how many payloads, by whom."""
+    """What was erased: of how many requests, how many payloads, by whom. `meanwhile` counts the requests about them that
+    came while it was done, and still say something."""
 
     customer: str
     requests: int
     payloads: int
     by: str
+    meanwhile: int = 0
 
 
 async def held_of(desk: Desk, customer: str, also: Sequence[str] = ()) -> Held:
@@ -76,15 +86,33 @@ async def erase(desk: Desk, customer: str, *, admin: str | None, secret: str, al
     _check_finished(seen)
     person = await desk.keys.administrator(admin, "Erasing")
     act = _Act(customer, person, await desk.keys.unlock(person, secret), desk.clock.wall())
-    # What came while somebody typed and their key was made.
+    # With what came while somebody typed and their key was made.
     held = await desk.store.read(lambda reader: _held(reader, customer, also, after=seen))
     _check_finished(held)
+    await _ended(desk, held.running)
     payloads = await desk.store.write(lambda tx: act.loose(tx, held.loose)) if held.loose else 0
     for start in range(0, len(held.requests), _AT_ONCE):
         some = held.requests[start : start + _AT_ONCE]
         payloads += await desk.store.write(lambda tx, some=some: act.requests(tx, some))  # type: ignore[misc]
     await desk.store.scrub()
-    return Erased(customer, len(held.requests), payloads, person.id)
+    later = await desk.store.read(lambda reader: _held(reader, customer, also, after=held))
+    return Erased(customer, len(held.requests), payloads, person.id, len(set(later.requests) - set(held.requests)))
+
+
+async def _ended(desk: Desk, running: Sequence[str]) -> None:
+    """Returns when all of these are final. RequestError `request.unfinished` where one waits for people by then, or none of
+    them ends."""
+    # Without a gate nothing of it goes on.
+    deadline = asyncio.get_running_loop().time() + (_MOMENT if desk.gates_running() else 0.0)
+    while running:
+        found = await desk.store.read(lambda reader, ids=running: [reader.request(id) for id in ids])  # type: ignore[misc]
+        left = [request for request in found if request is not None and not request.final]
+        waits = [request.reference for request in left if request.state not in _RUNNING]
+        if waits or asyncio.get_running_loop().time() > deadline:
+            raise _unfinished(waits or [request.reference for request in left])
+        running = [request.id for request in left]
+        if running:
+            await asyncio.sleep(_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +187,27 @@ def _held(reader: Reader, customer: str, also: Sequence[str] = (), *, after: Hel
                 ids[request_id] = None
     found = [request for id in ids if (request := reader.request(id)) is not None]
     payloads = {request.id: len(reader.payloads_of(request.id)) for request in found}
+    running = tuple(request.id for request in found if request.state in _RUNNING)
     return Held(
         customer,
-        requests=tuple(id for id, count in payloads.items() if count),
+        requests=tuple(id for id, count in payloads.items() if count or id in running),
         loose=tuple(loose),
         payloads=sum(payloads.values()) + len(loose),
         unfinished=tuple(request.reference for request in found if not request.final),
+        running=running,
         read_up_to=reader.newest_payload(),
     )
 
 
 def _check_finished(held: Held) -> None:
-    if not held.unfinished:
-        return
-    named = ", ".join(held.unfinished[:_NAMED])
-    more = len(held.unfinished) - _NAMED
-    raise RequestError(
+    if len(held.unfinished) > len(held.running):
+        raise _unfinished(held.unfinished)
+
+
+def _unfinished(references: Sequence[str]) -> RequestError:
+    named = ", ".join(references[:_NAMED])
+    more = len(references) - _NAMED
+    return RequestError(
         "request.unfinished",
         f"Nothing was erased: {named}{f' and {more} more' if more > 0 else ''} are not finished.",
         next_step="Deny, stop or resolve them first: `runplane requests show` says what each waits for.",
