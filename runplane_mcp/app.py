@@ -20,6 +20,7 @@ import anyio
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.compile import CompiledPolicy
+from runplane_mcp.core.coverage.accounts import wanted_in
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import PolicyError, RunplaneError, SettingsError, StoreError, StripeError
 from runplane_mcp.gate.audit.anchoring import ensure_log_key, refuse_rolled_back
@@ -180,7 +181,10 @@ async def open_gate(
         background = [asyncio.create_task(upstream.warm()), asyncio.create_task(completer.run())]
         if settings.coverage_every:
             around = settings.coverage_alarm == "outside"
-            background.append(asyncio.create_task(watch_later(gate, every=settings.coverage_every, around=around)))
+            looks = watch_later(
+                gate, every=settings.coverage_every, around=around, accounts=wanted_in(settings.coverage_accounts)
+            )
+            background.append(asyncio.create_task(looks))
         try:
             yield gate
         finally:

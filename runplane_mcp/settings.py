@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from runplane_mcp.core.coverage.accounts import Wanted, wanted
 from runplane_mcp.errors import SettingsError
 
 #: Nobody but the owner may read what lies in the home: it holds the store, the key and, with the simulator, its world.
 HOME_MODE = 0o700
 PRIVATE = 0o600
+#: Accounts with commas between them, as `core/coverage/accounts.py` reads each.
+_ACCOUNTS = r"^ *((all|-?acct_[A-Za-z0-9_]{1,250}) *(, *|$))*$"
 
 
 class Settings(BaseSettings):
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     allow_live_in_trial: bool = False
     coverage_every: Annotated[int, Field(ge=0, le=86_400)] = 300
     coverage_alarm: Literal["unexplained", "outside"] = "unexplained"
-    coverage_accounts: Annotated[Wanted, NoDecode] = Wanted()
+    coverage_accounts: Annotated[str, Field(pattern=_ACCOUNTS)] = ""
 
     @field_validator("home", "policy", "checkpoint")
     @classmethod
@@ -55,11 +56,6 @@ class Settings(BaseSettings):
         # MCP hosts hand over what stands in their configuration, and no shell has read the `~` in it: taken as it is, it
         # would be another home than the one that people vote in.
         return path.expanduser() if path is not None else None
-
-    @field_validator("coverage_accounts", mode="before")
-    @classmethod
-    def _accounts(cls, value: object) -> object:
-        return wanted(value.split(",")) if isinstance(value, str) else value
 
     @property
     def database(self) -> Path:

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -250,3 +251,44 @@ def test_a_transfer_to_an_account_that_was_not_read_is_said(gate: OpenGate, run:
     assert with_it.code == 0
     assert [(each["amount"], each["box"]) for each in there["lines"]] == [(900, "other_side")]
     assert "another key" in there["lines"][0]["why"]
+
+
+def test_cron_hears_of_connected_accounts_and_of_those_that_it_cannot_look_at(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNPLANE_COVERAGE_ACCOUNTS", "all")
+    calm = run("audit", "coverage", "--alarm")
+    id = run("simulator", "--plant", "silent", "--account", PRINTER, "--json").json["planted"][0]["ids"][0]
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
+    raised = run("audit", "coverage", "--alarm", "--account", "acct_gone", "--json")
+    told, status = run("audit", "coverage", "--alarm").out, run("status", "--json").json["coverage"]
+
+    assert calm.code == 0
+    assert raised.code == 1
+    assert [(each["object"], each["account"]) for each in raised.json["unexplained"]] == [(id, PRINTER)]
+    assert [each["account"] for each in raised.json["connected"]["unread"]] == ["acct_gone"]
+    assert f"On connected account {PRINTER}:" in told
+    assert (status["unexplained"][0]["object"], set(status["connected"]["accounts"])) == (id, {BAKERY, PRINTER})
+
+
+def test_doctor_and_status_tell_of_connected_accounts_that_nobody_looks_at() -> None:
+    own = CoverageState(until=1_772_564_400, turn=9_000_000, looked=9_000_000, accounts=("acct_2",))
+
+    def said(there: CoverageState, **changes: Any) -> tuple[list[Level], str]:
+        known = {"stripe|acct_1|live": replace(own, **changes), "stripe|acct_2|live": there}
+        line = coverage_line(known)
+        return [each.level for each in coverage(known, 300)], line[0] if line is not None else ""
+
+    fine = CoverageState(until=1, turn=9_500_000, looked=9_500_000)
+
+    assert [Level.OK] == said(fine)[0]
+    assert "nothing unexplained" in said(fine)[1]
+    for levels, words in (
+        said(replace(fine, problem="The key may not read it.")),
+        said(replace(fine, looked=1)),
+        said(replace(fine, behind=True)),
+        said(CoverageState()),
+        said(fine, cut=True),
+    ):
+        assert Level.WARN in levels
+        assert "connected account" in words

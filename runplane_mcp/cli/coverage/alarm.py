@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from runplane_mcp.cli.coverage.standing import found_json, found_words
+from runplane_mcp.cli.coverage.standing import beside_json, beside_words, found_json, found_words
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
@@ -14,8 +15,8 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage.state import Found
-    from runplane_mcp.gate.coverage.watch import Looked
+    from runplane_mcp.core.coverage.accounts import Wanted
+    from runplane_mcp.gate.coverage.state import Beside, CoverageState, Found
     from runplane_mcp.gate.desk import Desk
     from runplane_mcp.settings import Settings
 
@@ -27,63 +28,107 @@ ACCEPT_EXAMPLES = examples(
 )
 
 
-def alarm(settings: Settings, *, as_json: bool) -> None:
+#: Connected accounts that one run looks at, those first that were not looked at for longest.
+MOST_ACCOUNTS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """`standing` are all lines that stand, with the connected account that each is on, None for the own one. `new` were
+    found now."""
+
+    state: CoverageState
+    there: Beside | None
+    standing: tuple[tuple[str | None, Found], ...]
+    new: frozenset[str]
+    early: int
+
+    @property
+    def calm(self) -> bool:
+        """Nothing stands, and every account could be looked at."""
+        return not self.standing and not self.state.problem and (self.there is None or self.there.whole)
+
+
+def alarm(settings: Settings, accounts: Wanted, *, as_json: bool) -> None:
     """A look at what is new since the last, whoever made that one."""
     import anyio
 
     from runplane_mcp.app import open_books
     from runplane_mcp.cli.output import print_json
+    from runplane_mcp.gate.coverage.rounds import Rounds
+    from runplane_mcp.gate.coverage.state import beside, name_of, renamed, states
     from runplane_mcp.gate.coverage.watch import Watch
 
-    async def work() -> Looked:
+    async def work() -> _Seen:
         async with open_books(settings) as books:
-            watch = Watch(
-                books.desk.store,
-                books.desk.policies.catalog,
-                books.connection,
-                books.clock,
-                around=settings.coverage_alarm == "outside",
-            )
-            return await watch.catch_up(books.identity)
+            around = settings.coverage_alarm == "outside"
+            store = books.desk.store
+            watch = Watch(store, books.desk.policies.catalog, books.connection, books.clock, around=around)
+            here = await watch.catch_up(books.identity)
+            there = await Rounds(watch, accounts, MOST_ACCOUNTS).turn(books.identity)
+            known, own = await store.read(states), name_of(books.identity)
+        standing = tuple(
+            (None if name == own else name.rsplit("|", 2)[1], each)
+            for name, state in sorted(known.items(), key=lambda each: (each[0] != own, each[0]))
+            if renamed(name, books.identity.account) == own
+            for each in state.standing.values()
+        )
+        new = frozenset(each.line for each in (*here.new, *there.new))
+        return _Seen(known[own], beside(known).get(own), standing, new, here.early + there.early)
 
-    looked = anyio.run(work)
+    seen = anyio.run(work)
     if as_json:
-        print_json(_json(looked))
+        print_json(_json(seen))
     else:
-        _tell(looked)
-    if looked.state.standing:
+        _tell(seen)
+    if not seen.calm:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _json(looked: Looked) -> dict[str, Json]:
+def _json(seen: _Seen) -> dict[str, Json]:
     from runplane_mcp.cli.output import iso
 
-    state, new = looked.state, {each.line for each in looked.new}
-    standing: list[Json] = [{**found_json(each), "new": each.line in new} for each in state.standing.values()]
+    until = seen.state.until
+    standing: list[Json] = [
+        {**found_json(each), "account": account, "new": each.line in seen.new} for account, each in seen.standing
+    ]
     return {
-        "ok": not standing,
-        "until": iso(state.until * 1000) if state.until is not None else None,
-        "behind": state.behind,
-        "too_new": looked.early,
+        "ok": seen.calm,
+        "until": iso(until * 1000) if until is not None else None,
+        "behind": seen.state.behind,
+        "too_new": seen.early,
         "unexplained": standing,
+        "problem": seen.state.problem or None,
+        "connected": beside_json(seen.there),
     }
 
 
-def _tell(looked: Looked) -> None:
+def _tell(seen: _Seen) -> None:
     from runplane_mcp.cli.output import moment, say
 
-    state = looked.state
-    standing = sorted(state.standing.values(), key=lambda each: (each.at, each.line))
-    if standing:
-        say(f"UNEXPLAINED: {found_words(standing)}; {len(looked.new)} of them new.", "bold red")
-        _lines(standing)
+    state, there = seen.state, seen.there
+    if seen.standing:
+        found = [each for _, each in seen.standing]
+        say(
+            f"UNEXPLAINED: {found_words(found)}; {sum(each.line in seen.new for each in found)} of them new.",
+            "bold red",
+        )
+        for account in dict.fromkeys(account for account, _ in seen.standing):
+            lines = [each for its, each in seen.standing if its == account]
+            if account is not None:
+                say(f"On connected account {account}:", "bold")
+            _lines(sorted(lines, key=lambda each: (each.at, each.line)))
         say("When you know what it was: runplane audit accept OBJECT --as ADMIN --reason '…'")
-    else:
+    elif seen.calm:
         say("Nothing is unexplained.", "bold green")
+    if state.problem:
+        say(f"Not everything was looked at: {state.problem}", "bold red")
+    if there is not None and (words := beside_words(there)):
+        say(f"Not everything was looked at: {words}.", "yellow" if there.whole else "bold red")
     if state.until is not None:
         say(f"Looked at everything before {moment(state.until * 1000)}, by the account's clock.", "dim")
-    if looked.early:
-        say(f"{looked.early} came just now or may be a request that still runs: look again in a minute.", "yellow")
+    if seen.early:
+        say(f"{seen.early} came just now or may be a request that still runs: look again in a minute.", "yellow")
     if state.behind:
         say("There is more than one look takes: run it again.", "yellow")
 

@@ -14,6 +14,7 @@ from runplane_mcp.errors import EXIT_REFUSED, UsageError
 
 if TYPE_CHECKING:
     from runplane_mcp.core.coverage.accounts import Wanted
+    from runplane_mcp.settings import Settings
 
 EXAMPLES = examples(
     ("runplane audit coverage --month 2026-02 --csv february.csv", "a month, and each of its lines"),
@@ -55,13 +56,13 @@ def coverage(
     With --alarm it is quick, and what is new and unexplained becomes an audit event, once. Exit 1 as long as something
     stands that nobody has accepted.
     """
-    accounts = _wanted(account or [])
     if since_last:
         if month is not None or first is not None or last is not None or csv is not None:
             raise UsageError("usage.alarm", "--alarm has no period.", next_step="Leave the others out, or --alarm.")
         from runplane_mcp.cli.coverage.alarm import alarm
 
-        alarm(settings_of_home(), as_json=as_json)
+        settings = settings_of_home()
+        alarm(settings, _wanted(account, settings), as_json=as_json)
         return
     import anyio
 
@@ -73,7 +74,7 @@ def coverage(
 
     settings = settings_of_home()
     with bar(quiet=as_json) as progress:
-        found = anyio.run(report, settings, accounts.over(settings.coverage_accounts), month, first, last, progress)
+        found = anyio.run(report, settings, _wanted(account, settings), month, first, last, progress)
     if csv is not None:
         write_csv(csv, found)
     if as_json:
@@ -86,10 +87,11 @@ def coverage(
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _wanted(words: list[str]) -> Wanted:
-    from runplane_mcp.core.coverage.accounts import wanted
+def _wanted(words: list[str] | None, settings: Settings) -> Wanted:
+    """What the option says, over what the setting does."""
+    from runplane_mcp.core.coverage.accounts import wanted, wanted_in
 
     try:
-        return wanted(words)
+        return wanted(words or ()).over(wanted_in(settings.coverage_accounts))
     except ValueError as error:
         raise UsageError("usage.account", f"{error}.") from None

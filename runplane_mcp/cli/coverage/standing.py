@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runplane_mcp.core.canonical import Json
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage.state import CoverageState, Found
+    from runplane_mcp.gate.coverage.state import Beside, CoverageState, Found
 
 
 def standing(states: Mapping[str, CoverageState]) -> list[Found]:
@@ -17,9 +17,40 @@ def standing(states: Mapping[str, CoverageState]) -> list[Found]:
     return sorted(found, key=lambda each: (each.at, each.line))
 
 
-def latest(states: Iterable[CoverageState]) -> CoverageState | None:
-    """The watch that looked last."""
-    return max(states, key=lambda each: max(each.turn, each.looked or 0), default=None)
+def latest(states: Mapping[str, CoverageState]) -> tuple[CoverageState | None, Beside | None]:
+    """The watch that looked last, and how it stands with the accounts that are connected to its own."""
+    from runplane_mcp.gate.coverage.state import beside, renamed
+
+    connected = beside(states)
+    there = {renamed(name, account) for name, each in connected.items() for account in each.accounts}
+    own = {name: each for name, each in states.items() if name not in there}
+    name = max(own, key=lambda name: max(own[name].turn, own[name].looked or 0), default=None)
+    return (None, None) if name is None else (own[name], connected.get(name))
+
+
+def beside_words(found: Beside) -> str:
+    """What of the connected accounts was not looked at; empty where nothing is to be said."""
+    said = []
+    if found.unread:
+        account = next(iter(found.unread))
+        more = f", and {len(found.unread) - 1:,} more" if len(found.unread) > 1 else ""
+        said.append(f"connected account {account}{more} could not be looked at: {found.unread[account]}")
+    if found.cut:
+        said.append("Stripe has more connected accounts than are looked at")
+    if found.waiting:
+        said.append(
+            f"{len(found.waiting):,} of {len(found.accounts):,} connected accounts have waited for a look for long"
+        )
+    return "; ".join(said)
+
+
+def beside_json(found: Beside | None) -> dict[str, Json]:
+    """The connected accounts, for programs."""
+    if found is None:
+        return {"accounts": [], "unread": [], "waiting": [], "cut": False}
+    unread: list[Json] = [{"account": account, "why": why} for account, why in found.unread.items()]
+    waiting: list[Json] = list(found.waiting)
+    return {"accounts": list(found.accounts), "unread": unread, "waiting": waiting, "cut": found.cut}
 
 
 def found_words(found: Iterable[Found]) -> str:
@@ -55,7 +86,7 @@ def found_json(found: Found) -> dict[str, Json]:
 def coverage_json(states: Mapping[str, CoverageState]) -> dict[str, Json]:
     from runplane_mcp.cli.output import iso
 
-    newest = latest(states.values())
+    newest, there = latest(states)
     until = newest.until if newest is not None else None
     lines: list[Json] = [found_json(each) for each in standing(states)]
     return {
@@ -63,6 +94,7 @@ def coverage_json(states: Mapping[str, CoverageState]) -> dict[str, Json]:
         "until": iso(until * 1000) if until is not None else None,
         "looked_at": iso(newest.looked) if newest is not None else None,
         "problem": (newest.problem or None) if newest is not None else None,
+        "connected": beside_json(there),
     }
 
 
@@ -70,13 +102,15 @@ def coverage_line(states: Mapping[str, CoverageState]) -> tuple[str, str] | None
     """What `status` says, and its style; None where nobody has looked yet."""
     from runplane_mcp.cli.output import moment
 
-    newest = latest(states.values())
+    newest, there = latest(states)
     if found := standing(states):
         return f"UNEXPLAINED at Stripe: {found_words(found)}. See: runplane audit coverage --alarm", "bold red"
     if newest is None:
         return None
     if newest.problem:
         return f"the account could not be looked at: {newest.problem}", "yellow"
+    if words := beside_words(there) if there is not None else "":
+        return words, "yellow"
     if newest.until is None:
         return None
     if newest.behind:

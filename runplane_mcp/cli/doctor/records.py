@@ -228,9 +228,15 @@ def named(references: Sequence[str]) -> str:
 
 def coverage(states: Mapping[str, CoverageState], every: int) -> Iterator[Finding]:
     """Whether anything at Stripe stands unexplained, and whether somebody looks, every so many seconds."""
-    from runplane_mcp.cli.coverage.standing import found_words, latest, standing
+    from runplane_mcp.cli.coverage.standing import beside_words, found_words, latest, standing
 
-    found, newest = standing(states), latest(states.values())
+    found, (newest, there) = standing(states), latest(states)
+    if there is not None and (words := beside_words(there)):
+        yield warn(
+            "coverage",
+            f"Not every connected account is looked at for what went around Runplane: {words}.",
+            "Let the key read them, or leave some out: RUNPLANE_COVERAGE_ACCOUNTS=-acct_…",
+        )
     if found:
         yield problem(
             "coverage",

@@ -26,6 +26,14 @@ class Wanted:
         return Wanted(named, without, self.all or others.all)
 
 
+NOT_MORE: Final = Wanted()
+
+
+def wanted_in(text: str) -> Wanted:
+    """The same with commas between them."""
+    return wanted(word for word in text.split(",") if word.strip())
+
+
 def wanted(words: Iterable[str]) -> Wanted:
     """`acct_…` for one, `-acct_…` for none of it, `all`. ValueError for anything else."""
     named, without, everything = set[str](), set[str](), False

@@ -33,6 +33,8 @@ OVERLAP: Final = 1_800
 OPEN_GRACE: Final = 86_400
 #: So long before the end of what was looked at no look comes back to a line.
 KEPT_SETTLED: Final = OVERLAP + OPEN_GRACE
+#: So much (milliseconds) a connected account's look may lie behind the account's own before it is told.
+LONG: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class CoverageState:
     """`until`: everything before this second (by the clock of the account) was looked at. `turn`, `looked`: wall time in
     milliseconds when the latest look began, and when one last ended well. `problem` is why the latest did not. `behind`:
     there is more to read than one look takes. `standing` is what stays unexplained, `settled` the lines that were explained
-    or accepted, with their time, so that they are not found once more. `balances` are a few, one a day, oldest first."""
+    or accepted, with their time, so that they are not found once more. `balances` are a few, one a day, oldest first.
+    `accounts` are the connected accounts that are looked at beside this one, each with a state of its own; `cut`: Stripe
+    has more of them."""
 
     until: int | None = None
     window: int = WINDOW
@@ -77,6 +81,8 @@ class CoverageState:
     standing: Mapping[str, Found] = field(default_factory=dict)
     settled: Mapping[str, int] = field(default_factory=dict)
     balances: tuple[Balance, ...] = ()
+    accounts: tuple[str, ...] = ()
+    cut: bool = False
 
 
 def found_from(placed: Placed, seq: int) -> Found:
@@ -98,6 +104,12 @@ def name_of(identity: StripeIdentity) -> str:
     return f"{identity.target}|{identity.account}|{'live' if identity.livemode else 'test'}"
 
 
+def renamed(name: str, account: str) -> str:
+    """The name of another account in the same mode of the same Stripe."""
+    target, _, mode = name.rsplit("|", 2)
+    return f"{target}|{account}|{mode}"
+
+
 def states(reader: Reader) -> dict[str, CoverageState]:
     """The watch over each account, by `name_of` it."""
     try:
@@ -106,6 +118,36 @@ def states(reader: Reader) -> dict[str, CoverageState]:
     except (ValueError, TypeError, AttributeError, KeyError):
         # Somebody wrote it past us: looked at anew, since nothing but the next look hangs on it.
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """How it stands with the accounts that are connected to one. `unread`: why each could not be looked at. `waiting` are
+    those that were not looked at, or not up to the end, for more than an hour when the account itself was."""
+
+    accounts: tuple[str, ...]
+    unread: Mapping[str, str]
+    waiting: tuple[str, ...]
+    cut: bool
+
+    @property
+    def whole(self) -> bool:
+        """All could be looked at."""
+        return not self.unread and not self.cut
+
+
+def beside(states: Mapping[str, CoverageState]) -> Mapping[str, Beside]:
+    """By the name of the account that they are connected to; nothing for one without any."""
+    found: dict[str, Beside] = {}
+    for name, state in states.items():
+        if not state.accounts and not state.cut:
+            continue
+        there = {each: states.get(renamed(name, each), CoverageState()) for each in state.accounts}
+        unread = {each: its.problem for each, its in there.items() if its.problem}
+        late = (state.looked or 0) - LONG
+        waiting = [each for each, its in there.items() if its.behind or (its.looked or 0) < late]
+        found[name] = Beside(state.accounts, unread, tuple(each for each in waiting if each not in unread), state.cut)
+    return found
 
 
 def state_of(reader: Reader, identity: StripeIdentity) -> CoverageState:
@@ -148,7 +190,8 @@ def _state(kept: Mapping[str, Any]) -> CoverageState:
     fields = dict(kept)
     standing = {name: Found(**each) for name, each in fields.pop("standing").items()}
     balances = tuple(Balance(**each) for each in fields.pop("balances", ()))
-    return CoverageState(**fields, standing=standing, balances=balances)
+    accounts = tuple(fields.pop("accounts", ()))
+    return CoverageState(**fields, standing=standing, balances=balances, accounts=accounts)
 
 
 def _json(state: CoverageState) -> dict[str, Json]:
@@ -168,4 +211,6 @@ def _json(state: CoverageState) -> dict[str, Json]:
         "standing": standing,
         "settled": dict(state.settled),
         "balances": balances,
+        "accounts": list(state.accounts),
+        "cut": state.cut,
     }

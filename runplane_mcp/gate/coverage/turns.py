@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 if TYPE_CHECKING:
+    from runplane_mcp.core.coverage.accounts import Wanted
     from runplane_mcp.gate.pipeline import Gate
 
 #: A gate that just started serves its client first (seconds).
 FIRST_LOOK: Final = 15.0
 
 
-async def watch_later(gate: Gate, *, every: float, around: bool) -> None:
-    """Until it is canceled. `every` and `around` as `coverage/watch.py` says."""
+async def watch_later(gate: Gate, *, every: float, around: bool, accounts: Wanted) -> None:
+    """Until it is canceled. The rest as `keep_watch` says."""
     await asyncio.sleep(FIRST_LOOK)
     watching = await anyio.to_thread.run_sync(importlib.import_module, "runplane_mcp.gate.coverage.watch")
-    await watching.keep_watch(gate, every=every, around=around)
+    await watching.keep_watch(gate, every=every, around=around, accounts=accounts)

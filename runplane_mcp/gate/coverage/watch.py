@@ -14,9 +14,9 @@ from typing import Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
+from runplane_mcp.core.coverage.accounts import NOT_MORE, Wanted
 from runplane_mcp.core.coverage.boxes import Box, Placed
-from runplane_mcp.core.coverage.listings import DAY, LISTINGS, Source
-from runplane_mcp.core.effect import StripeObject
+from runplane_mcp.core.coverage.listings import DAY
 from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError
@@ -24,6 +24,7 @@ from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.coverage.alarms import lost, put_back
 from runplane_mcp.gate.coverage.covering import placed_lines
 from runplane_mcp.gate.coverage.reading import steady_balance
+from runplane_mcp.gate.coverage.rounds import Rounds
 from runplane_mcp.gate.coverage.state import (
     BALANCE,
     EXPLAINED,
@@ -41,10 +42,11 @@ from runplane_mcp.gate.coverage.state import (
     settle,
     state_of,
 )
+from runplane_mcp.gate.coverage.window import Window
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import StripeConnection
-from runplane_mcp.stripe_api.history import pages_of
+from runplane_mcp.stripe_api.connected import Asks, OnAccount
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,9 @@ GRACE: Final = 30
 #: Pages of one list that one look reads, and the pause between them (seconds).
 MOST_PAGES: Final = 30
 PAUSE: Final = 0.1
+#: So often (seconds) it is noted what a connected account holds, and so many of these are kept.
+EVERY_THERE: Final = 4 * DAY
+MOST_THERE: Final = 10
 _SHORTEST: Final = 60
 #: Looks in one go, while there is more than one look takes.
 MOST_LOOKS: Final = 12
@@ -82,12 +87,13 @@ class Watch:
     around: bool = False
     pause: float = PAUSE
 
-    async def look(self, identity: StripeIdentity) -> Looked:
-        """One look, whoever's turn it is. What goes wrong is kept for `runplane status` and raised."""
+    async def look(self, identity: StripeIdentity, *, there: bool = False) -> Looked:
+        """One look, whoever's turn it is. What goes wrong is kept for `runplane status` and raised. `there`: it is a
+        connected account's."""
         await self._mend(identity)
         state = await self.store.read(lambda reader: state_of(reader, identity))
         try:
-            return await self._look(identity, state)
+            return await self._look(identity, state, there=there)
         except RunplaneError as error:
             problem = str(error)
             await self.store.write(
@@ -141,18 +147,23 @@ class Watch:
                 *(len(again), ", ".join(str(found.seq) for found in again)),
             )
 
-    async def _look(self, identity: StripeIdentity, state: CoverageState) -> Looked:
+    async def _look(self, identity: StripeIdentity, state: CoverageState, *, there: bool) -> Looked:
+        asks: Asks = OnAccount(self.connection, identity.account) if there else self.connection
         now = self.clock.policy() // 1000
         if state.until is None:
             since = await self.store.read(lambda reader: _beginning(reader, self.clock, now))
         else:
             since = min(state.until - OVERLAP, now)
         until = min(now + 1, since + OVERLAP + state.window)
-        pages = await self._pages(since, until, now)
-        if pages is None:
+        reads = Window(self.connection, since, until, now, OVERLAP, OVERLAP + _SHORTEST, self.pause)
+        pages = await (reads.there(identity.account) if there else reads.here(MOST_PAGES))
+        platform = await reads.platform(identity.account, pages) if there and pages is not None else {}
+        if pages is None or platform is None:
             narrower = max(state.window // 2, _SHORTEST)
             return await self._keep(identity, until=state.until, window=narrower, behind=True)
-        _, placed = await placed_lines(self.store, self.catalog, identity, pages, since=since, until=until, now=now)
+        _, placed = await placed_lines(
+            self.store, self.catalog, identity, pages, since=since, until=until, now=now, platform=platform
+        )
         late = [each for each in placed if _too_early(each, now)]
         waits = {each.line.id for each in late}
         # Few are: the transaction that keeps them holds up the requests of this process.
@@ -162,14 +173,15 @@ class Watch:
         behind = until <= now - GRACE - 1 and not late
         window = min(state.window * 2, WINDOW)
         done = await self._keep(identity, until=until, window=window, behind=behind, placed=judged)
-        if not behind and now - max((each.at for each in done.state.balances), default=0) >= DAY:
-            done = replace(done, state=await self._note_balance(identity, now))
+        every, most = (EVERY_THERE, MOST_THERE) if there else (DAY, MOST_BALANCES)
+        if not behind and now - max((each.at for each in done.state.balances), default=0) >= every:
+            done = replace(done, state=await self._note_balance(asks, identity, now, most))
         return replace(done, early=len(late))
 
-    async def _note_balance(self, identity: StripeIdentity, now: int) -> CoverageState:
-        """Once a day what Stripe holds goes into the audit log: reports check the lines since then with it, for Stripe
-        itself tells no balance of the past."""
-        found = await steady_balance(self.connection)
+    async def _note_balance(self, asks: Asks, identity: StripeIdentity, now: int, most: int) -> CoverageState:
+        """Once a day, of a connected account every few, what Stripe holds goes into the audit log: reports check the lines
+        since then with it, for Stripe itself tells no balance of the past."""
+        found = await steady_balance(asks)
         at = self.clock.wall()
 
         def note(tx: Transaction) -> CoverageState:
@@ -179,26 +191,10 @@ class Watch:
             newest, held = found
             noted = Balance(now, 0, newest, held)
             seq = tx.append(BALANCE, balance_event(identity, noted), at=at)
-            kept = (*state.balances, replace(noted, seq=seq))[-MOST_BALANCES:]
+            kept = (*state.balances, replace(noted, seq=seq))[-most:]
             return keep(tx, identity, replace(state, balances=kept))
 
         return await self.store.write(note)
-
-    async def _pages(self, since: int, until: int, now: int) -> dict[Source, list[StripeObject]] | None:
-        """All lists of this time, None where they are too long for one look."""
-        pages: dict[Source, list[StripeObject]] = {}
-        for source, listing in LISTINGS.items():
-            events = source in {Source.MOVES, Source.WAIVERS}
-            end = min(until + OVERLAP, now + 1) if events else until
-            pages[source], number = [], 0
-            async for objects, following in pages_of(self.connection, listing, since, end):
-                pages[source] += objects
-                number += 1
-                if number == MOST_PAGES and following is not None and until - since > OVERLAP + _SHORTEST:
-                    return None
-                if following is not None:
-                    await asyncio.sleep(self.pause)
-        return pages
 
     async def _keep(
         self,
@@ -242,15 +238,17 @@ class Watch:
         return self.around and out and placed.box in {Box.ANOTHER_KEY, Box.DASHBOARD}
 
 
-async def keep_watch(gate: Gate, *, every: float, around: bool) -> None:
+async def keep_watch(gate: Gate, *, every: float, around: bool, accounts: Wanted = NOT_MORE) -> None:
     """The background task of a gate: looks every `every` seconds where no other process does, until it is canceled."""
     watch = Watch(gate.store, gate.catalog, gate.connection, gate.clock, around)
+    rounds = Rounds(watch, accounts)
     told = ""
     while True:
         try:
             identity = await gate.identity()
             if await watch.take_turn(identity, every):
                 await watch.catch_up(identity, tell=_say)
+                await rounds.turn(identity, tell=_say)
             told = ""
         except (RunplaneError, OSError) as error:
             if str(error) != told:
@@ -259,12 +257,12 @@ async def keep_watch(gate: Gate, *, every: float, around: bool) -> None:
         await asyncio.sleep(min(TURN, every))
 
 
-def _say(new: Sequence[Found]) -> None:
+def _say(new: Sequence[Found], account: str = "") -> None:
     for found in new:
         about = found.object_id or found.line
         logger.error(
-            "UNEXPLAINED money line at Stripe: %s %s of %s. %s See: runplane audit coverage --alarm",
-            *(found.kind, about, _worth(found), found.why),
+            "UNEXPLAINED money line at Stripe%s: %s %s of %s. %s See: runplane audit coverage --alarm",
+            *(f", on {account}" if account else "", found.kind, about, _worth(found), found.why),
         )
 
 
