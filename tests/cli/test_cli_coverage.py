@@ -233,6 +233,7 @@ def test_connected_accounts_have_boxes_and_sums_of_their_own_and_one_that_cannot
     assert "NOT READ, so that this is not all: 1 connected account." in words
     assert f"Unexplained on {BAKERY}: 1 line, -$50.00 USD." in words
     assert f"On connected account {BAKERY}" in words
+    assert "Not read: /v2 money." in words
     assert {each["account"] for each in csv.DictReader(file.read_text().splitlines())} >= {BAKERY}
     assert run("audit", "coverage", "--account", "bakery", "--json").error == "usage.account"
 

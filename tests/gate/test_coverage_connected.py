@@ -19,11 +19,13 @@ from runplane_mcp.gate.coverage import accounts as connected_accounts
 from runplane_mcp.gate.coverage import window as coverage_window
 from runplane_mcp.gate.coverage.everywhere import AccountCoverage, Everywhere, Reading
 from runplane_mcp.gate.coverage.rounds import Rounds
+from runplane_mcp.gate.coverage.second_api import SecondApi, second_api
 from runplane_mcp.gate.coverage.state import UNEXPLAINED, name_of, states
 from runplane_mcp.gate.coverage.watch import Watch
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.stripe_api.answers import Done
+from runplane_mcp.stripe_api.connected import OnAccount
 from runplane_mcp.stripe_api.history import HistoryFolder, Span
 from tests.gate.conftest import House, submission, until
 
@@ -233,3 +235,13 @@ async def test_all_accounts_are_listed_up_to_a_bound_that_is_told(
     assert (len(state.accounts), state.cut) == (1, True)
     assert "could not be listed" in failed.problem
     assert set(failed.accounts) == {*state.accounts, PRINTER}
+
+
+async def test_money_of_the_second_api_is_said_to_be_unread_where_there_is_or_may_be_some(house: House) -> None:
+    async with house.gate() as gate:
+        held = await second_api(gate.connection)
+        none = await second_api(OnAccount(gate.connection, PRINTER))
+        house.world.add_fault(Fault(FaultKind.LIMIT_429, method="GET", path_prefix="/v2/"))
+        unknown = await second_api(gate.connection)
+
+    assert (held, none, unknown) == (SecondApi.HELD, SecondApi.NONE, SecondApi.UNKNOWN)

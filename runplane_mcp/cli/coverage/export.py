@@ -58,6 +58,7 @@ def report_json(report: Report) -> dict[str, Json]:
         "connected": connected,
         "unread": unread,
         "cut": report.cut,
+        "v2_money": report.everywhere.second_api.value,
     }
 
 

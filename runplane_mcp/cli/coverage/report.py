@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 FOLDER = "coverage"
 #: Accounts that one sentence names.
 _NAMED = 5
+_SECOND_API = {
+    "held": "Not read: /v2 money. The account has financial accounts; what moves in them is in no line here.",
+    "unknown": "Not read: /v2 money. Whether the account has any, Stripe did not let the key see.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ async def report(
     if ended is not None:
         period = replace(period, until=ended)
     notes = [*_notes(found.own, old=span.since < now - EVENTS_KEPT, ended=ended), *_notes_there(found, there)]
+    notes += [_SECOND_API[found.second_api]] if found.second_api in _SECOND_API else []
     return Report(identity.account, identity.simulator, identity.livemode, period, found, tuple(notes), cut=there.cut)
 
 

@@ -15,6 +15,7 @@ from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import StripeError
 from runplane_mcp.gate.coverage.covering import Covered, covered
 from runplane_mcp.gate.coverage.reading import Ends, begin, read_ends, read_pages, read_there, span_to_read
+from runplane_mcp.gate.coverage.second_api import SecondApi, second_api
 from runplane_mcp.gate.coverage.state import balances
 from runplane_mcp.store.base import Store
 from runplane_mcp.stripe_api.client import StripeConnection
@@ -58,6 +59,7 @@ class Everywhere:
     unread: tuple[Unread, ...]
     until: int
     also_paid: tuple[str, ...]
+    second_api: SecondApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Reading:
                 unread.append(_unread(account, error))
         paid = {o.id_in(each, "destination") for each in pages.get(Source.TRANSFERS, ())}
         also = sorted(each for each in paid if each is not None and each not in accounts)
-        return Everywhere(own, tuple(connected), tuple(unread), until, tuple(also))
+        return Everywhere(own, tuple(connected), tuple(unread), until, tuple(also), await second_api(self.connection))
 
     async def _covered(
         self, identity: StripeIdentity, asks: Asks, pages: Pages, read: Span, until: int, own: AccountCoverage | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -49,7 +50,9 @@ class Rounds:
         accounts = await self._accounts(identity)
         new: list[Found] = []
         early = 0
-        for account in await self._longest_ago(identity, accounts):
+        for number, account in enumerate(await self._longest_ago(identity, accounts)):
+            if number:
+                await asyncio.sleep(self.watch.pause)
             there = replace(identity, account=account)
             await self._begin(there)
             try:

@@ -61,7 +61,6 @@ class Window:
             if found is None:
                 return None
             pages[source] = found
-            await asyncio.sleep(self.pause)
         return pages
 
     async def platform(self, account: str, pages: Found) -> dict[str, str] | None:
