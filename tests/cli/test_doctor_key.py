@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runplane_mcp.cli.doctor.account import EVENTS, LINES, READS
 from runplane_mcp.core.request import State
 from runplane_mcp.simulator import Simulator
 from runplane_mcp.simulator.faults import Fault, FaultKind
@@ -90,8 +91,22 @@ def test_what_a_restricted_key_may_not_read_is_said_events_loudest(
     assert "payouts" in found["warn"]
     assert "balance transactions: without, nobody sees what goes around Runplane" in found["warn"]
     assert "events" in found["problem"]
+    assert (
+        "only by what carries the request's own mark and the key may read (charges, payment intents, refunds, customers,"
+        " subscriptions, transfers, credit notes, and whatever else takes metadata)" in found["problem"]
+    )
     assert "payouts" not in found["ok"]
     assert KEY not in looked.out + looked.err
+
+
+def test_without_events_and_lists_no_lost_answer_is_proven(with_key: Callable[[str, str], None], run: Run) -> None:
+    with stand_in(frozenset({EVENTS, *(path for _, path in (*READS, *LINES))})) as base:
+        with_key(KEY, base)
+        looked = run("doctor", "--json")
+    problems = [said for level, said, _ in lines(looked, "permissions") if level == "problem"]
+
+    assert len(problems) == 1
+    assert "Without them none is proven" in problems[0]
 
 
 def test_a_key_that_may_read_all_is_ok(with_key: Callable[[str, str], None], run: Run) -> None:

@@ -3,7 +3,7 @@ is never shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from runplane_mcp.cli.doctor.finding import Finding, broken, ok, problem, warn
@@ -29,6 +29,8 @@ READS: Final = (
 #: What is read beside these to see what went around Runplane.
 LINES: Final = (("balance transactions", "/v1/balance_transactions"), ("credit notes", "/v1/credit_notes"))
 EVENTS: Final = "/v1/events"
+#: What no request makes, so that it carries no mark.
+_UNMARKED: Final = frozenset({"/v1/balance_transactions"})
 #: All reads run together, and none may take longer (seconds).
 PATIENCE: Final = 10.0
 
@@ -124,18 +126,28 @@ async def _asked(connection: StripeConnection, home: HomeStatus, *, simulated: b
                     f"Give it read permission for {name}: without, nobody sees what goes around Runplane.",
                 )
             )
-    if EVENTS in denied:
-        findings.append(
-            problem(
-                "permissions",
-                f"The key could not read events: {denied[EVENTS]}. They are what proves that a request whose answer was"
-                " lost has happened.",
-                "Give the key read permission for events.",
-            )
-        )
-    else:
-        findings.append(ok("permissions", "may read events, which prove what became of a lost answer"))
+    findings.append(_events(denied))
     return findings
+
+
+def _events(denied: Mapping[str, str]) -> Finding:
+    """What is known of a lost answer, with events and without."""
+    if EVENTS not in denied:
+        return ok("permissions", "may read events, which prove what became of a lost answer")
+    marked = [name for name, path in (*READS, *LINES) if path not in denied and path not in _UNMARKED]
+    still = (
+        f"Without them it is proven only by what carries the request's own mark and the key may read ({', '.join(marked)},"
+        " and whatever else takes metadata)"
+        if marked
+        else "Without them none is proven: of what carries a request's own mark the key may read nothing either"
+    )
+    return problem(
+        "permissions",
+        f"The key could not read events: {denied[EVENTS]}. They are what proves that a request whose answer was lost has"
+        f" happened. {still}; what takes no metadata stays unknown until an administrator says what became of it: a payment"
+        " or payout that is canceled, an invoice that is paid or voided, a dispute that is closed.",
+        "Give the key read permission for events.",
+    )
 
 
 async def _denied(connection: StripeConnection) -> dict[str, str]:
