@@ -137,7 +137,6 @@ def test_what_a_request_left_behind_proves_it(asked: Asked, found: dict[str, obj
         (SEATS, ENDS, {"status": "past_due"}),
         (SEATS, ENDS, {"pending_update": {"expires_at": 5}}),
         *((START, STARTED, {"status": status}) for status in ("incomplete", "incomplete_expired", "canceled")),
-        (BILL, BILLED, {"auto_advance": True}),
         (SHARE, SHARED, {"transfer_data": {"destination": "acct_2"}}),
     ],
 )
@@ -163,6 +162,7 @@ def test_money_that_is_not_told_does_not_fit(name: str) -> None:
     ("asked", "found", "later"),
     [
         (BILL, BILLED, {"status": "void"}),
+        (BILL, BILLED, {"status": "paid", "auto_advance": True}),
         (BILL, BILLED, {"status": "uncollectible"}),
         (TRANSFER, SENT_ON, {"reversed": True, "amount_reversed": 500}),
         (LATER, ENDS, {"status": "canceled"}),
