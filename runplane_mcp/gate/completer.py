@@ -328,8 +328,8 @@ def pause_after(attempt: int, looks: int) -> float:
 
 
 def _may_be_proven(request: ActionRequest) -> bool:
-    """Whether anything at Stripe can prove it. What a restore set aside needs an event that has its key: that something is
-    gone by now says nothing of who took it away."""
+    """Whether anything at Stripe can prove it. What a restore set aside needs an event that has its key, or
+    an object with its mark: that something is gone by now says nothing of who took it away."""
     if request.restored is None:
         return True
     return request.stripe_key is not None and request.effective is not None and request.effective.method != "DELETE"
