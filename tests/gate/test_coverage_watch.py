@@ -136,8 +136,8 @@ async def test_a_line_waits_for_the_request_that_may_have_made_it_but_not_for_ev
     async with house.gate() as gate:
         watch, identity = await begun(house, gate), await gate.identity()
         house.world.add_fault(Fault(FaultKind.DROP_ANSWER, method="POST", path_prefix="/v1/refunds", times=20))
-        for unread in ("/v1/events", "/v1/refunds"):
-            house.world.add_fault(Fault(FaultKind.LIMIT_429, method="GET", path_prefix=unread, times=20))
+        for read in ("/v1/events", "/v1/refunds"):
+            house.world.add_fault(Fault(FaultKind.LIMIT_429, method="GET", path_prefix=read, times=20))
         lost = await gate.submit(refund(SEED.payment_intent_40, 700))
         house.world.clear_faults()
         tell(house, hidden=True)
