@@ -11,6 +11,8 @@ from runplane_mcp.errors import StoreError
 
 #: What the triggers of the schema say when a state may not follow, or a final one would change.
 TRANSITION_REFUSED = "this state may not follow"
+#: What they say when nothing decided stands behind a move, or a vote is about nothing that waits.
+UNDECIDED = "nothing decided stands behind this"
 #: What they say when a row that is kept for ever would change or go.
 KEPT_FOR_EVER = "this row is kept as it is"
 
@@ -146,6 +148,12 @@ def from_constraint(error: sqlite3.IntegrityError) -> StoreError:
     """The StoreError of a single statement that the schema's own rules refused; the transaction may go on."""
     if TRANSITION_REFUSED in str(error):
         return transition("The database refused it.")
+    if UNDECIDED in str(error):
+        return StoreError(
+            "store.undecided",
+            "The database refused a change of a request that nothing decided stands behind.",
+            next_step="Nothing was changed. See what `runplane audit verify` says, and please report this.",
+        )
     return StoreError(
         "store.constraint",
         f"The database refused a change that breaks its rules: {error}.",

@@ -24,6 +24,7 @@ from runplane_mcp.store.triggers import (
     listed_texts,
     read_triggers,
     restoring_triggers,
+    standing_triggers,
     transition_trigger,
     triggers,
 )
@@ -437,6 +438,7 @@ def _fifth(connection: sqlite3.Connection) -> None:
 _SIXTH = (
     # Which alarms stand, found however long the log is: what only keeps them at hand may have lost one.
     f"CREATE INDEX event_coverage ON event (seq) WHERE {COVERAGE_EVENTS}",
+    *standing_triggers(),
 )
 
 

@@ -1,8 +1,9 @@
 """The database's triggers: what must not depend on our own code being right.
 
-Evidence (events, decisions, votes) is only ever added. A request moves only as `core/request.py` says, and a final one
-never changes. Each guarded table also refuses an INSERT over an existing row: with `INSERT OR REPLACE`, SQLite deletes the
-old row without asking the delete triggers, unless the connection switched `recursive_triggers` on.
+Evidence (events, decisions, votes) is only ever added. A request moves only as `core/request.py` says, a final one never
+changes, and none runs that no decision allows and nobody said yes to. Each guarded table also refuses an INSERT over an
+existing row: with `INSERT OR REPLACE`, SQLite deletes the old row without asking the delete triggers, unless the
+connection switched `recursive_triggers` on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from runplane_mcp.core.request import FIRST_EPOCH, ONCE_RESTORED, TRANSITIONS, State
-from runplane_mcp.store.faults import KEPT_FOR_EVER, TRANSITION_REFUSED
+from runplane_mcp.store.faults import KEPT_FOR_EVER, TRANSITION_REFUSED, UNDECIDED
 
 
 def listed_texts(values: Iterable[str]) -> str:
@@ -147,6 +148,53 @@ def read_triggers() -> tuple[str, ...]:
             "NEW.last <= (SELECT coalesce(max(last), 0) FROM read_batch)",
             KEPT_FOR_EVER,
         ),
+    )
+
+
+# The newest decision is about exactly this, and lets it run: alone, or where people said yes.
+_LETS_RUN = """
+(SELECT round = NEW.round AND digest = NEW.digest
+  AND (outcome = 'allow' OR (outcome = 'require_approval' AND OLD.state = 'approved'))
+  FROM decision WHERE request_id = NEW.id ORDER BY n DESC LIMIT 1) IS 1
+"""
+_ASKED_PEOPLE = """
+EXISTS (SELECT 1 FROM decision
+  WHERE request_id = NEW.id AND round = NEW.round AND digest = NEW.digest AND outcome = 'require_approval')
+"""
+# Whose votes, and how many, the core counts: here is only that there are some, and none against it.
+_SAID_YES = """
+(SELECT max(answer = 'no') = 0 AND max(answer = 'yes' AND digest = NEW.digest) = 1
+  FROM vote WHERE request_id = NEW.id AND round = NEW.round) IS 1
+"""
+
+
+def standing_triggers() -> tuple[str, ...]:
+    """What must stand behind a move, also where the code that makes it is wrong. What is held begins a round, and what a
+    round is about stays what it is to its end: bytes, digest and the key at Stripe. Each execution counts one attempt
+    more. What ran before goes on as it was, from when it began to.
+
+    No list of more than two is asked for: SQLite makes a table in memory of such a one, at every row.
+    """
+    begins = "NEW.state = 'executing' AND OLD.state <> 'executing' AND OLD.state <> 'outcome_unknown'"
+    wrong = (
+        "NEW.round <> OLD.round + (NEW.state = 'waiting' OR NEW.state = 'scheduled')",
+        "NEW.attempt <> OLD.attempt + (NEW.state = 'executing')",
+        "OLD.state <> 'received' AND NEW.state <> 'waiting' AND (NEW.digest IS NOT OLD.digest"
+        " OR NEW.effective IS NOT OLD.effective OR OLD.stripe_key <> coalesce(NEW.stripe_key, ''))",
+        "(OLD.state = 'executing' OR OLD.state = 'outcome_unknown') AND NEW.first_attempt_at IS NOT OLD.first_attempt_at",
+        f"{begins} AND (NEW.effective IS NULL OR NEW.stripe_key IS NULL OR NEW.first_attempt_at IS NULL"
+        f" OR NOT {_LETS_RUN})",
+        f"(NEW.state = 'approved' OR (NEW.state = 'executing' AND OLD.state = 'approved')) AND NOT {_SAID_YES}",
+        f"NEW.state = 'approved' AND NOT {_ASKED_PEOPLE}",
+    )
+    answered = (
+        "SELECT 1 FROM request WHERE id = NEW.request_id AND round = NEW.round AND digest = NEW.digest"
+        " AND (state = 'waiting' OR (state = 'scheduled' AND NEW.answer = 'no'))"
+    )
+    return (
+        _trigger("request_stands", "UPDATE ON request", " OR ".join(f"({each})" for each in wrong), UNDECIDED),
+        # A vote is about what waits now, as it is now.
+        _trigger("vote_stands", "INSERT ON vote", f"NOT EXISTS ({answered})", UNDECIDED),
     )
 
 

@@ -28,7 +28,7 @@ from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.reading import reading
 from runplane_mcp.store.sqlite import open_store
 from tests.cli.conftest import DANA, DANAS, Ask, Run, balance, cancellation, refund
-from tests.store.things import NOW, a_decision, received
+from tests.store.things import NOW, received, stepped
 
 SINCE = ("audit", "export", "--from", "2020-01-01")
 
@@ -117,9 +117,8 @@ def test_four_times_as_many_requests_take_no_more_memory(tmp_path: Path) -> None
         def fill(tx: Transaction) -> None:
             for _ in range(count):
                 request = received(tx)
-                tx.add_decision(a_decision(request))
                 tx.set_result(request.id, {"id": "re_1", "object": "refund", "amount": 500, "currency": "usd"})
-                tx.move(tx.move(request, State.EXECUTING, at=NOW, event={}), State.SUCCEEDED, at=NOW, event={})
+                tx.move(stepped(tx, request, State.EXECUTING), State.SUCCEEDED, at=NOW, event={})
 
         async def make() -> None:
             store = open_store(path)

@@ -17,6 +17,7 @@ from runplane_mcp.gate.people import act_statement, enrolment, public_hex
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED
 from tests.gate.conftest import SECRET, House, refund, until
+from tests.gate.rewriting import unguarded
 
 
 def rewrite(house: House, *statements: tuple[str, tuple[object, ...]]) -> None:
@@ -35,18 +36,16 @@ async def held(house: House) -> RequestView:
 
 @pytest.mark.parametrize("round", [1, 0], ids=["without votes", "as if it had been allowed"])
 async def test_a_held_request_that_a_row_says_is_executing_is_not_sent(house: House, round: int) -> None:
-    """The state a dead gate leaves behind is picked up by the next one: only what was decided goes on from there."""
+    """The state a dead gate leaves behind is picked up by the next one: only what was decided goes on from there, also
+    where the database's own rules were taken off."""
     view = await held(house)
     now = house.clock.wall()
-    rewrite(
-        house,
-        ("UPDATE request SET state = 'approved', version = version + 1 WHERE id = ?", (view.request_id,)),
-        (
-            "UPDATE request SET state = 'executing', version = version + 1, round = ?, attempt = 1, stripe_key = 'rp_0',"
+    with unguarded(house.settings.database) as database:
+        database.execute(
+            "UPDATE request SET state = 'executing', version = version + 2, round = ?, attempt = 1, stripe_key = 'rp_0',"
             " lease_owner = 'gate-dead', lease_until = ?, first_attempt_at = ? WHERE id = ?",
             (round, now, now, view.request_id),
-        ),
-    )
+        )
     async with house.gate() as gate:
         after = await until(gate, view, State.OUTCOME_UNKNOWN, State.SUCCEEDED)
 

@@ -12,11 +12,12 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runplane_mcp.app import restore_home
-from runplane_mcp.core.approval import Answer, Role
+from runplane_mcp.core.approval import Answer, Role, vote_statement
 from runplane_mcp.core.checkpoint import parse, sign
 from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.repeats import DENIED_FOR
@@ -26,6 +27,7 @@ from runplane_mcp.gate.audit.auditing import Said, audit
 from runplane_mcp.gate.audit.erasing import erase
 from runplane_mcp.gate.audit.signatures import check_signatures
 from runplane_mcp.gate.freezing import lift_freezes, start_freeze
+from runplane_mcp.gate.people import unlock
 from runplane_mcp.gate.resolving import resolve
 from runplane_mcp.gate.restored import HOLD
 from runplane_mcp.gate.restoring import Restore
@@ -39,7 +41,7 @@ from runplane_mcp.store.verify import verify
 from tests.damage import emptied
 from tests.gate.conftest import SECRET, House, refund, submission, until
 from tests.store.earlier import bring_back
-from tests.store.things import a_request, brought_to
+from tests.store.things import a_request, a_vote, brought_to, stepped
 
 SLOW = pytest.mark.slow
 SMALL = SEED.payment_intent_40
@@ -173,7 +175,23 @@ async def test_each_is_ended_at_once_by_an_administrators_word_and_then_the_home
 def quiet_read(tx: Transaction) -> ActionRequest:
     """One that runs and has no event of its own yet."""
     request = tx.insert_request(a_request(kind=Kind.READ, lease_owner="gate-dead"), event={}, quiet=True)
-    return tx.move(request, State.EXECUTING, at=request.created_at, event={})
+    return stepped(tx, request, State.EXECUTING)
+
+
+def said_yes_to(tx: Transaction, **changes: Any) -> ActionRequest:
+    """By maria's own signature."""
+    request, person = brought_to(tx, State.WAITING, **changes), tx.people()["maria"]
+    vote = a_vote(request, person.id)
+    statement = vote_statement(
+        store=tx.store_id(),
+        request_id=vote.request_id,
+        digest=vote.digest,
+        answer=vote.answer,
+        person=vote.person,
+        at=vote.at,
+    )
+    tx.add_vote(replace(vote, proof=unlock(person, f"{SECRET} maria").sign(statement).hex()))
+    return stepped(tx, request, State.APPROVED)
 
 
 async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_sent(
@@ -189,11 +207,14 @@ async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_s
         held = await gate.submit(refund(LARGE))
         identity = await gate.identity()
         left = [
-            await gate.store.write(
-                partial(brought_to, state=state, identity=identity, kind=kind, lease_owner="gate-dead")
-            )
+            await gate.store.write(partial(make, identity=identity, kind=kind, lease_owner="gate-dead"))
             for kind in (Kind.WRITE, Kind.READ)
-            for state in (State.RECEIVED, State.SCHEDULED, State.EXECUTING, State.APPROVED)
+            for make in (
+                partial(brought_to, state=State.RECEIVED),
+                partial(brought_to, state=State.SCHEDULED),
+                partial(brought_to, state=State.EXECUTING, way=(State.EXECUTING,)),
+                said_yes_to,
+            )
         ]
         quiet = await gate.store.write(quiet_read)
         # Before the gate has looked at them.

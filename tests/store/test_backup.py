@@ -187,7 +187,7 @@ def test_it_is_consistent_and_comes_to_an_end_while_processes_write(
     assert [[each.events, each.root] for each in checked] == taken
     assert [each.events for each in checked] == sorted(each.events for each in checked)
     assert checked[0].events >= before.events
-    assert verify(source).events == before.events + 3 * 60 * 3
+    assert verify(source).events == before.events + 3 * 60 * 4
 
 
 def test_what_a_power_cut_leaves_is_no_backup(source: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.store.verify import RequestProof, verify, verify_requests
 from tests.crash import race
 from tests.store.test_verify import rewritten, tamper
-from tests.store.things import NOW, a_decision, a_request, moving, sha
+from tests.store.things import NOW, a_decision, a_request, moving, sha, stepped
 
 
 @pytest.fixture
@@ -39,6 +39,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 def begun(tx: Transaction, to: State | None = State.EXECUTING, **changes: Any) -> ActionRequest:
     """A read as the gate begins it, in the transaction that decides it."""
     request = tx.insert_request(a_request(kind=Kind.READ, **changes), event={}, quiet=True)
+    if to in {State.EXECUTING, State.WAITING}:
+        return stepped(tx, request, to, at=NOW)
     tx.add_decision(a_decision(request, outcome=Outcome.ALLOW, round=0, digest=None, nonce=None))
     if to is None:
         return request
@@ -127,7 +129,8 @@ async def test_a_read_that_does_not_simply_run_has_events_of_its_own(
     if to is State.WAITING:
         for state in (State.APPROVED, State.EXECUTING, State.SUCCEEDED):
             request = await store.write(moving(request, state))
-        assert (await types(store))[3:] == ["request.approved", "request.executing", "request.succeeded"]
+        moves = [each for each in await types(store) if each.startswith("request.")]
+        assert moves[2:] == ["request.approved", "request.executing", "request.succeeded"]
         assert await batched(store) == 0
     assert verify(store.path).problem is None
     assert verify_requests(store.path, [request.id])[request.id].ok
@@ -136,12 +139,12 @@ async def test_a_read_that_does_not_simply_run_has_events_of_its_own(
 async def test_a_read_that_an_earlier_program_began_goes_on_with_its_own_events(store: SqliteStore) -> None:
     def begin(tx: Transaction) -> ActionRequest:
         request = tx.insert_request(a_request(kind=Kind.READ), event={})
-        return tx.move(request, State.EXECUTING, at=NOW, event={})
+        return stepped(tx, request, State.EXECUTING)
 
     request = await store.write(begin)
     await store.write(lambda tx: tx.move(request, State.FAILED, at=NOW, event={}))
 
-    assert await types(store) == ["request.received", "request.executing", "request.failed"]
+    assert await types(store) == ["request.received", "decision", "request.executing", "request.failed"]
     assert await batched(store) == 0
     assert verify(store.path).problem is None
 

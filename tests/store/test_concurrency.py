@@ -51,7 +51,7 @@ async def test_sixty_four_tasks_lose_nothing(store: Store) -> None:
 
     assert found == set(ids)
     assert len(ids) == 320
-    assert (await store.read(lambda reader: reader.head())).size == 640
+    assert (await store.read(lambda reader: reader.head())).size == 960
 
 
 async def test_many_tasks_on_one_limit_do_not_overspend(store: Store) -> None:

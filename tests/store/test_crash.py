@@ -13,7 +13,7 @@ from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import Probe, points_of, run_and_kill
-from tests.store.things import NOW, a_bucket, a_decision, moving, received
+from tests.store.things import NOW, a_bucket, moving, received, stepped
 
 MAKING = ("store.file_made", "store.before_tables", "store.after_tables")
 POINTS = ("store.begun", "store.before_commit", "store.after_commit", "store.told")
@@ -28,9 +28,8 @@ def path(tmp_path: Path) -> Path:
 def decided(tx: Transaction) -> ActionRequest:
     """A request with all that belongs to its decision: several tables, three events."""
     request = received(tx)
-    tx.add_decision(a_decision(request))
     tx.reserve(request.id, [a_bucket()], at=NOW, waiting=False)
-    return tx.move(request, State.EXECUTING, at=NOW, event={"attempt": 1}, attempt=1)
+    return stepped(tx, request, State.EXECUTING)
 
 
 def one_after_another(path: Path, probe: Probe) -> None:

@@ -60,8 +60,11 @@ def test_the_database_allows_exactly_the_moves_that_the_core_allows(restored: Pa
         rows = connection.execute("SELECT number, state, version, restored FROM request").fetchall()
         (last,) = connection.execute("SELECT value FROM meta WHERE key = 'set_aside_to'").fetchone()
         differ = []
+        connection.execute("BEGIN")
+        # What must stand behind a move is another question.
+        connection.execute("DROP TRIGGER request_stands")
         for (number, state, version, was), to, now in itertools.product(rows, State, (None, 1, 2, EPOCH, 4)):
-            connection.execute("BEGIN")
+            connection.execute("SAVEPOINT move")
             try:
                 connection.execute(
                     "UPDATE request SET state = ?, version = ?, restored = ? WHERE number = ?",
@@ -70,12 +73,13 @@ def test_the_database_allows_exactly_the_moves_that_the_core_allows(restored: Pa
                 allowed = True
             except sqlite3.IntegrityError:
                 allowed = False
-            connection.execute("ROLLBACK")
+            connection.execute("ROLLBACK TO move")
             expected = may_follow(State(state), to, was=was, now=now)
             if now != was:
                 expected = expected and now == EPOCH and number <= int(last)
             if allowed != expected:
                 differ.append((number, state, was, to, now, allowed))
+        connection.execute("ROLLBACK")
 
     assert len(rows) == 6 + 2 * len(State)
     assert differ == []

@@ -13,7 +13,7 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import Past
-from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha
+from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha, stepped
 
 
 async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
@@ -163,7 +163,7 @@ def about(
     currency = None if amount is None else "usd"
     tx.note_subject(request.id, customer=customer, object_id=object_id, amount=amount, currency=currency)
     for step in WAYS[state]:
-        request = tx.move(request, step, at=request.changed_at, event={})
+        request = stepped(tx, request, step)
     return request.id
 
 
@@ -260,7 +260,7 @@ async def test_a_later_look_replaces_what_a_request_is_about(store: Store) -> No
         request = tx.request(id)
         assert request is not None
         tx.note_subject(id, customer="cus_1", object_id="ch_1", amount=30, currency="usd")
-        tx.move(request, State.APPROVED, at=NOW, event={})
+        stepped(tx, request, State.APPROVED)
 
     await store.write(again)
 

@@ -12,7 +12,7 @@ from runplane_mcp.core.wire import encode
 from runplane_mcp.store.base import Store, Transaction
 from runplane_mcp.store.reader import SqliteReader
 from runplane_mcp.store.sqlite import open_store
-from tests.store.things import NOW, a_request, brought_to, moving, received
+from tests.store.things import NOW, a_request, brought_to, moving, received, stepped
 
 
 async def about(store: Store, stripe_id: str, kind: Kind = Kind.WRITE, limit: int = 10) -> list[str]:
@@ -68,11 +68,10 @@ async def test_what_runs_what_came_of_it_and_what_was_looked_up_find_it_too(stor
     def work(tx: Transaction) -> ActionRequest:
         request = refund_of(tx, "pi_1")
         tx.mention(request.id, ["cus_1", "ch_1", "ch_1"])
-        request = tx.move(
+        request = stepped(
+            tx,
             request,
             State.EXECUTING,
-            at=NOW,
-            event={},
             effective=encode("POST", "/v1/refunds", {"payment_intent": "pi_1", "destination": "ba_1"}),
             stripe_key="rp_0a1b",
         )

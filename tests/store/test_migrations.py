@@ -22,7 +22,7 @@ from runplane_mcp.store.transaction import SqliteTransaction
 from runplane_mcp.store.verify import verify
 from tests.store.earlier import bring_back
 from tests.store.test_sums import SAID, SUMS
-from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha
+from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha, stepped
 
 #: Columns of a request that the first version did not have.
 LATER = ("release_at", "restored")
@@ -44,7 +44,8 @@ def made_by_the_first(path: Path) -> dict[State, ActionRequest]:
         made = {}
         for state in STATES:
             request = brought_to(tx, state, same_asked=sha(f"the same, {state}"))
-            tx.add_decision(a_decision(request))
+            if state is State.BLOCKED:
+                tx.add_decision(a_decision(request))
             made[state] = request
             connection.execute(
                 "INSERT INTO subject VALUES (?, 'cus_1', 'ch_1', 500, 'usd', ?)", (request.id, request.policy_at)
@@ -85,7 +86,7 @@ async def test_a_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -
         assert [each.id for each in reader.unfinished()] == [made[State.WAITING].id]
 
     await store.read(look)
-    moved = await store.write(lambda tx: tx.move(made[State.WAITING], State.APPROVED, at=NOW, event={}))
+    moved = await store.write(lambda tx: stepped(tx, made[State.WAITING], State.APPROVED))
     await store.write(lambda tx: tx.settle(moved.id, release=True))
     [after] = await store.read(lambda reader: reader.usages([a_bucket()], NOW))
     await store.close()

@@ -8,11 +8,22 @@ import json
 import pytest
 
 from runplane_mcp.core.approval import Answer, Role
-from runplane_mcp.core.request import ActionRequest
+from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store.base import Store, Transaction
 from runplane_mcp.store.records import EnforcedPolicy, ProposedPolicy
-from tests.store.things import NOW, a_decision, a_request, a_vote, activated, enrolled, received, sha
+from tests.store.things import (
+    NOW,
+    a_decision,
+    a_request,
+    a_vote,
+    activated,
+    brought_to,
+    enrolled,
+    received,
+    sha,
+    stepped,
+)
 
 
 async def test_decisions_read_back_first_to_last(store: Store) -> None:
@@ -65,21 +76,23 @@ async def test_a_rounds_decision_is_the_one_whose_digest_people_saw(store: Store
 
 async def test_votes_belong_to_their_round(store: Store) -> None:
     def work(tx: Transaction) -> ActionRequest:
-        request = received(tx)
+        request = brought_to(tx, State.WAITING)
         enrolled(tx, "ada")
         enrolled(tx, "bob")
-        tx.add_vote(a_vote(request, "bob", at=NOW, note="Not without a ticket, Mrs. Miller."))
-        tx.add_vote(a_vote(request, "ada", at=NOW + 1, answer=Answer.NO))
-        tx.add_vote(a_vote(request, "ada", round=2))
+        tx.add_vote(a_vote(request, "bob", at=NOW, note="Only with a ticket, Mrs. Miller."))
+        tx.add_vote(a_vote(request, "ada", at=NOW + 1))
+        request = stepped(tx, stepped(tx, request, State.APPROVED), State.WAITING)
+        tx.add_vote(a_vote(request, "ada", round=2, answer=Answer.NO))
         return request
 
     request = await store.write(work)
 
     assert await store.read(lambda reader: reader.votes(request.id, 1)) == [
-        a_vote(request, "bob", at=NOW, note="Not without a ticket, Mrs. Miller."),
-        a_vote(request, "ada", at=NOW + 1, answer=Answer.NO),
+        a_vote(request, "bob", at=NOW, note="Only with a ticket, Mrs. Miller."),
+        a_vote(request, "ada", at=NOW + 1),
     ]
-    assert await store.read(lambda reader: reader.votes(request.id, 2)) == [a_vote(request, "ada", round=2)]
+    again = [a_vote(request, "ada", round=2, answer=Answer.NO)]
+    assert await store.read(lambda reader: reader.votes(request.id, 2)) == again
     assert await store.read(lambda reader: reader.votes(request.id, 3)) == []
     events = await store.read(lambda reader: reader.events(0, 100))
     assert not any(b"Miller" in event.body for event in events)
@@ -88,7 +101,7 @@ async def test_votes_belong_to_their_round(store: Store) -> None:
 async def test_a_person_votes_once_in_a_round_even_when_two_come_at_once(store: Store) -> None:
     def work(tx: Transaction) -> ActionRequest:
         enrolled(tx)
-        return received(tx)
+        return brought_to(tx, State.WAITING)
 
     request = await store.write(work)
     votes = [store.write(lambda tx: tx.add_vote(a_vote(request))) for _ in range(8)]
@@ -101,9 +114,11 @@ async def test_a_person_votes_once_in_a_round_even_when_two_come_at_once(store: 
 
 
 async def test_somebody_who_is_not_enrolled_has_no_vote(store: Store) -> None:
-    request = await store.write(received)
-    with pytest.raises(StoreError):
+    request = await store.write(lambda tx: brought_to(tx, State.WAITING))
+    with pytest.raises(StoreError) as refused:
         await store.write(lambda tx: tx.add_vote(a_vote(request, "nobody")))
+
+    assert "FOREIGN KEY" in refused.value.message
 
 
 async def test_people_read_back_by_name(store: Store) -> None:
@@ -179,9 +194,8 @@ async def test_equal_payloads_have_different_commitments(store: Store) -> None:
 
 async def test_each_decision_and_vote_has_its_event_with_its_digest(store: Store) -> None:
     def work(tx: Transaction) -> ActionRequest:
-        request = received(tx)
+        request = brought_to(tx, State.WAITING)
         enrolled(tx)
-        tx.add_decision(a_decision(request))
         tx.add_vote(a_vote(request))
         return request
 
@@ -189,6 +203,6 @@ async def test_each_decision_and_vote_has_its_event_with_its_digest(store: Store
     events = await store.read(lambda reader: reader.events(0, 100, request.id))
     bodies = {event.type: json.loads(event.body) for event in events}
 
-    assert list(bodies) == ["request.received", "decision", "vote"]
+    assert list(bodies) == ["request.received", "decision", "request.waiting", "vote"]
     assert bodies["decision"]["digest"] == bodies["vote"]["digest"] == sha(request.id)
     assert (bodies["vote"]["person"], bodies["vote"]["answer"]) == ("ada", "yes")

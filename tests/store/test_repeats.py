@@ -17,7 +17,7 @@ from runplane_mcp.store.base import Store, Transaction
 from runplane_mcp.store.records import Changed, KeyUse, Repeat
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
-from tests.store.things import HOUR, NOW, a_request, brought_to, moving, received, sha
+from tests.store.things import HOUR, NOW, a_request, brought_to, moving, received, sha, stepped
 
 SAME = sha("the same")
 FORMS = {Form.ASKED: "same_asked", Form.EFFECTIVE: "same_effective", Form.EFFECT: "same_effect"}
@@ -76,8 +76,8 @@ async def test_a_failure_counts_where_it_left_something_or_people_had_approved_i
 
     def approved_and_failed(tx: Transaction) -> ActionRequest:
         request = received(tx, same_asked=SAME, changed_at=NOW + 1)
-        for state, changes in ((State.WAITING, {"round": 1}), (State.APPROVED, {}), (State.EXECUTING, {})):
-            request = tx.move(request, state, at=NOW + 1, event={}, **changes)  # type: ignore[arg-type]
+        for state in (State.WAITING, State.APPROVED, State.EXECUTING):
+            request = stepped(tx, request, state)
         return tx.move(request, State.FAILED, at=NOW + 1, event={}, failure=plain)
 
     approved = await store.write(approved_and_failed)

@@ -7,15 +7,13 @@ from collections.abc import Callable, Collection
 from runplane_mcp.core.request import ActionRequest, Kind, State, StripeIdentity
 from runplane_mcp.core.wire import encode
 from runplane_mcp.store.base import Reader, Store, Transaction
-from tests.store.things import HOUR, NOW, received
+from tests.store.things import HOUR, NOW, received, stepped
 
 
 def sent(tx: Transaction, number: int, *, at: int = NOW, policy_at: int = NOW, done: bool = True) -> ActionRequest:
     """A refund that was sent with its own key, and has its object if it is done."""
     request = received(tx, created_at=NOW, policy_at=policy_at)
-    request = tx.move(
-        request, State.EXECUTING, at=at, event={}, stripe_key=f"rp_{number:032x}", first_attempt_at=at, attempt=1
-    )
+    request = stepped(tx, request, State.EXECUTING, at=at, stripe_key=f"rp_{number:032x}")
     if done:
         named = f"req_{number}", f"re_{number}"
         request = tx.move(request, State.SUCCEEDED, at=at, event={}, stripe_request_id=named[0], object_id=named[1])

@@ -159,7 +159,7 @@ async def test_a_refused_statement_does_not_end_work_that_expects_it(store: Sqli
         tx.add_decision(a_decision(request))
         with pytest.raises(StoreError):
             tx.add_decision(a_decision(request))
-        return tx.move(request, State.WAITING, at=NOW, event={})
+        return tx.move(request, State.WAITING, at=NOW, event={}, round=1)
 
     request = await store.write(work)
 

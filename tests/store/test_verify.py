@@ -18,6 +18,7 @@ from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import Failure, State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.records import Changes
 from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
@@ -34,10 +35,12 @@ def fill(tx: Transaction) -> None:
     activated(tx)
     request = received(tx)
     tx.add_decision(a_decision(request))
-    request = tx.move(request, State.WAITING, at=NOW, event={}, round=1, effective=request.as_asked)
+    runs, digest = request.as_asked, sha(request.id)
+    request = tx.move(request, State.WAITING, at=NOW, event={}, round=1, effective=runs, digest=digest)
     tx.add_vote(a_vote(request, note="Fine."))
     request = tx.move(request, State.APPROVED, at=NOW, event={})
-    request = tx.move(request, State.EXECUTING, at=NOW, event={}, attempt=1)
+    first: Changes = {"attempt": 1, "stripe_key": "rp_1", "first_attempt_at": NOW}
+    request = tx.move(request, State.EXECUTING, at=NOW, event={}, **first)
     tx.set_result(request.id, {"id": "re_1"})
     tx.move(request, State.SUCCEEDED, at=NOW, event={})
     tx.reserve(request.id, [a_bucket()], at=NOW, waiting=False)
@@ -368,7 +371,7 @@ def test_a_store_in_use_is_verified_as_it_stands_at_one_moment(tmp_path: Path) -
     results = asyncio.run(main())
 
     assert [result.problem for result in results] == [None] * 6
-    assert results[-1].events == 450
+    assert results[-1].events == 600
 
 
 def test_verifying_changes_nothing(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ WAYS: dict[State, tuple[State, ...]] = {
     State.WAITING: (State.WAITING,),
     State.SCHEDULED: (State.SCHEDULED,),
     State.APPROVED: (State.WAITING, State.APPROVED),
-    State.EXECUTING: (State.EXECUTING,),
+    State.EXECUTING: (State.WAITING, State.APPROVED, State.EXECUTING),
     State.OUTCOME_UNKNOWN: (State.EXECUTING, State.OUTCOME_UNKNOWN),
     State.SUCCEEDED: (State.EXECUTING, State.SUCCEEDED),
     State.BLOCKED: (State.BLOCKED,),
@@ -44,6 +44,8 @@ WAYS: dict[State, tuple[State, ...]] = {
     State.REPLACED: (State.WAITING, State.REPLACED),
     State.FAILED: (State.FAILED,),
 }
+#: Of the decisions that a request gets in each state.
+KINDS = {State.RECEIVED: "first", State.SCHEDULED: "release", State.APPROVED: "execution"}
 
 
 def sha(text: str) -> str:
@@ -79,17 +81,48 @@ def received(tx: Transaction, **changes: Any) -> ActionRequest:
     return tx.insert_request(a_request(**changes), event={})
 
 
-def brought_to(tx: Transaction, state: State, **changes: Any) -> ActionRequest:
-    """A new request that has gone all the way to `state`."""
+def brought_to(tx: Transaction, state: State, *, way: Sequence[State] | None = None, **changes: Any) -> ActionRequest:
+    """A new request that has gone all the way to `state`, its usual one or `way`."""
     request = received(tx, **changes)
-    for step in WAYS[state]:
-        request = tx.move(request, step, at=request.changed_at, event={})
+    for step in way or WAYS[state]:
+        request = stepped(tx, request, step)
     return request
+
+
+def stepped(
+    tx: Transaction, request: ActionRequest, to: State, *, at: int | None = None, event: Any = None, **changes: Any
+) -> ActionRequest:
+    """One move as a gate makes it: behind it a decision or somebody's yes, and with it what a round or a send has."""
+    at = request.changed_at if at is None else at
+    held, runs = to in {State.WAITING, State.SCHEDULED}, to is State.EXECUTING
+    more: dict[str, Any] = {}
+    if held:
+        more["round"] = request.round + 1
+    if runs:
+        more["attempt"] = request.attempt + 1
+    if held or (runs and request.state in {State.RECEIVED, State.SCHEDULED, State.APPROVED}):
+        asks = to is State.WAITING or request.state is State.APPROVED
+        record = a_decision(
+            request,
+            len(tx.decisions(request.id)) + 1,
+            round=more.get("round", request.round),
+            kind=KINDS.get(request.state, "execution"),
+            outcome=Outcome.REQUIRE_APPROVAL if asks else Outcome.ALLOW,
+        )
+        tx.add_decision(record)
+        more |= {"digest": record.digest, "effective": request.effective or request.as_asked}
+    if runs and request.state not in {State.EXECUTING, State.OUTCOME_UNKNOWN}:
+        more |= {"stripe_key": request.stripe_key or f"rp_{request.id}", "first_attempt_at": at}
+    votes = tx.votes(request.id, request.round)
+    if to is State.APPROVED and request.state is State.WAITING and all(vote.answer is Answer.NO for vote in votes):
+        person = next(iter(tx.people()), None) or enrolled(tx, "zoe").id
+        tx.add_vote(a_vote(request, person, round=request.round))
+    return tx.move(request, to, at=at, event=event or {}, **{**more, **changes})
 
 
 def moving(request: ActionRequest, to: State, **changes: Any) -> Callable[[Transaction], ActionRequest]:
     """Work that moves exactly this request."""
-    return lambda tx: tx.move(request, to, at=NOW, event={}, **changes)
+    return lambda tx: stepped(tx, request, to, at=NOW, **changes)
 
 
 def a_decision(request: ActionRequest, n: int = 1, **changes: Any) -> DecisionRecord:
