@@ -81,6 +81,14 @@ def attempts(connection: sqlite3.Connection, *statements: str) -> None:
         assert connection.execute(statement).rowcount == 1
 
 
+def without(connection: sqlite3.Connection, rule: str, statement: str) -> None:
+    """What somebody does who takes a rule off and puts it back."""
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (rule,)).fetchone()
+    connection.execute(f"DROP TRIGGER {rule}")
+    attempts(connection, statement)
+    connection.execute(sql)
+
+
 def refused(connection: sqlite3.Connection, statement: str) -> bool:
     said = ""
     try:
@@ -191,6 +199,14 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         (moved("approved", "waiting", f", round = 2, digest = '{D}'"), voted("approved", "yes")),
         moved("approved", "approved"),
     ),
+    "approve what a decision asked about otherwise": (
+        (
+            moved("approved", "waiting", f", round = 2, digest = '{D}'"),
+            decided("approved", "require_approval", digest=f"'{OTHER}'"),
+            voted("approved", "yes"),
+        ),
+        moved("approved", "approved"),
+    ),
     "approve what was allowed": (
         (
             moved("approved", "waiting", f", round = 2, digest = '{D}'"),
@@ -260,12 +276,19 @@ def test_the_database_lets_nobody(database: sqlite3.Connection, before: tuple[st
 def test_what_an_earlier_program_or_another_hand_left_approved_runs_by_its_votes_alone(
     database: sqlite3.Connection,
 ) -> None:
-    (rule,) = database.execute("SELECT sql FROM sqlite_schema WHERE name = 'request_stands'").fetchone()
-    database.execute("DROP TRIGGER request_stands")
-    attempts(database, moved("waiting", "approved"))
-    database.execute(rule)
+    without(database, "request_stands", moved("waiting", "approved"))
 
     assert refused(database, moved("waiting", "executing", SENT))
+
+
+def test_a_yes_to_something_else_that_another_hand_left_in_the_round_approves_nothing(
+    database: sqlite3.Connection,
+) -> None:
+    without(database, "vote_stands", voted("waiting", "yes", digest=f"'{OTHER}'"))
+
+    assert refused(database, moved("waiting", "approved"))
+    attempts(database, voted("waiting", "yes", person="ada"))
+    assert not refused(database, moved("waiting", "approved"))
 
 
 @pytest.mark.parametrize("how", ["INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"])
