@@ -9,9 +9,24 @@ from pathlib import Path
 from runplane_mcp.store.files import make_file
 from runplane_mcp.store.schema import expected_form, form_of, migrate
 
+#: What a version had in tables of its own: how their rows are told by a newer one's.
+_ITS_OWN = {
+    1: {
+        "subject": """
+        SELECT id, about_customer, about_object, about_amount, about_currency, policy_at FROM newer.request
+        WHERE coalesce(about_customer, about_object, about_amount, about_currency) IS NOT NULL
+        """,
+        "reservation": """
+        SELECT request.id, bucket.key, bucket.value, each.at, each.currency, each.amount, each.state
+        FROM newer.reservation AS each JOIN newer.request USING (number) JOIN newer.bucket ON bucket.id = each.bucket
+        """,
+    }
+}
+
 
 def bring_back(path: Path, version: int) -> None:
-    """Every row of the store that nobody has open, in tables as `version` made them: what came later is not there."""
+    """Every row of the store that nobody has open, in tables as `version` made them: what came later is not there. Before
+    the third one nothing was scheduled, before the fourth no read was without events of its own."""
     older = path.with_name("older.db")
     make_file(older)
     with closing(sqlite3.connect(older, isolation_level=None)) as connection:
@@ -27,9 +42,14 @@ def bring_back(path: Path, version: int) -> None:
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
         for table in tables:
-            if table != "migration":
+            if table == "migration":
+                continue
+            rows = _ITS_OWN.get(version, {}).get(table)
+            connection.execute(f"DELETE FROM main.{table}")
+            if rows is not None:
+                connection.execute(f"INSERT INTO main.{table} {rows}")
+            else:
                 columns = ", ".join(_columns(connection, "main", table))
-                connection.execute(f"DELETE FROM main.{table}")
                 connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
         for _, sql in triggers:
             connection.execute(sql)

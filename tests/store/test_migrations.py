@@ -3,144 +3,282 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runplane_mcp.core.decision import Usage
-from runplane_mcp.core.merkle import Frontier
-from runplane_mcp.core.repeats import Form
-from runplane_mcp.core.request import ActionRequest, State
-from runplane_mcp.store.base import Reader
-from runplane_mcp.store.files import connect, connect_for_reading, make_file
-from runplane_mcp.store.schema import VERSION, expected_form, form_of, migrate
+from runplane_mcp.core.approval import Answer, Role
+from runplane_mcp.core.freeze import Freeze, Scope
+from runplane_mcp.core.repeats import Form, How
+from runplane_mcp.core.request import FINAL, ActionRequest, State
+from runplane_mcp.errors import StoreError
+from runplane_mcp.store import files
+from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.files import connect_for_reading
+from runplane_mcp.store.records import ProposedPolicy, Repeat
+from runplane_mcp.store.schema import VERSION, expected_form, form_of
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.sums import SPANS
-from runplane_mcp.store.transaction import SqliteTransaction
 from runplane_mcp.store.verify import verify
+from tests.crash import Probe, every_point_of, run_and_kill
 from tests.store.earlier import bring_back
 from tests.store.test_sums import SAID, SUMS
-from tests.store.things import HOUR, NOW, a_bucket, a_decision, brought_to, sha, stepped
+from tests.store.things import HOUR, NOW, a_bucket, a_vote, activated, brought_to, enrolled, moving, sha, stepped
 
-#: Columns of a request that the first version did not have.
-LATER = ("release_at", "restored")
-STATES = (State.SUCCEEDED, State.WAITING, State.DENIED, State.BLOCKED)
+#: SHA-256 of what each version of the schema makes, as it was when the next one came. There are homes of it: a migration
+#: never becomes another one, whatever it is put together from.
+FORMS = {
+    1: "dcabe61c5529156ac589d0962c62bb62d02c2c44924ab8032f95d4dfc13da64e",
+    2: "28b80350cab11190049bc707cff1ff2b88b937ed2a4706d448e5b29ccf765373",
+    3: "097636be8e3dfa831947e533307b03fdc990b00c7137f287ed2ed2c238e890a1",
+    4: "daa9bfa4e3e74d919171d95bae7bb5751a63c380282208676c9a130b36b53d7b",
+    5: "558c7d777ca28be89ee1c2471f3587be49432f3e8a702be7c02e1c17efeaf2e4",
+}
+BUCKETS = (a_bucket(500), a_bucket(300, "eur"), a_bucket(None), a_bucket(700, bucket='["another"]', key=sha("another")))
+#: Of what an earlier version may have in another form, what all of them say.
+ROWS = {
+    "request": "SELECT * FROM request ORDER BY number",
+    "reservation": """
+    SELECT number, key, value, at, currency, amount, state FROM reservation JOIN bucket ON bucket.id = bucket
+    ORDER BY 1, 2, 3
+    """,
+    "subtotal": """
+    SELECT key, value, span, stretch, currency, count, amount FROM subtotal JOIN bucket ON bucket.id = bucket
+    WHERE count > 0 ORDER BY 1, 2, 3, 4, 5
+    """,
+    **{
+        table: f"SELECT * FROM {table} ORDER BY 1, 2, 3"
+        for table in ("decision", "enforced_policy", "event", "freeze", "head", "mention", "payload", "person")
+    },
+    **{
+        table: f"SELECT * FROM {table} ORDER BY 1, 2"
+        for table in ("policy", "proposed_policy", "repeat", "vote", "meta")
+    },
+    "tally": "SELECT * FROM tally WHERE count > 0 ORDER BY 1, 2, 3, 4",
+}
 
 
-def made_by_the_first(path: Path) -> dict[State, ActionRequest]:
-    """A store in the first version with a request in each of STATES, about one object, in one bucket. It has the
-    requests by methods whose tables are the same in both versions, the rest as the first one wrote it."""
-    make_file(path)
-    with closing(connect(path, 1000)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        migrate(connection, 0, to=1)
-        # Today's methods write all of today's columns. Those that came later are null, and gone again below.
-        for column in LATER:
-            connection.execute(f"ALTER TABLE request ADD COLUMN {column} INTEGER")
-        tx = SqliteTransaction(connection, path, Frontier(), 0)
-        made = {}
-        for state in STATES:
-            request = brought_to(tx, state, same_asked=sha(f"the same, {state}"))
-            if state is State.BLOCKED:
-                tx.add_decision(a_decision(request))
-            made[state] = request
-            connection.execute(
-                "INSERT INTO subject VALUES (?, 'cus_1', 'ch_1', 500, 'usd', ?)", (request.id, request.policy_at)
-            )
-            waits = "waiting" if state is State.WAITING else "spent" if state is State.SUCCEEDED else "released"
-            connection.execute(
-                "INSERT INTO reservation VALUES (?, ?, ?, ?, 'usd', 500, ?)",
-                (request.id, a_bucket().key, a_bucket().bucket, NOW - HOUR // 2, waits),
-            )
-        tx.finish()
-        connection.execute(
-            "UPDATE head SET size = ?, frontier = ?, root = ?, newest_at = ?",
-            (tx.frontier.size, b"".join(tx.frontier.hashes), tx.frontier.root(), tx.newest_at),
+def everything(tx: Transaction) -> dict[State, ActionRequest]:
+    """A request in every state, about one object, each in buckets of its own money; people, policies, freezes, repeats,
+    votes of several rounds."""
+    enrolled(tx, "ada")
+    enrolled(tx, "bob", role=Role.AUDITOR, groups=frozenset(), added_by="ada")
+    activated(tx)
+    activated(tx, "version: 1 # changed\n")
+    tx.propose_policy(ProposedPolicy(sha("proposed"), "proposed", NOW))
+    tx.start_freeze(Freeze("frz_1", Scope(), NOW, "max"))
+    tx.start_freeze(Freeze("frz_2", Scope(action="refunds"), NOW))
+    tx.lift_freeze("frz_2", {}, at=NOW)
+    made = {}
+    for number, state in enumerate(State):
+        request = brought_to(tx, state, same_asked=sha(f"the same, {state}"), agent=f"agent {number % 2}")
+        waits, over = (
+            state not in FINAL and state is not State.EXECUTING,
+            state in FINAL and state is not State.SUCCEEDED,
         )
-        for column in LATER:
-            connection.execute(f"ALTER TABLE request DROP COLUMN {column}")
-        connection.execute("COMMIT")
+        tx.reserve(request.id, BUCKETS[: 1 + number % 4], at=NOW - number * HOUR // 4, waiting=waits)
+        if over:
+            tx.settle(request.id, release=True)
+        made[state] = request
+    about = moved(tx, State.WAITING, State.APPROVED, State.WAITING)
+    tx.add_vote(a_vote(about, "ada", round=2, answer=Answer.NO))
+    made[State.DENIED] = stepped(tx, about, State.DENIED, message_to_agent="Not again.")
+    tx.add_repeat(Repeat(made[State.WAITING].id, How.OPEN, "stdio", idempotency_key="k", same_asked=sha("k")), at=NOW)
+    tx.add_repeat(Repeat(made[State.SUCCEEDED].id, How.RESULT, "stdio"), at=NOW)
     return made
 
 
-async def test_a_store_of_the_first_version_keeps_all_it_holds(tmp_path: Path) -> None:
-    path = tmp_path / "runplane.db"
-    made = made_by_the_first(path)
+def moved(tx: Transaction, *way: State) -> ActionRequest:
+    """One that says what it is about at each of its moves."""
+    request = brought_to(tx, State.RECEIVED)
+    for step in way:
+        tx.note_subject(request.id, customer="cus_1", object_id="ch_1", amount=500, currency="usd")
+        request = stepped(tx, request, step)
+    return request
 
-    store = open_store(path)
 
-    def look(reader: Reader) -> None:
-        [usage] = reader.usages([a_bucket()], NOW)
-        past = reader.past(principal="stdio", customer="cus_1", object_id="ch_1", now=NOW)
+def filled(path: Path) -> dict[State, ActionRequest]:
+    """A store of this version with everything in it."""
 
-        assert usage == Usage(4, {"usd": 1000}, 1, {"usd": 500})
-        assert (past.requests_24h_agent, past.refused_24h_agent, past.requests_7d_customer) == (4, 2, 4)
-        assert (past.denied_24h_object, past.waiting_on_object) == (1, {"usd": 500})
-        for state, request in made.items():
-            earlier = reader.earlier(Form.ASKED, sha(f"the same, {state}"))
-            found = [each for each in (earlier.open, earlier.refused, earlier.ended) if each is not None]
-            assert found == ([] if state is State.BLOCKED else [request])
-        assert [each.id for each in reader.unfinished()] == [made[State.WAITING].id]
+    async def fill() -> dict[State, ActionRequest]:
+        store = open_store(path)
+        made = await store.write(everything)
+        await store.close()
+        return made
 
-    await store.read(look)
-    moved = await store.write(lambda tx: stepped(tx, made[State.WAITING], State.APPROVED))
-    await store.write(lambda tx: tx.settle(moved.id, release=True))
-    [after] = await store.read(lambda reader: reader.usages([a_bucket()], NOW))
-    await store.close()
+    return asyncio.run(fill())
 
-    assert after == Usage(4, {"usd": 500})
-    assert verify(path).ok
+
+def made_by_the_first(path: Path) -> dict[State, ActionRequest]:
+    made = filled(path)
+    bring_back(path, 1)
+    return made
+
+
+def rows(path: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """All that a store of this version holds, by table; without what is null, as in a column that came later."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
     with closing(connect_for_reading(path)) as connection:
-        assert form_of(connection) == expected_form(VERSION)
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.row_factory = sqlite3.Row
+        for table, sql in ROWS.items():
+            every = [dict(row) for row in connection.execute(sql)]
+            found[table] = [{name: value for name, value in row.items() if value is not None} for row in every]
+    return found
 
 
-async def test_what_was_reserved_before_is_summed_as_its_rows_say(tmp_path: Path) -> None:
-    path = tmp_path / "runplane.db"
-    made_by_the_first(path)
-    await open_store(path).close()
-
-    with closing(connect_for_reading(path)) as connection:
-        summed = connection.execute(SUMS).fetchall()
-        assert summed == connection.execute(SAID).fetchall()
-    # What waits, and of each length of stretch what was spent and what was released.
-    assert len(summed) == 1 + 2 * len(SPANS)
+def form(version: int) -> str:
+    return hashlib.sha256(json.dumps(expected_form(version), sort_keys=True).encode()).hexdigest()
 
 
-@pytest.mark.parametrize("version", range(2, VERSION))
-def test_a_store_of_an_earlier_version_is_verified_as_it_is_and_brought_up_with_every_state(
+@pytest.mark.parametrize("version", range(1, VERSION))
+def test_an_earlier_version_is_what_it_was_when_the_next_one_came(version: int) -> None:
+    assert form(version) == FORMS[version]
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+def test_a_store_of_an_earlier_version_is_verified_as_it_is_and_keeps_all_that_it_holds(
     tmp_path: Path, version: int
 ) -> None:
     """A backup that an earlier program took must not look forged."""
     path = tmp_path / "runplane.db"
 
-    def state_of(reader: Reader, id: str) -> State:
-        found = reader.request(id)
-        assert found is not None
-        return found.state
-
-    async def fill() -> dict[State, str]:
-        store = open_store(path)
-        made = {state: (await store.write(partial(brought_to, state=state))).id for state in State}
-        await store.close()
-        return made
-
-    made = asyncio.run(fill())
+    made = filled(path)
+    before = rows(path)
     bring_back(path, version)
-    before = verify(path)
-    states: dict[str, State] = {}
+    as_it_is = verify(path)
 
-    async def look() -> None:
+    async def requests() -> dict[State, ActionRequest | None]:
         store = open_store(path)
-        states.update(await store.read(lambda reader: {id: state_of(reader, id) for id in made.values()}))
+        found = {
+            state: await store.read(lambda reader, id=each.id: reader.request(id))  # type: ignore[misc]
+            for state, each in made.items()
+        }
+        await store.close()
+        return found
+
+    found = asyncio.run(requests())
+
+    assert (as_it_is.ok, as_it_is.problem) == (True, None)
+    assert found == made
+    assert rows(path) == before
+    assert verify(path).problem is None
+    with closing(connect_for_reading(path)) as connection:
+        assert form_of(connection) == expected_form(VERSION)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        summed = connection.execute(SUMS).fetchall()
+        assert summed == connection.execute(SAID).fetchall()
+        assert {span for _, span, *_ in summed} == {0, *SPANS}
+
+
+@pytest.mark.parametrize("version", [1, pytest.param(VERSION - 1, marks=pytest.mark.slow)])
+async def test_what_was_open_in_an_earlier_version_goes_on_in_this_one_and_what_was_over_does_not(
+    tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "runplane.db"
+    made = await asyncio.to_thread(filled, path)
+    bring_back(path, version)
+    store = open_store(path)
+
+    def look(reader: Reader) -> None:
+        past = reader.past(principal="stdio", customer="cus_1", object_id="ch_1", now=NOW)
+        assert (past.requests_24h_agent, past.denied_24h_object) == (len(State) + 1, 1)
+        assert {each.id for each in reader.unfinished()} >= {made[state].id for state in State if state not in FINAL}
+        waiting = made[State.WAITING]
+        assert reader.earlier(Form.ASKED, str(waiting.same_asked)).open == waiting
+        assert reader.told(made[State.SUCCEEDED].id)
+
+    async def through(request: ActionRequest, *states: State) -> None:
+        for state in states:
+            request = await store.write(moving(request, state))
+        await store.write(lambda tx: tx.settle(request.id, release=False))
+
+    await store.read(look)
+    before = (await store.read(lambda reader: reader.usages(BUCKETS[:1], NOW)))[0]
+    await through(made[State.RECEIVED], State.EXECUTING, State.SUCCEEDED)
+    await through(made[State.WAITING], State.APPROVED, State.EXECUTING, State.OUTCOME_UNKNOWN)
+    await through(made[State.SCHEDULED], State.EXECUTING, State.SUCCEEDED)
+    await through(made[State.APPROVED], State.EXECUTING, State.APPROVED, State.EXECUTING, State.SUCCEEDED)
+    await through(made[State.EXECUTING], State.EXECUTING, State.SUCCEEDED)
+    await through(made[State.OUTCOME_UNKNOWN], State.EXECUTING, State.SUCCEEDED)
+    after = (await store.read(lambda reader: reader.usages(BUCKETS[:1], NOW)))[0]
+    for state in FINAL:
+        with pytest.raises(StoreError, match="cannot go to that state"):
+            await store.write(lambda tx, over=made[state]: tx.move(over, State.EXECUTING, at=NOW, event={}))  # type: ignore[misc]
+    await store.close()
+
+    assert before.waiting_count > 0
+    assert after.waiting_count == 0
+    assert verify(path).problem is None
+
+
+# ── a kill in the middle ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bring_up(path: Path, probe: Probe) -> None:
+    """Opens the store, and says at every so many steps of SQLite's machine that it is migrating."""
+    connect = files.connect
+
+    def watched(*given: Any, **how: Any) -> sqlite3.Connection:
+        connection = connect(*given, **how)
+
+        def heard() -> int:
+            probe("migrating")
+            return 0
+
+        connection.set_progress_handler(heard, 20_000)
+        return connection
+
+    # In a child of its own, which ends with it.
+    files.connect = watched
+    asyncio.run(open_store(path, probe=probe).close())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed_anywhere_while_it_is_brought_up_a_large_old_store_is_the_old_one_or_the_new_one_and_opens(
+    tmp_path: Path,
+) -> None:
+    old, path = tmp_path / "old.db", tmp_path / "runplane.db"
+    filled(old)
+
+    async def many() -> None:
+        store = open_store(old)
+        for _ in range(20):
+            await store.write(lambda tx: [moved(tx, State.WAITING, State.APPROVED) for _ in range(100)])
         await store.close()
 
-    asyncio.run(look())
+    asyncio.run(many())
+    bring_back(old, 1)
+    told = verify(old)
+    assert told.ok
+    asyncio.run(open_store(Path(shutil.copy(old, path))).close())
+    new = rows(path)
+    path.unlink()
+    shutil.copy(old, path)
+    steps = sum(point.startswith("migrating") for point in every_point_of(partial(bring_up, path)))
+    assert steps > 20
+    points = [f"migrating#{1 + (steps - 1) * part // 11}" for part in range(12)]
 
-    assert before.ok, before.problem
-    assert before.events > len(State)
-    assert states == {id: state for state, id in made.items()}
+    for point in (*points, "store.before_tables", "store.after_tables"):
+        for end in ("", "-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        shutil.copy(old, path)
+        run_and_kill(partial(bring_up, path), point)
+        left = verify(path)
+        with closing(connect_for_reading(path)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert (left.problem, left.root, left.events) == (None, told.root, told.events), point
+        assert version == (VERSION if point == "store.after_tables" else 1), point
+
+        asyncio.run(open_store(path).close())
+        assert rows(path) == new, point
     assert verify(path).ok
