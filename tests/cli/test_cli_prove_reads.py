@@ -172,12 +172,14 @@ def test_a_read_that_no_event_speaks_for_yet_is_to_be_asked_for_again(ask: Ask, 
 def test_what_was_erased_of_a_read_is_proved_to_have_been(
     asked: list[RequestView], proved: Callable[..., Receipt], run: Run
 ) -> None:
+    before = proved(1)["payloads"]
     run("erase", "--customer", SEED.customer_ben, "--as", DANA, "--secret-stdin", stdin=SECRET)
     content = proved(1)
     told, left = check(content)
 
     assert any(f"{DANA} erased 2 payloads" in each for each in told)
     assert content["payloads"] == []
+    assert not holds({**content, "payloads": before[:1]}), "whoever kept it shows it, and not with this receipt"
     assert any("It is succeeded; req_" in each for each in told)
     assert not any("leaves out" in each for each in left)
 

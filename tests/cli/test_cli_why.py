@@ -205,6 +205,7 @@ def test_reads_are_named_apart_and_never_crowd_out_what_was_changed(ask: Ask, ru
     assert looks[-1].reference in page
     assert "and 2 reads before" in page
     assert "List payment intents." in own.out
+    assert f"for somebody outside: runplane audit prove {looks[0].reference}" in own.out
 
 
 def test_what_was_blocked_or_denied_says_that_nothing_was_sent(
