@@ -114,42 +114,40 @@ def _compared_json(each: Compared) -> dict[str, Json]:
 
 
 def _tell(found: Audit) -> None:
-    from runplane_mcp.cli.output import say
+    from runplane_mcp.cli.output import tell
     from runplane_mcp.core.text import visible
 
     if found.ok:
-        say(
-            f"OK  {found.verification.events:,} events, each where it belongs, and every table agrees with them.",
-            "bold green",
-        )
+        what = f"{found.verification.events:,} events, each where it belongs, and every table agrees with them."
+        tell("OK  ", what, "bold green")
     else:
         where = f" at event {found.first_bad}" if found.first_bad is not None else ""
         if found.between is not None:
             where = f" at one of the events {found.between[0]:,} to {found.between[1]:,}"
-        say(f"MISMATCH{where}  {visible(found.problem or '', 800)}", "bold red")
+        tell("", f"MISMATCH{where}  {visible(found.problem or '', 800)}", "bold red")
     _tell_signatures(found)
     for each in found.compared:
         _tell_compared(each)
-    say(f"Root        {found.verification.root}")
+    tell("Root        ", found.verification.root)
     if found.verification.pending_reads:
         some = f"{found.verification.pending_reads:,} of the last moment are recorded"
-        say(f"Reads       {some}; the event that speaks for them follows.")
-    say(f"Speed       {found.verification.events_per_second:,} events a second")
+        tell("Reads       ", f"{some}; the event that speaks for them follows.")
+    tell("Speed       ", f"{found.verification.events_per_second:,} events a second")
     if found.ok:
         _tell_proof(found)
 
 
 def _tell_signatures(found: Audit) -> None:
-    from runplane_mcp.cli.output import say
+    from runplane_mcp.cli.output import tell
 
     unchecked = ", ".join(f"{count:,} {type}" for type, count in sorted(found.signatures.unchecked.items()))
     said = "every one by who it says" if found.signatures.problem is None else "then one that is not right"
     rest = f"; not to be checked: {unchecked}" if unchecked else ""
-    say(f"Signatures  {found.signatures.checked:,} checked, {said}{rest}")
+    tell("Signatures  ", f"{found.signatures.checked:,} checked, {said}{rest}")
 
 
 def _tell_compared(each: Compared) -> None:
-    from runplane_mcp.cli.output import moment, say
+    from runplane_mcp.cli.output import moment, tell
     from runplane_mcp.core.text import visible
     from runplane_mcp.gate.audit.auditing import Said
 
@@ -161,39 +159,47 @@ def _tell_compared(each: Compared) -> None:
     said = words.get(each.said, each.problem or "")
     styles = {Said.SAME: "green", Said.LEFT_BEHIND: "yellow"}
     about = f"{size}{when}{key}: " if size else ""
-    say(
-        f"Compared    {visible(str(each.file), 300)} ({where}): {about}{visible(said, 500)}",
+    tell(
+        "Compared    ",
+        f"{visible(str(each.file), 300)} ({where}): {about}{visible(said, 500)}",
         styles.get(each.said, "bold red"),
     )
 
 
 def _tell_proof(found: Audit) -> None:
     """What this proves, and what it does not."""
-    from runplane_mcp.cli.output import say
+    from runplane_mcp.cli.output import tell
     from runplane_mcp.gate.audit.auditing import Said
+
+    checkpoint = "runplane audit checkpoint"
 
     if not found.anchored:
         gone = " One was kept, and it is gone." if found.expected else ""
-        say(
+        tell(
+            "",
             f"Unanchored: compared with no checkpoint.{gone} That rules out accidents, not somebody who rewrote"
-            " everything consistently. Keep one elsewhere: runplane audit checkpoint",
+            " everything consistently. Keep one elsewhere:",
             "bold yellow" if found.expected else "yellow",
+            command=checkpoint,
         )
         return
     later = found.verification.events - found.covered
     rest = f" The {later:,} after that are under no checkpoint." if later else ""
     kept = max((each.size or 0 for each in found.compared if each.said is Said.SAME and not each.beside), default=0)
     if kept:
-        say(
+        tell(
+            "",
             f"Anchored: events 1 to {kept:,} are what they were when the copy was made, whoever could write here since.",
             "green",
         )
     if found.covered > kept:
-        say(
+        tell(
+            "",
             f"Anchored beside the database: up to event {found.covered:,} it is what Runplane last signed.{rest} Who can"
             " write the database, the checkpoint and read the key, could have made all three anew; in trial mode that is"
-            " every program that runs as you. A copy kept elsewhere rules it out: runplane audit checkpoint",
+            " every program that runs as you. A copy kept elsewhere rules it out:",
             "yellow" if not kept else None,
+            command=checkpoint,
         )
     elif rest:
-        say(rest.strip())
+        tell("", rest.strip())

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
-from runplane_mcp.cli.card import Fence, agent_line, agents_words, sent_view
+from runplane_mcp.cli.card import Fence, Hanging, agent_line, agents_words, bullets, sent_view
 from runplane_mcp.cli.output import STATE_STYLES, Column, iso, moment, money, table
 from runplane_mcp.core.approval import Vote
 from runplane_mcp.core.canonical import Json
@@ -273,9 +272,13 @@ def _decision_view(record: DecisionRecord) -> list[RenderableType]:
             f"\nDecision {record.n} ({record.kind}, round {record.round}): {_says(record.outcome.value, record.detail)}",
             style="bold",
         ),
-        Text(
-            f"  {moment(record.at)} · {money(amount, currency)} · risk {record.risk} {record.risk_level.value}"
-            f" · policy {record.policy_version[:12]}"
+        *bullets(
+            [
+                f"{moment(record.at)} · {money(amount, currency)} · risk {record.risk} {record.risk_level.value}"
+                f" · policy {record.policy_version[:12]}"
+            ],
+            mark="  ",
+            style="",
         ),
     ]
     reasons = record.detail.get("reasons")
@@ -283,10 +286,8 @@ def _decision_view(record: DecisionRecord) -> list[RenderableType]:
         if isinstance(reason, Mapping):
             spoke = " ".join(str(reason[name]) for name in ("source", "id") if reason.get(name))
             sentence = f"{spoke}: {_says(reason.get('outcome'), reason)}. {reason.get('why') or ''}"
-            parts.append(Padding(Text("- " + visible(sentence, _SENTENCE)), (0, 0, 0, 2), expand=False))
-    for line in only_recorded(record.detail):
-        parts.append(Padding(Text("- " + visible(line, _SENTENCE), style="dim"), (0, 0, 0, 2), expand=False))
-    return parts
+            parts.extend(bullets([sentence], mark="  - ", style=""))
+    return [*parts, *bullets(only_recorded(record.detail), mark="  - ", style="dim")]
 
 
 def _votes_view(life: Life) -> list[RenderableType]:
@@ -295,11 +296,8 @@ def _votes_view(life: Life) -> list[RenderableType]:
         parts.append(Text("\nVotes", style="bold"))
     for vote in life.votes:
         note = f" “{visible(vote.note, _SENTENCE)}”" if vote.note else ""
-        parts.append(
-            Text(
-                f"  {visible(vote.person, 64)} said {vote.answer.value} on {moment(vote.at)}, round {vote.round}{note}"
-            )
-        )
+        said = f"{visible(vote.person, 64)} said {vote.answer.value} on {moment(vote.at)}, round {vote.round}{note}"
+        parts.append(Hanging("  ", "  ", Text(said)))
     return parts
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
@@ -61,6 +62,21 @@ def console(*, stderr: bool = False) -> Console:
 def say(text: str | Text = "", style: str | None = None) -> None:
     """One line of ours for people. It is not wrapped, so that commands and paths in it can be copied whole."""
     console().print(text, style=style, soft_wrap=True)
+
+
+def tell(label: str, text: str, style: str | None = None, *, command: str = "", stderr: bool = False) -> None:
+    """A sentence of ours for people, behind a label. On a terminal it goes on behind the label, broken between words alone;
+    the `command` that it ends with stays whole. What is wider than the terminal, such as a path or a hash, is left to the
+    terminal to break, so that it too can be copied whole."""
+    to = console(stderr=stderr)
+    lines = [""]
+    for word in (*text.split(" "), *([command] if command else [])):
+        together = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and to.is_terminal and cell_len(label + together) > to.width:
+            lines.append(word)
+        else:
+            lines[-1] = together
+    to.print(Text(label + f"\n{' ' * len(label)}".join(lines)), style=style, soft_wrap=True)
 
 
 def note(text: str | Text, style: str | None = None) -> None:

@@ -112,7 +112,9 @@ def prove(
 
 def _say(text: str) -> None:
     """Beside the receipt, which may go to stdout."""
-    typer.echo(text, err=True)
+    from runplane_mcp.cli.output import tell
+
+    tell("", text, stderr=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from runplane_mcp.core.checkpoint import Signed, key_hash, parse, who_signed
+from runplane_mcp.simulator import SEED
 from tests.cli.conftest import DANA, DANAS, Ask, Run, refund
 from tests.gate.rewriting import rewrite
 
@@ -31,6 +35,29 @@ def test_a_log_that_nobody_touched_is_ok_and_anchored_beside_the_database(ask: A
     # What that proves, and what it does not.
     assert "Anchored beside the database" in told.out
     assert "could have made all three anew" in told.out
+
+
+def test_a_narrow_terminal_breaks_what_is_said_between_words_alone(
+    ask: Ask, run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths and hashes, which it cannot hold, and the command at the end stay whole, so that they can be copied."""
+    (done,) = ask(refund(SEED.payment_intent_40))
+    piped = run("audit", "verify").out
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    proved = run("audit", "prove", done.reference, "--out", str(home / "receipt.json")).err
+    narrow, shown, proved = (
+        re.sub(r"\x1b\[[0-9;]*m", "", told)
+        for told in (run("audit", "verify").out, run("requests", "show", done.reference).out, proved)
+    )
+
+    for line in (narrow + shown + proved).splitlines():
+        assert len(line) <= 60 or len(line.split()[-1]) > 48, line
+    for words in ("\n    with them.", "\n            (beside the database)", ": runplane audit checkpoint\n"):
+        assert words in narrow
+    assert "\n  policy " in shown
+    assert narrow.split()[:12] == piped.split()[:12]
+    assert "\n " not in piped
 
 
 def test_without_a_checkpoint_it_is_unanchored_with_an_exit_code_of_its_own(home: Path, run: Run) -> None:
