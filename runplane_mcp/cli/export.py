@@ -62,7 +62,7 @@ def export(
     written.
     """
     from runplane_mcp.cli.coverage.period import period_of
-    from runplane_mcp.cli.output import iso, print_json
+    from runplane_mcp.cli.output import iso, print_json, tell
     from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.gate.audit.exporting import Totals, lines, tie
     from runplane_mcp.gate.clock import SystemClock
@@ -92,7 +92,7 @@ def export(
     if as_json:
         print_json({**_summary(totals, tied, iso(since) or "", iso(until) or ""), "file": str(out)})
     elif out is not None:
-        typer.echo(f"{totals.requests:,} requests that ended in {period.words}: {out}", err=True)
+        tell("", f"{totals.requests:,} requests that ended in {period.words}: {out}", stderr=True)
 
 
 class _Csv:
