@@ -39,6 +39,16 @@ class Conclusion:
     clock: Clock
     executor: Executor
 
+    def foreseen(self, request: ActionRequest, classified: Classified) -> bool | None:
+        """`early` by what this process saw last, without a look into the store; None where it has seen nothing yet. It says
+        only whether a look-up is worth its while: `receive` and `decide` read what holds."""
+        policy, standing = self.policies.seen, self.executor.freezes.seen
+        if policy is None or standing is None:
+            return None
+        if self.executor.freezes.among(standing, request, classified):
+            return True
+        return blocked_at_once(policy, request, classified, self.clock)
+
     def early(self, reader: Reader, request: ActionRequest, classified: Classified) -> bool:
         """Whether it is frozen or blocked whatever Stripe would say of it."""
         if self.executor.freezes.on(reader, request, classified):

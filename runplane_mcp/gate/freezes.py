@@ -31,11 +31,14 @@ class Freezes:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._lifted: set[tuple[str, int | None]] = set()
+        #: What stood when this process last looked, None before. No more than a guess: other processes freeze too.
+        self.seen: tuple[Freeze, ...] | None = None
 
     def standing(self, reader: Reader) -> tuple[Freeze, ...]:
         """Oldest first; last what a restore holds until somebody has gone through what it set aside."""
         held = hold(reader)
-        return self.started(reader) if held is None else (*self.started(reader), held)
+        self.seen = self.started(reader) if held is None else (*self.started(reader), held)
+        return self.seen
 
     def started(self, reader: Reader) -> tuple[Freeze, ...]:
         """Those that somebody has started, oldest first."""

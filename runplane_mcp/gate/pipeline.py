@@ -238,7 +238,9 @@ class Gate:
         self, submission: Submission, request: ActionRequest, classified: Classified, started: list[str]
     ) -> RequestView:
         # 3 decide (a): what is blocked or frozen whatever Stripe would say needs no look-up.
-        early = await self.store.read(lambda reader: self.conclusion.early(reader, request, classified))
+        early = self.conclusion.foreseen(request, classified)
+        if early is None:
+            early = await self.store.read(lambda reader: self.conclusion.early(reader, request, classified))
 
         # 4 resolve, while the request itself becomes durable, or turns out to be one that was made before.
         looking, look = None, Look.begun(self.clock)

@@ -65,6 +65,11 @@ class Policies:
         self._enforced = compiled
         return compiled
 
+    @property
+    def seen(self) -> CompiledPolicy | None:
+        """What decided when this process last asked, None before. No more than a guess: another may have been activated."""
+        return self._enforced
+
     def activation(self, reader: Reader) -> Activation:
         """How what is enforced came to be, from the log. PolicyError as `enforced`."""
         return prove(reader, self.only_tighter, self._proven)

@@ -230,6 +230,27 @@ async def test_a_freeze_during_the_look_up_wins_over_the_decision(house: House) 
     assert house.world.summary()["writes"]["received"] == 0
 
 
+async def test_what_a_gate_last_saw_to_stand_decides_nothing_but_whether_to_look_up(house: House) -> None:
+    """Others freeze and unfreeze without this process: what it foresees is old, and the store's own rows hold."""
+    await house.enrol()
+    async with house.gate() as gate:
+        await gate.submit(refund(SEED.payment_intent_120, 4000))
+        seen = gate.executor.freezes.seen
+        await freeze(house)
+        gate.executor.freezes.seen = seen
+        frozen = await gate.submit(refund(SEED.payment_intent_120, 4100))
+        foreseen = gate.executor.freezes.seen
+        await lift(house)
+        gate.executor.freezes.seen = foreseen
+        free = await gate.submit(refund(SEED.payment_intent_120, 4200))
+
+    assert seen == ()
+    assert frozen.failure is not None
+    assert frozen.failure.code == "frozen"
+    assert len(foreseen or ()) == 1
+    assert free.status is State.SUCCEEDED
+
+
 async def test_a_freeze_during_the_look_up_of_an_approved_request_wins(house: House) -> None:
     await house.enrol()
     async with house.gate(at_point(house, "approved.looked_up")) as gate:

@@ -23,6 +23,7 @@ from runplane_mcp.core.freeze import Scope
 from runplane_mcp.core.repeats import DENIED_FOR
 from runplane_mcp.core.request import ActionRequest, Kind, State
 from runplane_mcp.errors import FreezeError, PersonError, RunplaneError, StoreError
+from runplane_mcp.gate import completer
 from runplane_mcp.gate.audit.auditing import Said, audit
 from runplane_mcp.gate.audit.erasing import erase
 from runplane_mcp.gate.audit.signatures import check_signatures
@@ -195,11 +196,12 @@ def said_yes_to(tx: Transaction, **changes: Any) -> ActionRequest:
 
 
 async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_sent(
-    house: House, tmp_path: Path
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Received, scheduled and executing as processes leave them that die; reads of theirs end."""
     await house.enrol()
     cancel = {"subscription_exposed_id": SEED.subscription_office}
+    monkeypatch.setattr(completer, "UNWATCHED", 60.0)
     async with house.gate() as gate:
         waiting = await gate.submit(submission("DeleteSubscriptionsSubscriptionExposedId", cancel))
         house.world.add_fault(Fault(FaultKind.ERROR_500, method="POST", path_prefix="/v1/refunds", remembered=True))
@@ -219,6 +221,7 @@ async def test_every_open_state_is_set_aside_with_what_it_reserved_and_none_is_s
         quiet = await gate.store.write(quiet_read)
         # Before the gate has looked at them.
         file = backed_up(house, tmp_path / "early.db")
+    monkeypatch.undo()
     async with house.gate() as gate:
         pass
     await house.vote(held)
