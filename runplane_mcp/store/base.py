@@ -349,13 +349,15 @@ class Transaction(Reader, Protocol):
         ...
 
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
-        """Replaces this request's rows in the rolling sums. `at` is policy time; a waiting row counts as now."""
+        """Replaces this request's rows in the rolling sums. `at` is policy time; a waiting row counts as now. They change
+        with the request's next move in this same transaction, whose event vouches for them: ValueError at the
+        transaction's end when there was no such move."""
         ...
 
     def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
         """`release` gives the money back and keeps the attempt in the count; otherwise the row stands as spent. `spent` is
         what really moved, where that is known: it takes the place of the amount that was reserved, also of an unknown
-        one. Sums of anything but amounts keep what they have."""
+        one. Sums of anything but amounts keep what they have. ValueError as `reserve` where that changed anything."""
         ...
 
     def note_subject(
@@ -372,7 +374,8 @@ class Transaction(Reader, Protocol):
         ...
 
     def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
-        """Lets the request be found by these ids. Those in its bytes and in its result are noted without being told."""
+        """Lets the request be found by these ids, from its next move in this same transaction on. Those in its bytes and in
+        its result are noted without being told. ValueError as `reserve`."""
         ...
 
     def add_person(self, person: Person) -> None:
@@ -380,17 +383,22 @@ class Transaction(Reader, Protocol):
         the row against its `person`, `role`, `groups`, `public_key`, `salt` and `scrypt`."""
         ...
 
-    def propose_policy(self, policy: ProposedPolicy) -> None: ...
+    def propose_policy(self, policy: ProposedPolicy) -> None:
+        """The caller appends `policy.proposed` with `version`, unless one has told so since a policy was activated."""
+        ...
+
     def activate_policy(self, policy: EnforcedPolicy) -> None:
-        """The caller appends `policy.activated` with `version` in this transaction; `verify` compares them."""
+        """The caller appends `policy.activated` with `version` and `by` at `since` in this transaction; `verify` compares
+        them."""
         ...
 
     def try_policy(self, version: str, text: str, *, since: int, by: str) -> None:
-        """Puts a candidate beside the enforced policy, in the place of the one before. The caller appends the event."""
+        """Puts a candidate beside the enforced policy, in the place of the one before. The caller appends `policy.tried`
+        with `version` at `since` in this transaction; `verify` compares them."""
         ...
 
     def end_trial(self) -> None:
-        """Takes the candidate away."""
+        """Takes the candidate away. The caller appends `policy.trial_ended`."""
         ...
 
     def start_freeze(self, freeze: Freeze) -> None:

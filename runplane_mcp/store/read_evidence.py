@@ -11,6 +11,7 @@ from typing import Any, Final
 from runplane_mcp.core.merkle import root
 from runplane_mcp.core.request import FINAL, Kind
 from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, leaf_over, read_digests
+from runplane_mcp.store.beside_evidence import BESIDE_COLUMNS, BesideEvidence
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
@@ -35,6 +36,7 @@ _RUNNING = f"""
 request WHERE {UNFINISHED} AND kind = 'read' AND (state = 'executing' OR state = 'outcome_unknown')
 AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = request.id AND {ARRIVAL})
 """
+_RUNNING_RESERVED = f"SELECT count(*) FROM reservation WHERE number IN (SELECT number FROM {_RUNNING})"
 _RUNNING_DECISIONS = f"SELECT count(*) FROM decision WHERE request_id IN (SELECT id FROM {_RUNNING})"
 _ID, _KIND, _STATE = (REQUEST_COLUMNS.index(column) for column in ("id", "kind", "state"))
 _PRINCIPAL, _AGENT = REQUEST_COLUMNS.index("principal"), REQUEST_COLUMNS.index("agent")
@@ -48,7 +50,8 @@ class ReadEvidence:
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
-        self._of_reads = _READS.format(listed_as_made(connection, REQUEST_COLUMNS, "request"))
+        self._of_reads = _READS.format(listed_as_made(connection, (*REQUEST_COLUMNS, *BESIDE_COLUMNS), "request"))
+        self._beside = BesideEvidence(connection, vouched)
         self._commitments = commitments
         self._vouched = vouched
         self._seen = vouched.seen
@@ -86,6 +89,7 @@ class ReadEvidence:
         running = self._one(f"SELECT count(*) FROM {_RUNNING}")[0]
         self._seen["request"] += running
         self._seen["decision"] += self._one(_RUNNING_DECISIONS)[0]
+        self._seen["reservation"] += self._one(_RUNNING_RESERVED)[0]
         return ended + int(running)
 
     def alone(self, request_id: str) -> tuple[int | None, str | None]:
@@ -121,6 +125,7 @@ class ReadEvidence:
                 names += (request[place] for place in _PAYLOADS)
                 names += (decision[_CONTENT] for decision in decisions)
             kept = self._commitments.look_up(names)
+            self._beside.look_up([request for _, _, request, _ in found])
             for expected, (n, leaf, request, decisions) in enumerate(found, start=first):
                 contents = [decision[_CONTENT] for decision in decisions]
                 named = [request[place] for place in _PAYLOADS if request[place] is not None] + contents
@@ -129,6 +134,9 @@ class ReadEvidence:
                 digests = read_digests(request, decisions)
                 if not read or leaf_over(str(request[_ID]), digests) != leaf or not whole:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
+                problem = self._beside.problem(request)
+                if problem is not None:
+                    raise Mismatch(f"{problem} was changed.", seq)
                 for name in named:
                     if name not in kept:
                         self._vouched.missing(

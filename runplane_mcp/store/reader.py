@@ -332,7 +332,10 @@ class SqliteReader(
         return [freeze_of(row) for row in self._all(_FREEZE)]
 
     def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
-        return usages(self._all, buckets, now, excluding)
+        try:
+            return usages(self._all, buckets, now, excluding)
+        except ValueError as error:
+            raise faults.corrupt(self._path, str(error)) from error
 
     def buckets(self, key: str, most: int, *, holding: str | None = None) -> tuple[list[str], bool]:
         return fullness.buckets(self._all, key, most, holding)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from json.encoder import encode_basestring as quoted
 from typing import Any, Final, TypeAlias
@@ -61,6 +61,7 @@ SAME_NAMED: Final = (
 )
 #: `asked`, `effective`, `told` and `result` are commitments to payloads: what the agent sent with its own arguments, what
 #: runs, what people and Stripe said in words, and Stripe's object. `agent_key` is the SHA-256 of the agent's own key.
+#: `about`, `mentioned` and `reserved` are digests of what is kept beside the row (`store/beside.py`).
 REQUEST_COLUMNS: Final = (
     *SAME_NAMED,
     "state",
@@ -73,6 +74,9 @@ REQUEST_COLUMNS: Final = (
     "told",
     "result",
     "agent_key",
+    "about",
+    "mentioned",
+    "reserved",
     "failure_code",
     "effect_id",
 )
@@ -190,9 +194,15 @@ def key_hash(idempotency_key: str) -> str:
 
 
 def request_values(
-    request: ActionRequest, *, asked: str | None, effective: str | None, told: str | None
+    request: ActionRequest,
+    *,
+    asked: str | None,
+    effective: str | None,
+    told: str | None,
+    beside: Mapping[str, Value],
 ) -> tuple[Value, ...]:
-    """The row of a request whose payloads have these commitments, in the order of REQUEST_COLUMNS."""
+    """The row of a request whose payloads have these commitments, and with these digests of what is kept beside it, in the
+    order of REQUEST_COLUMNS."""
     key = request.own.idempotency_key
     return (
         *(getattr(request, name) for name in SAME_NAMED),
@@ -206,6 +216,9 @@ def request_values(
         told,
         None,
         None if key is None else key_hash(key),
+        beside["about"],
+        beside["mentioned"],
+        beside["reserved"],
         None if request.failure is None else request.failure.code,
         None if request.failure is None else request.failure.effect_id,
     )

@@ -233,6 +233,8 @@ class _Sum:
         totals: dict[str, int] = {}
         waiting_totals: dict[str, int] = {}
         for part, rows in self.rows.items():
+            if rows < 0:
+                raise ValueError("the sums of a limit are not those of its rows")
             waiting, currency = part
             count += rows
             waiting_count += rows if waiting else 0
@@ -246,7 +248,8 @@ class _Sum:
 def usages(
     ask: Callable[..., Sequence[tuple[Any, ...]]], buckets: Sequence[Bucket], now: int, excluding: str | None
 ) -> list[Usage]:
-    """How full each bucket is. `ask` runs a statement with its values."""
+    """How full each bucket is. `ask` runs a statement with its values. ValueError where the sums have less than the
+    row that is left out of them: somebody has changed them."""
     found = [_Sum() for _ in buckets]
     for start in range(0, len(buckets), MOST_AT_ONCE):
         some = buckets[start : start + MOST_AT_ONCE]

@@ -15,16 +15,15 @@ from typing import Final, Unpack
 
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json, canonical
-from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.mentions import in_object, in_values, in_wire
 from runplane_mcp.core.merkle import Frontier, leaf_hash
-from runplane_mcp.core.money import Money
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import FINAL, ActionRequest, Kind, State, changed, may_follow
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.batches import BatchWrites
+from runplane_mcp.store.beside import BesideWrites, Place
 from runplane_mcp.store.epochs import EpochWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
@@ -55,32 +54,12 @@ _LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
 
 _INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
 _INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
-_INSERT_REQUEST = f"{insert('request', REQUEST_COLUMNS)} RETURNING number"
+_INSERT_REQUEST = f"{insert('request', (*REQUEST_COLUMNS, 'salt'))} RETURNING number"
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
 _INSERT_PERSON = insert("person", PERSON_COLUMNS)
 _INSERT_FREEZE = insert("freeze", FREEZE_COLUMNS)
-_INSERT_MENTION = f"{insert('mention', ('stripe_id', 'kind', 'number'))} ON CONFLICT DO NOTHING"
-_PLACE = "SELECT number, kind FROM request WHERE id = ?"
-# Two statements, not one with a bound state: beside an index on one state, SQLite plans such a one anew at every use.
-_RELEASE, _SPEND = (
-    f"UPDATE reservation SET state = '{state}' WHERE number = ? AND state <> '{state}'"  # noqa: S608 - our own words
-    for state in ("released", "spent")
-)
-_INSERT_RESERVATION = """
-INSERT INTO reservation (number, bucket, at, currency, amount, state)
-VALUES (?, (SELECT id FROM bucket WHERE key = ? AND value = ?), ?, ?, ?, ?)
-"""
-_INSERT_BUCKET = f"""
-{insert("bucket", ("key", "value", "of"))} ON CONFLICT (key, value) DO UPDATE SET of = excluded.of WHERE of IS NULL
-"""
-# Last whether it sums amounts: where the amount is the reserved one, which is nearly always, no bucket is looked at.
-_SETTLE = """
-UPDATE reservation SET currency = ?2, amount = ?3 WHERE number = ?1
-AND (currency IS NOT ?2 OR amount IS NOT ?3)
-AND EXISTS (SELECT 1 FROM bucket WHERE id = reservation.bucket AND of = 'amount')
-"""
 
 
 @cache
@@ -94,7 +73,7 @@ def _update_request(columns: tuple[str, ...]) -> str:
     )
 
 
-class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, EpochWrites):
+class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, ErasureWrites, EpochWrites):
     """Methods as `store/base.py` says. `frontier` and `newest_at` are the log's head as this transaction leaves it; the
     writer puts them into the head row before it commits."""
 
@@ -103,29 +82,31 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
         self.frontier = frontier
         self.newest_at = newest_at
         self._results: dict[str, str] = {}
-        self._mentions: dict[str, dict[str, None]] = {}
-        self._subjects: dict[str, dict[str, Value]] = {}
-        self._places: dict[str, tuple[int, str]] = {}
+        self._mentions = {}
+        self._written = {}
+        self._covered = {}
+        self._subjects = {}
+        self._reserved = {}
+        self._places = {}
         self._quiet: dict[str, list[Callable[[], object]]] = {}
 
     def finish(self) -> None:
-        """Also ValueError for what no move took along: a result, since no event would name it, or a subject."""
+        """Also ValueError for what no move took along: no event would vouch for it."""
         self._write_mentions()
         # What is not decided yet goes on in other transactions: its events are needed.
         for request_id in list(self._quiet):
             self._tell_held(request_id)
         super().finish()
-        if self._results:
-            raise ValueError(f"the results of {', '.join(self._results)} were set, but the requests did not move")
-        if self._subjects:
-            raise ValueError(f"the subjects of {', '.join(self._subjects)} were noted, but the requests did not move")
+        for what, left in {"results": self._results, **self._left_beside()}.items():
+            if left:
+                raise ValueError(f"the {what} of {', '.join(left)} were noted, but the requests did not move")
 
     def unmoved(self, request: ActionRequest) -> bool:
-        row = self._one("SELECT state, version, number, kind FROM request WHERE id = ?", request.id)
+        row = self._one("SELECT state, version, number, kind, salt FROM request WHERE id = ?", request.id)
         if row is None:
             return False
-        state, version, number, kind = row
-        self._places[request.id] = (number, kind)
+        state, version, *place = row
+        self._places[request.id] = Place(*place)
         return (state, version) == (request.state.value, request.version)
 
     def about(
@@ -172,14 +153,14 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
             payloads["asked"] = asked_commitment
         effective = self._effective(request, asked_commitment, payloads)
         told = self._told(request, payloads)
-        values = request_values(request, asked=asked_commitment, effective=effective, told=told)
-        [(number,)] = self._all(_INSERT_REQUEST, *values)
-        self._places[request.id] = (number, request.kind.value)
+        beside = self._born(request.id, _asked_about(request, asked))
+        values = request_values(request, asked=asked_commitment, effective=effective, told=told, beside=beside)
+        [(number,)] = self._all(_INSERT_REQUEST, *values, beside["salt"])
+        self._places[request.id] = Place(number, request.kind.value, str(beside["salt"]))
         if quiet and request.kind is Kind.READ:
             self._quiet[request.id] = []
         write = partial(self._append_request, request, values, payloads, event, at=request.created_at)
         self._tell(request.id, write)
-        self.mention(request.id, _asked_about(request, asked))
         return request
 
     def move(
@@ -209,17 +190,18 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
         result = self._results.pop(request.id, None)
         if result is not None:
             columns["result"] = payloads["result"] = result
-        columns.update(self._subjects.pop(request.id, {}))
-        names = tuple(sorted(columns))
-        values = [columns[name] for name in names]
-        rows = self._all(_update_request(names), *values, request.id, request.state.value, request.version)
-        if not rows:
-            raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
         if moved.effective is not None and "effective" in changes:
             self.mention(request.id, in_wire(moved.effective))
         if moved.stripe_key is not None and "stripe_key" in changes and moved.kind is Kind.WRITE:
             # Stripe shows our key beside its own request: people come from there too.
             self.mention(request.id, [moved.stripe_key])
+        columns.update(self._beside(request.id))
+        names = tuple(sorted(columns))
+        values = [columns[name] for name in names]
+        rows = self._all(_update_request(names), *values, request.id, request.state.value, request.version)
+        if not rows:
+            raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
+        self._took_along(request.id)
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
         if request.id in self._quiet:
             if to is State.EXECUTING:
@@ -277,45 +259,6 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
     def set_result(self, request_id: str, result: Mapping[str, Json]) -> None:
         self._results[request_id] = self._payload(result, request_id)
         self.mention(request_id, in_object(result))
-
-    def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
-        number, _ = self._place(request_id)
-        self._all("DELETE FROM reservation WHERE number = ?", number)
-        state = "waiting" if waiting else "spent"
-        rows: list[tuple[Value, ...]] = []
-        # Limits that differ only in window, maximum or id share one sum: its row is written once.
-        apart = {(bucket.key, bucket.bucket): bucket for bucket in buckets}
-        for each in apart.values():
-            currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
-            rows.append((number, each.key, each.bucket, at, currency, amount, state))
-        self._each(_INSERT_BUCKET, [(each.key, each.bucket, each.of) for each in apart.values()])
-        self._each(_INSERT_RESERVATION, rows)
-
-    def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
-        number, _ = self._place(request_id)
-        self._all(_RELEASE if release else _SPEND, number)
-        if spent is not None and not release:
-            self._all(_SETTLE, number, spent.currency, spent.amount)
-
-    def note_subject(
-        self,
-        request_id: str,
-        *,
-        customer: str | None,
-        object_id: str | None,
-        amount: int | None,
-        currency: str | None,
-    ) -> None:
-        self._subjects[request_id] = {
-            "about_customer": customer,
-            "about_object": object_id,
-            "about_amount": amount,
-            "about_currency": currency,
-        }
-
-    def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
-        # Written once, at the end: a decision notes ids at three places, some of them again.
-        self._mentions.setdefault(request_id, {}).update(dict.fromkeys(stripe_ids))
 
     def add_person(self, person: Person) -> None:
         if self._one("SELECT 1 FROM person WHERE id = ?", person.id) is not None:
@@ -384,22 +327,6 @@ class SqliteTransaction(SqliteReader, BatchWrites, PolicyWrites, ErasureWrites, 
             "row": row_digest(REQUEST_COLUMNS, values),
         }
         self.append(f"request.{request.state.value}", body, at=at, request_id=request.id)
-
-    def _write_mentions(self) -> None:
-        for request_id, ids in self._mentions.items():
-            number, kind = self._place(request_id)
-            self._each(_INSERT_MENTION, [(stripe_id, kind, number) for stripe_id in ids])
-        self._mentions.clear()
-
-    def _place(self, request_id: str) -> tuple[int | None, str]:
-        """The number and kind of a request, which stay what they are; no number where there is no such request."""
-        found = self._places.get(request_id)
-        if found is None:
-            row = self._one(_PLACE, request_id)
-            if row is None:
-                return None, ""
-            found = self._places[request_id] = (int(row[0]), str(row[1]))
-        return found
 
     def _payload(self, content: object, request_id: str | None) -> str:
         body = payload_bytes(content)

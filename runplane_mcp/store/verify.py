@@ -2,10 +2,11 @@
 several processes take parts where the log is long.
 
 Checked: the sequence without gaps, each event's leaf and its columns against its body, the root against the head; each
-request, decision, vote, repeat, person, freeze and the enforced policy against the event that wrote it, in both directions;
+request, decision, vote, repeat, person, freeze and policy against the event that wrote it, in both directions; what a
+request counts into limits, is about and is found by, against the digests in its row, which its newest event vouches for;
 every payload against its commitment, where none may be missing but what an event `erased` names; the sums that limits are
 measured by against their rows; the tables and triggers themselves; every page, and every index against its table. Not
-checked: reservations, what requests are about and mention, which hold no evidence.
+checked: what is kept beside the rows of requests from before the sixth version, as far as it has not changed since.
 
 This proves only the absence of accidents and of clumsy hands: whoever rewrites everything consistently is found by
 signatures, and by checkpoints that are kept outside the database (`gate/audit/auditing.py`).
@@ -25,6 +26,7 @@ from typing import Final
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.core.request import FINAL, ONCE_RESTORED, State, may_follow
 from runplane_mcp.store.batches import ARRIVAL
+from runplane_mcp.store.beside_evidence import WITH_NUMBERS
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.evidence import LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
 from runplane_mcp.store.files import snapshot, version_of
@@ -247,8 +249,9 @@ class _Check:
 
     def _rows(self, vouched: Vouched) -> None:
         vouched.each_once()
+        since = {"read": WITH_BATCHES, "read_batch": WITH_BATCHES, "reservation": WITH_NUMBERS}
         for table, seen in vouched.seen.items():
-            if (self._version >= WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
+            if self._version >= since.get(table, 1) and self._count(table) != seen:
                 raise Mismatch(f"There is a {table} in the database that no event made.")
         if vouched.moves != vouched.versions:
             raise Mismatch("A request has moved without an event, or an event of one is missing.")

@@ -11,7 +11,7 @@ from runplane_mcp.store.mismatch import Mismatch
 #: So much of a digest is remembered, in hex digits: 60 bits, so that no two rows of any log are taken for one.
 _TELLING: Final = 15
 #: Whose rows events vouch for.
-TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
+TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch", "reservation")
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from runplane_mcp.simulator import SEED
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
 from tests.gate.conftest import House, refund
-from tests.store.things import DAY, HOUR, NOW, a_bucket, received
+from tests.store.things import DAY, HOUR, NOW, a_bucket, going_on, received
 
 #: How far the clock moves before each request: forward as time does, and jumps either way.
 STEPS = st.one_of(
@@ -52,7 +52,9 @@ def test_a_window_holds_all_of_the_largest_clock_so_far_however_the_clock_walks(
                     counted = tx.usages([bucket], now)[0].totals.get("usd", 0)
                     assert counted == sum(money for at, money in rows if at > now - window)
                     assert counted >= sum(money for at, money in rows if at > largest - window)
-                tx.reserve(received(tx).id, [a_bucket(amount, bucket=where)], at=now, waiting=False)
+                request = received(tx)
+                tx.reserve(request.id, [a_bucket(amount, bucket=where)], at=now, waiting=False)
+                going_on(tx, request.id)
                 rows.append((now, amount))
 
         runner.run(store.write(work))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.request import State
 from runplane_mcp.simulator import SEED
@@ -13,8 +15,9 @@ from runplane_mcp.store.verify import verify
 from tests.gate.conftest import House, refund, submission, until
 from tests.store.earlier import bring_back
 
-#: The version before scheduled requests and before limits were told apart by what they sum.
-EARLIER = 2
+#: The version before scheduled requests and before limits were told apart by what they sum; and the one before rows had
+#: digests of what is kept beside them.
+EARLIER = (2, 5)
 
 
 def version_of(house: House) -> int:
@@ -22,20 +25,24 @@ def version_of(house: House) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-async def test_what_waited_in_a_home_of_the_second_version_is_answered_and_run_in_this_one(house: House) -> None:
+@pytest.mark.parametrize("earlier", EARLIER)
+async def test_what_waited_in_a_home_of_an_earlier_version_is_answered_and_run_in_this_one(
+    house: House, earlier: int
+) -> None:
     await house.enrol()
     payout = submission("PostPayouts", {"amount": 100_000, "currency": "usd"})
     cancel = submission(
         "DeleteSubscriptionsSubscriptionExposedId", {"subscription_exposed_id": SEED.subscription_office}
     )
     async with house.gate() as gate:
-        await gate.submit(refund(SEED.payment_intent_40, 4_000))
+        before = await gate.submit(refund(SEED.payment_intent_40, 4_000))
         waits = await gate.submit(refund(SEED.payment_intent_900, 60_000))
         denied = await gate.submit(cancel)
         approved = await gate.submit(payout)
     await house.vote(approved)
-    bring_back(house.settings.database, EARLIER)
-    assert version_of(house) == EARLIER
+    bring_back(house.settings.database, earlier)
+    assert version_of(house) == earlier
+    assert verify(house.settings.database).problem is None
     effects = house.world.summary()["effects"]
 
     async with house.gate() as gate:
@@ -59,4 +66,9 @@ async def test_what_waited_in_a_home_of_the_second_version_is_answered_and_run_i
     ]
     assert (told.request_id, told.status) == (denied.request_id, State.DENIED)
     assert house.world.summary()["effects"] == effects + 2
-    assert verify(house.settings.database).ok
+    assert verify(house.settings.database).problem is None
+    # What moved on by now is vouched for with all that is kept beside it, what had ended before is not.
+    with closing(sqlite3.connect(house.settings.database)) as connection:
+        vouched = dict(connection.execute("SELECT id, reserved IS NOT NULL FROM request"))
+    assert [vouched[view.request_id] for view in (done, full)] == [1, 1]
+    assert vouched[before.request_id] == 0

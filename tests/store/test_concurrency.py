@@ -10,7 +10,7 @@ import pytest
 
 from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.store.base import Store, Transaction
-from tests.store.things import NOW, a_bucket, moving, received
+from tests.store.things import NOW, a_bucket, going_on, moving, received
 
 #: A bound on waits that end at once unless something is broken.
 SOON = 10.0
@@ -61,6 +61,7 @@ async def test_many_tasks_on_one_limit_do_not_overspend(store: Store) -> None:
         if spent + 235 > 1000:
             return False
         tx.reserve(request.id, [a_bucket(235)], at=NOW, waiting=False)
+        going_on(tx, request.id)
         return True
 
     outcomes = await asyncio.gather(*(store.write(spend) for _ in range(64)))

@@ -21,7 +21,7 @@ from runplane_mcp.store.files import connect_for_reading
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify, verify_requests
 from tests.store.test_verify import rewritten, tamper
-from tests.store.things import NOW, a_decision, brought_to, received
+from tests.store.things import NOW, a_decision, brought_to, going_on, received
 
 WORDS = "Ada Lovelace, 12 St James's Square"
 
@@ -214,13 +214,14 @@ def test_everything_about_a_customer_is_found_and_nothing_about_another(path: Pa
         tx.note_subject(paid.id, customer="cus_ada", object_id="ch_ada1", amount=5, currency="usd")
         tx.move(paid, State.BLOCKED, at=NOW, event={})
         early = brought_to(tx, State.FAILED, as_asked=encode("POST", "/v1/refunds", {"charge": "ch_ada1"}))
-        made = brought_to(tx, State.SUCCEEDED, as_asked=encode("POST", "/v1/customers", {"name": WORDS}))
+        made = received(tx, as_asked=encode("POST", "/v1/customers", {"name": WORDS}))
+        tx.mention(made.id, ["cus_ada"])
+        going_on(tx, made.id)
         shared = received(tx, as_asked=encode("POST", "/v1/products/prod_1A", {"name": "Beans"}))
         tx.note_subject(shared.id, customer="cus_ada", object_id="prod_1A", amount=None, currency=None)
         tx.move(shared, State.BLOCKED, at=NOW, event={})
         beside = brought_to(tx, State.BLOCKED, as_asked=encode("POST", "/v1/products/prod_1A", {"name": "Tea"}))
         other = about(tx, "cus_adam")
-        tx.mention(made.id, ["cus_ada"])
         return {
             each.id: name
             for name, each in {

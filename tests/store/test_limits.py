@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,20 @@ from runplane_mcp.core.request import State
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import Past
-from tests.store.things import DAY, HOUR, NOW, WAYS, a_bucket, a_request, brought_to, received, sha, stepped
+from tests.store.things import (
+    DAY,
+    HOUR,
+    NOW,
+    WAYS,
+    a_bucket,
+    a_request,
+    brought_to,
+    going_on,
+    received,
+    settled,
+    sha,
+    stepped,
+)
 
 
 async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | None = None) -> Usage:
@@ -23,7 +39,7 @@ async def usage(store: Store, bucket: Bucket, now: int = NOW, excluding: str | N
 def reserved(tx: Transaction, bucket: Bucket, at: int = NOW, *, waiting: bool = False) -> str:
     request = received(tx)
     tx.reserve(request.id, [bucket], at=at, waiting=waiting)
-    return request.id
+    return going_on(tx, request.id)
 
 
 async def test_an_unused_bucket_is_empty(store: Store) -> None:
@@ -67,14 +83,14 @@ async def test_what_waits_counts_as_now_however_old_it_is(store: Store) -> None:
 async def test_released_money_is_given_back_and_the_attempt_stays(store: Store) -> None:
     ids = [await store.write(partial(reserved, bucket=a_bucket(500), waiting=waiting)) for waiting in (True, False)]
     for id in ids:
-        await store.write(lambda tx, id=id: tx.settle(id, release=True))  # type: ignore[misc]
+        await store.write(partial(settled, request_id=id, release=True))
 
     assert await usage(store, a_bucket()) == Usage(2)
 
 
 async def test_what_was_waiting_is_spent_once_it_is_settled(store: Store) -> None:
     id = await store.write(lambda tx: reserved(tx, a_bucket(), waiting=True))
-    await store.write(lambda tx: tx.settle(id, release=False))
+    await store.write(lambda tx: settled(tx, id, release=False))
 
     assert await usage(store, a_bucket()) == Usage(1, {"usd": 500})
 
@@ -86,6 +102,7 @@ async def test_what_stripe_says_has_moved_takes_the_place_of_what_was_reserved(s
         request = received(tx)
         tx.reserve(request.id, [bucket, revenue], at=NOW, waiting=True)
         tx.settle(request.id, release=release, spent=Money(300, "eur"))
+        going_on(tx, request.id)
 
     await store.write(lambda tx: spent(tx, a_bucket(500)))
     await store.write(lambda tx: spent(tx, a_bucket(None)))
@@ -105,12 +122,17 @@ async def test_an_unknown_amount_counts_one_and_no_money(store: Store) -> None:
 async def test_a_new_reservation_takes_the_place_of_the_requests_older_one(store: Store) -> None:
     id = await store.write(lambda tx: reserved(tx, a_bucket(500), at=NOW - HOUR, waiting=True))
     other = a_bucket(500, bucket='["other"]')
-    await store.write(lambda tx: tx.reserve(id, [a_bucket(90), other], at=NOW, waiting=False))
+
+    def again(tx: Transaction, *buckets: Bucket) -> None:
+        tx.reserve(id, buckets, at=NOW, waiting=False)
+        going_on(tx, id)
+
+    await store.write(lambda tx: again(tx, a_bucket(90), other))
 
     assert await usage(store, a_bucket()) == Usage(1, {"usd": 90})
     assert (await usage(store, other)).count == 1
 
-    await store.write(lambda tx: tx.reserve(id, [], at=NOW, waiting=False))
+    await store.write(again)
     assert await usage(store, a_bucket()) == await usage(store, other) == Usage()
 
 
@@ -119,6 +141,18 @@ async def test_a_requests_own_reservation_can_be_left_out(store: Store) -> None:
     await store.write(lambda tx: reserved(tx, a_bucket(200)))
 
     assert await usage(store, a_bucket(), excluding=own) == Usage(1, {"usd": 200})
+
+
+async def test_sums_that_were_emptied_do_not_free_what_is_decided_again(store: Store, tmp_path: Path) -> None:
+    """THREATS 24: its own row is taken out of sums that do not hold it."""
+    own = await store.write(lambda tx: reserved(tx, a_bucket(500), waiting=True))
+    with closing(sqlite3.connect(tmp_path / "runplane.db")) as database:
+        database.execute("DELETE FROM subtotal")
+        database.commit()
+
+    with pytest.raises(StoreError) as refused:
+        await usage(store, a_bucket(), excluding=own)
+    assert refused.value.code == "store.corrupt"
 
 
 async def test_sums_of_the_largest_amounts_do_not_overflow(store: Store) -> None:
@@ -301,7 +335,7 @@ async def test_what_leaves_a_window_first_is_told_first_and_what_waits_not_at_al
         for age in (HOUR, 0, HOUR // 2):
             reserved(tx, a_bucket(500), at=NOW - age)
         reserved(tx, a_bucket(500), waiting=True)
-        tx.settle(reserved(tx, a_bucket(500), at=NOW - 1), release=True)
+        settled(tx, reserved(tx, a_bucket(500), at=NOW - 1), release=True)
 
     await store.write(work)
     rows = await store.read(lambda reader: reader.spent(a_bucket().key, a_bucket().bucket, NOW - HOUR, 10))

@@ -16,7 +16,7 @@ from runplane_mcp.store.records import Changed
 from runplane_mcp.store.sqlite import open_store
 from runplane_mcp.store.verify import verify
 from tests.crash import race
-from tests.store.things import NOW, a_bucket, brought_to, moving, received
+from tests.store.things import NOW, a_bucket, brought_to, going_on, moving, received
 
 PROCESSES = 6
 
@@ -47,6 +47,7 @@ def test_processes_racing_for_a_limit_do_not_overspend_it_by_one_cent(path: Path
         if tx.usages([a_bucket()], NOW)[0].totals.get("usd", 0) + amount > limit:
             return False
         tx.reserve(request.id, [a_bucket(amount)], at=NOW, waiting=False)
+        going_on(tx, request.id)
         return True
 
     async def work(store: Store) -> int:

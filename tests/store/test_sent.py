@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from runplane_mcp.core.request import ActionRequest, Kind, State, StripeIdentity
 from runplane_mcp.core.wire import encode
 from runplane_mcp.store.base import Reader, Store, Transaction
-from tests.store.things import HOUR, NOW, received, stepped
+from tests.store.things import HOUR, NOW, going_on, received, stepped
 
 
 def sent(tx: Transaction, number: int, *, at: int = NOW, policy_at: int = NOW, done: bool = True) -> ActionRequest:
@@ -42,6 +42,7 @@ async def test_what_only_names_an_id_or_a_key_is_not_taken_for_it(store: Store) 
             wire = encode("POST", "/v1/refunds/{refund}", {"refund": "re_1", "metadata": {"key": f"rp_{1:032x}"}})
             request = received(tx, as_asked=wire)
             tx.mention(request.id, ["re_1", "req_1", f"rp_{1:032x}"])
+            going_on(tx, request.id)
 
     await store.write(flood)
 

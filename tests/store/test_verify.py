@@ -21,6 +21,7 @@ from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.records import Changes
 from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.sums import SPANS
 from runplane_mcp.store.verify import RequestProof, Verification, verify, verify_requests
 from tests.crash import race
 from tests.damage import emptied
@@ -42,8 +43,9 @@ def fill(tx: Transaction) -> None:
     first: Changes = {"attempt": 1, "stripe_key": "rp_1", "first_attempt_at": NOW}
     request = tx.move(request, State.EXECUTING, at=NOW, event={}, **first)
     tx.set_result(request.id, {"id": "re_1"})
-    tx.move(request, State.SUCCEEDED, at=NOW, event={})
+    tx.note_subject(request.id, customer="cus_1", object_id="ch_1", amount=500, currency="usd")
     tx.reserve(request.id, [a_bucket()], at=NOW, waiting=False)
+    tx.move(request, State.SUCCEEDED, at=NOW, event={})
     other = received(tx)
     tx.move(other, State.FAILED, at=NOW, event={}, failure=Failure("parameter.type", "words"))
     tx.append("stopped", {}, at=NOW + 1)
@@ -119,6 +121,17 @@ def test_an_empty_store_is_whole(tmp_path: Path) -> None:
 
     result = found(tmp_path / "runplane.db")
     assert (result.ok, result.events, result.root) == (True, 0, sha(""))
+
+
+def summed(db: sqlite3.Connection) -> None:
+    """The sums as the rows by now say, of limits that nothing waits for."""
+    db.execute("DELETE FROM subtotal")
+    for span in SPANS:
+        db.execute(
+            "INSERT INTO subtotal SELECT bucket, ?1, at >> ?1, currency, count(*), sum(amount) FROM reservation"
+            " GROUP BY bucket, at >> ?1, currency",
+            (span,),
+        )
 
 
 TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection], object], ...]]] = {
@@ -257,7 +270,46 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
     "a freeze is removed": (13, ("DELETE FROM freeze WHERE id = 'frz_all'",)),
     "a limit's sum is lowered": (None, ("UPDATE subtotal SET amount = 1",)),
     "a limit's sum is removed": (None, ("DELETE FROM subtotal",)),
-    "what counts into a limit is removed": (None, ("DELETE FROM reservation",)),
+    "what counts into a limit is removed": (9, ("DELETE FROM reservation",)),
+    "what counts into a limit is removed with its sums": (9, ("DELETE FROM reservation", "DELETE FROM subtotal")),
+    "what counts into a limit is lowered with its sums": (
+        9,
+        ("UPDATE reservation SET amount = 1", "UPDATE subtotal SET amount = 1"),
+    ),
+    "what counts into a limit is given back": (
+        9,
+        ("UPDATE reservation SET state = 'released'", "UPDATE subtotal SET amount = 0, currency = ''"),
+    ),
+    "what counts into a limit is older": (9, ("UPDATE reservation SET at = at - 1",)),
+    "what counts into a limit is put in": (
+        11,
+        ("INSERT INTO reservation SELECT 2, bucket, at, currency, -amount, state FROM reservation", summed),
+    ),
+    "what counts into a limit is nobody's": (
+        None,
+        ("INSERT INTO reservation SELECT 99, bucket, at, currency, -amount, state FROM reservation", summed),
+    ),
+    "what counts into a limit counts into another": (9, ("""UPDATE bucket SET value = '["another"]'""",)),
+    "a request counts for another": (
+        9,
+        (
+            "UPDATE request SET number = 99 WHERE number = 2",
+            "UPDATE request SET number = 2 WHERE number = 1",
+            "UPDATE request SET number = 1 WHERE number = 99",
+        ),
+    ),
+    "a request is not found by an id": (9, ("DELETE FROM mention WHERE stripe_id = 're_1'",)),
+    "a request is found by another id": (11, ("INSERT INTO mention VALUES ('cus_1', 'write', 2)",)),
+    "a request is found among reads": (9, ("UPDATE mention SET kind = 'read' WHERE stripe_id = 're_1'",)),
+    "a request is about another customer": (9, ("UPDATE request SET about_customer = 'cus_2' WHERE number = 1",)),
+    "a request is about another object": (9, ("UPDATE request SET about_object = NULL WHERE number = 1",)),
+    "a request is about less": (9, ("UPDATE request SET about_amount = 1 WHERE number = 1",)),
+    "a request is about something": (11, ("UPDATE request SET about_customer = 'cus_2' WHERE number = 2",)),
+    "the digest of what a request counts is removed": (
+        9,
+        ("DELETE FROM reservation", "DELETE FROM subtotal", "UPDATE request SET reserved = NULL WHERE number = 1"),
+    ),
+    "a request's salt is exchanged": (9, ("UPDATE request SET salt = hex(zeroblob(16)) WHERE number = 1",)),
     "an agent's count is raised": (None, ("UPDATE tally SET count = count + 1",)),
     "an agent's refusals are made up": (
         None,
@@ -450,6 +502,8 @@ def test_one_request_is_proven_from_its_own_events(path: Path) -> None:
         ("UPDATE request SET action = 'payout.create' WHERE number = 1", 9),
         ("UPDATE decision SET risk = 1", 4),
         ("UPDATE vote SET person = 'ada', answer = 'no'", 6),
+        ("DELETE FROM reservation", 9),
+        ("UPDATE request SET about_customer = 'cus_2' WHERE number = 1", 9),
         ("DELETE FROM payload WHERE commitment = (SELECT result FROM request WHERE number = 1)", 9),
         ("DELETE FROM event WHERE seq = 7", None),
         ("DELETE FROM event WHERE seq = 9", None),

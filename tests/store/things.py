@@ -81,11 +81,23 @@ def received(tx: Transaction, **changes: Any) -> ActionRequest:
     return tx.insert_request(a_request(**changes), event={})
 
 
-def brought_to(tx: Transaction, state: State, *, way: Sequence[State] | None = None, **changes: Any) -> ActionRequest:
-    """A new request that has gone all the way to `state`, its usual one or `way`."""
+def brought_to(
+    tx: Transaction,
+    state: State,
+    *,
+    way: Sequence[State] | None = None,
+    along: Callable[[ActionRequest], None] = lambda _: None,
+    **changes: Any,
+) -> ActionRequest:
+    """A new request that has gone all the way to `state`, its usual one or `way`. `along` is called before the last move,
+    which takes along what is noted then."""
     request = received(tx, **changes)
-    for step in way or WAYS[state]:
-        request = stepped(tx, request, step)
+    *steps, last = [None, *(way or WAYS[state])]
+    for step in steps:
+        request = request if step is None else stepped(tx, request, step)
+    if last is not None:
+        along(request)
+        request = stepped(tx, request, last)
     return request
 
 
@@ -118,6 +130,19 @@ def stepped(
         person = next(iter(tx.people()), None) or enrolled(tx, "zoe").id
         tx.add_vote(a_vote(request, person, round=request.round))
     return tx.move(request, to, at=at, event=event or {}, **{**more, **changes})
+
+
+def going_on(tx: Transaction, request_id: str) -> str:
+    """One move further, which takes along what was noted beside the request: to executing, or to the next attempt."""
+    request = tx.request(request_id)
+    assert request is not None
+    stepped(tx, request, State.EXECUTING)
+    return request_id
+
+
+def settled(tx: Transaction, request_id: str, *, release: bool) -> str:
+    tx.settle(request_id, release=release)
+    return going_on(tx, request_id)
 
 
 def moving(request: ActionRequest, to: State, **changes: Any) -> Callable[[Transaction], ActionRequest]:

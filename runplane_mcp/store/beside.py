@@ -1,0 +1,238 @@
+"""What is kept of a request beside its row: what it counts into limits, what it is about, and which ids it is found by. The
+row holds a digest over each, so that every event that vouches for the row vouches for these too.
+
+They change only together with the row, where the request moves. A row of before the sixth version has no digests until it
+moves and one of these changes. The salt is in no event and no receipt: without it, whoever reads those could try names
+until one fits a digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring as quoted
+from typing import Final, NamedTuple, TypeAlias
+
+from runplane_mcp.core.decision import Bucket
+from runplane_mcp.core.money import Money
+from runplane_mcp.store.rows import Row, Value, insert
+
+# ruff: noqa: S608 - words of our own; every value is bound.
+
+#: The columns that say what a request is about, which `about` is the digest of.
+ABOUT_COLUMNS: Final = ("about_customer", "about_object", "about_amount", "about_currency")
+#: A row of a limit: key and value of its bucket, policy time, currency, amount and state.
+Reserved: TypeAlias = tuple[str, str, int, str | None, int | None, str]
+
+_INSERT_MENTION = f"{insert('mention', ('stripe_id', 'kind', 'number'))} ON CONFLICT DO NOTHING"
+_MENTIONED = "SELECT stripe_id FROM mention WHERE number = ? AND kind = ?"
+_PLACE = "SELECT number, kind, salt FROM request WHERE id = ?"
+_RESERVED = """
+SELECT key, value, at, currency, amount, state FROM reservation JOIN bucket ON bucket.id = reservation.bucket
+WHERE number = ?
+"""
+# Two statements, not one with a bound state: beside an index on one state, SQLite plans such a one anew at every use.
+_RELEASE, _SPEND = (
+    f"UPDATE reservation SET state = '{state}' WHERE number = ? AND state <> '{state}'"
+    for state in ("released", "spent")
+)
+_INSERT_RESERVATION = """
+INSERT INTO reservation (number, bucket, at, currency, amount, state)
+VALUES (?, (SELECT id FROM bucket WHERE key = ? AND value = ?), ?, ?, ?, ?)
+"""
+_INSERT_BUCKET = f"""
+{insert("bucket", ("key", "value", "of"))} ON CONFLICT (key, value) DO UPDATE SET of = excluded.of WHERE of IS NULL
+"""
+# Last whether it sums amounts: where the amount is the reserved one, which is nearly always, no bucket is looked at.
+_SETTLE = """
+UPDATE reservation SET currency = ?2, amount = ?3 WHERE number = ?1
+AND (currency IS NOT ?2 OR amount IS NOT ?3)
+AND EXISTS (SELECT 1 FROM bucket WHERE id = reservation.bucket AND of = 'amount')
+"""
+
+
+def new_salt() -> str:
+    return secrets.token_hex(16)
+
+
+def about_digest(salt: str, about: Sequence[Value]) -> str:
+    """Of the values of ABOUT_COLUMNS."""
+    return _digest(salt, "about", (_json(value) for value in about))
+
+
+def mentioned_digest(salt: str, stripe_ids: Iterable[str]) -> str:
+    return _digest(salt, "mentioned", sorted(map(quoted, stripe_ids)))
+
+
+def reserved_digest(salt: str, rows: Iterable[Reserved]) -> str:
+    return _digest(
+        salt,
+        "reserved",
+        sorted(
+            f"[{quoted(key)},{quoted(value)},{at},{_json(currency)},{_json(amount)},{quoted(state)}]"
+            for key, value, at, currency, amount, state in rows
+        ),
+    )
+
+
+def _digest(salt: str, what: str, parts: Iterable[str]) -> str:
+    """SHA-256 in hex of the canonical JSON list of the salt, a word, and the parts."""
+    return hashlib.sha256(f'["{salt}","{what}",{",".join(parts)}]'.encode()).hexdigest()
+
+
+def _json(value: Value) -> str:
+    return "null" if value is None else quoted(value) if isinstance(value, str) else str(value)
+
+
+class Place(NamedTuple):
+    """What stays of a request. No number where there is no such request, no salt where it is from before there were any."""
+
+    number: int | None
+    kind: str
+    salt: str | None
+
+
+class BesideWrites(ABC):
+    """Methods as `store/base.py` says. Each request's part is kept until the move that takes it along."""
+
+    #: All ids that a request was noted with in this transaction, those of them that stand in the table, and those that the
+    #: digest in its row covers.
+    _mentions: dict[str, dict[str, None]]
+    _written: dict[str, set[str]]
+    _covered: dict[str, set[str]]
+    _subjects: dict[str, tuple[Value, ...]]
+    #: The rows as they are by now, None where they have to be read.
+    _reserved: dict[str, Sequence[Reserved] | None]
+    _places: dict[str, Place]
+
+    @abstractmethod
+    def _one(self, sql: str, *values: object) -> Row | None: ...
+
+    @abstractmethod
+    def _all(self, sql: str, *values: object) -> list[Row]: ...
+
+    @abstractmethod
+    def _run(self, sql: str, values: Sequence[object]) -> tuple[list[Row], int]: ...
+
+    @abstractmethod
+    def _each(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
+
+    def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
+        number = self._place(request_id).number
+        self._all("DELETE FROM reservation WHERE number = ?", number)
+        state = "waiting" if waiting else "spent"
+        rows: list[Reserved] = []
+        # Limits that differ only in window, maximum or id share one sum: its row is written once.
+        apart = {(bucket.key, bucket.bucket): bucket for bucket in buckets}
+        for each in apart.values():
+            currency, amount = (None, None) if each.money is None else (each.money.currency, each.money.amount)
+            rows.append((each.key, each.bucket, at, currency, amount, state))
+        self._each(_INSERT_BUCKET, [(each.key, each.bucket, each.of) for each in apart.values()])
+        self._each(_INSERT_RESERVATION, [(number, *row) for row in rows])
+        self._reserved[request_id] = rows
+
+    def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
+        number = self._place(request_id).number
+        _, changed = self._run(_RELEASE if release else _SPEND, (number,))
+        if spent is not None and not release:
+            changed += self._run(_SETTLE, (number, spent.currency, spent.amount))[1]
+        if changed:
+            rows = self._reserved.get(request_id)
+            plain = rows is not None and spent is None
+            state = "released" if release else "spent"
+            self._reserved[request_id] = [(*row[:-1], state) for row in rows or ()] if plain else None
+
+    def note_subject(
+        self,
+        request_id: str,
+        *,
+        customer: str | None,
+        object_id: str | None,
+        amount: int | None,
+        currency: str | None,
+    ) -> None:
+        self._subjects[request_id] = (customer, object_id, amount, currency)
+
+    def mention(self, request_id: str, stripe_ids: Sequence[str]) -> None:
+        # Written once, at the end: a decision notes ids at three places, some of them again.
+        self._mentions.setdefault(request_id, {}).update(dict.fromkeys(stripe_ids))
+
+    def _born(self, request_id: str, stripe_ids: Sequence[str]) -> dict[str, Value]:
+        """The columns of a new request that is found by these ids."""
+        salt = new_salt()
+        self.mention(request_id, stripe_ids)
+        self._written[request_id] = set()
+        self._covered[request_id] = set(stripe_ids)
+        return {
+            "about": about_digest(salt, [None] * len(ABOUT_COLUMNS)),
+            "mentioned": mentioned_digest(salt, stripe_ids),
+            "reserved": reserved_digest(salt, ()),
+            "salt": salt,
+        }
+
+    def _beside(self, request_id: str) -> dict[str, Value]:
+        """The columns that a request's next move takes along: what has changed beside its row, with the digests."""
+        columns: dict[str, Value] = {}
+        about, noted = self._subjects.get(request_id), self._mentions.get(request_id, {}).keys()
+        reserves = request_id in self._reserved
+        if about is None and not noted and not reserves:
+            return columns
+        place = self._place(request_id)
+        new = noted - self._known(request_id, place) if noted else noted
+        if about is None and not new and not reserves:
+            return columns
+        salt = place.salt
+        if salt is None:
+            salt = columns["salt"] = new_salt()
+            self._places[request_id] = place._replace(salt=salt)
+        if about is not None:
+            columns.update(zip(ABOUT_COLUMNS, about, strict=True))
+            columns["about"] = about_digest(salt, about)
+        if new:
+            columns["mentioned"] = mentioned_digest(salt, self._covered[request_id] | new)
+        if reserves:
+            rows = self._reserved[request_id]
+            columns["reserved"] = reserved_digest(salt, self._all(_RESERVED, place.number) if rows is None else rows)
+        return columns
+
+    def _took_along(self, request_id: str) -> None:
+        """The request has moved, and its row holds what `_beside` gave."""
+        self._subjects.pop(request_id, None)
+        self._reserved.pop(request_id, None)
+        if noted := self._mentions.get(request_id):
+            self._covered[request_id] |= noted.keys()
+
+    def _known(self, request_id: str, place: Place) -> set[str]:
+        """The ids that the digest in a request's row covers; of a row that has none, those that it is found by."""
+        if request_id not in self._covered:
+            there = {str(row[0]) for row in self._all(_MENTIONED, place.number, place.kind)}
+            self._covered[request_id] = there - self._written.get(request_id, set())
+            self._written[request_id] = there
+        return self._covered[request_id]
+
+    def _write_mentions(self) -> None:
+        for request_id, noted in self._mentions.items():
+            number, kind, _ = self._place(request_id)
+            written = self._written.setdefault(request_id, set())
+            self._each(_INSERT_MENTION, [(each, kind, number) for each in noted if each not in written])
+            written |= noted.keys()
+
+    def _left_beside(self) -> Mapping[str, Iterable[str]]:
+        """What no move took along, each with whose it is."""
+        covered = self._covered
+        return {
+            "reservations": self._reserved,
+            "subjects": self._subjects,
+            "mentions": [each for each, noted in self._mentions.items() if noted.keys() - covered.get(each, set())],
+        }
+
+    def _place(self, request_id: str) -> Place:
+        found = self._places.get(request_id)
+        if found is None:
+            row = self._one(_PLACE, request_id)
+            if row is None:
+                return Place(None, "", None)
+            found = self._places[request_id] = Place(*row)
+        return found
