@@ -59,31 +59,26 @@ def new_salt() -> str:
 
 def about_digest(salt: str, about: Sequence[Value]) -> str:
     """Of the values of ABOUT_COLUMNS."""
-    return _digest(salt, "about", (_json(value) for value in about))
+    return digest_of_written(salt, "about", _list(about))
 
 
 def mentioned_digest(salt: str, stripe_ids: Iterable[str]) -> str:
-    return _digest(salt, "mentioned", sorted(map(quoted, stripe_ids)))
+    return digest_of_written(salt, "mentioned", _list(sorted(stripe_ids)))
 
 
 def reserved_digest(salt: str, rows: Iterable[Reserved]) -> str:
-    return _digest(
-        salt,
-        "reserved",
-        sorted(
-            f"[{quoted(key)},{quoted(value)},{at},{_json(currency)},{_json(amount)},{quoted(state)}]"
-            for key, value, at, currency, amount, state in rows
-        ),
-    )
+    return digest_of_written(salt, "reserved", f"[{','.join(map(_list, sorted(rows)))}]")
 
 
-def _digest(salt: str, what: str, parts: Iterable[str]) -> str:
-    """SHA-256 in hex of the canonical JSON list of the salt, a word, and the parts."""
-    return hashlib.sha256(f'["{salt}","{what}",{",".join(parts)}]'.encode()).hexdigest()
+def digest_of_written(salt: str, column: str, written: str) -> str:
+    """What stands in a column of digests: SHA-256 in hex of the canonical JSON list of the salt, the column's name, and a
+    list that is written as JSON already."""
+    return hashlib.sha256(f'["{salt}","{column}",{written}]'.encode()).hexdigest()
 
 
-def _json(value: Value) -> str:
-    return "null" if value is None else quoted(value) if isinstance(value, str) else str(value)
+def _list(values: Iterable[Value]) -> str:
+    parts = ("null" if value is None else quoted(value) if isinstance(value, str) else str(value) for value in values)
+    return f"[{','.join(parts)}]"
 
 
 class Place(NamedTuple):

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from runplane_mcp.core.checkpoint import EPOCH_BEGUN
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import FINAL
-from runplane_mcp.store.beside_evidence import BESIDE_COLUMNS, BesideEvidence
+from runplane_mcp.store.beside_evidence import listed_beside, problem_beside
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.read_evidence import ReadEvidence
@@ -73,13 +72,13 @@ class Evidence:
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
-        self._of_requests = _REQUESTS.format(listed_as_made(connection, (*REQUEST_COLUMNS, *BESIDE_COLUMNS), "request"))
+        columns = listed_as_made(connection, REQUEST_COLUMNS, "request")
+        self._of_requests = _REQUESTS.format(f"{columns}, {listed_beside(connection)}")
         self._commitments = commitments
         self._kept: Mapping[Any, bool] = {}
         self._requests: dict[object, Row] = {}
         self._decisions: dict[tuple[object, object], Row] = {}
         self.vouched = vouched
-        self._beside = BesideEvidence(connection, vouched)
         self.reads = ReadEvidence(connection, commitments, vouched)
 
     def check(self, events: Sequence[Row]) -> None:
@@ -107,24 +106,22 @@ class Evidence:
     def _look_up(self, events: Sequence[Row]) -> list[_Said]:
         """Reads what these events speak of, and tells what they say."""
         all_said: list[_Said] = []
-        newest: dict[object, object] = {}
+        requests: set[str] = set()
         decisions: list[tuple[str, object]] = []
         names: list[object] = []
         for _, _, type_, request_id, body, _ in events:
             said = _object(body)
             all_said.append(said)
             if type_.startswith("request."):
-                newest[request_id] = said.get("version")
+                requests.add(request_id)
             elif type_ == "decision":
                 decisions.append((request_id, _plain(said.get("n"))))
             payloads = said.get("payloads")
             if payloads and isinstance(payloads, dict):
                 names += payloads.values()
         self._kept = self._commitments.look_up(names)
-        rows = self._connection.execute(self._of_requests, (json.dumps(list(newest)),))
+        rows = self._connection.execute(self._of_requests, (json.dumps(list(requests)),))
         self._requests = {row[_ID]: row for row in rows}
-        # What stands beside a row is looked at with the event that left the row as it is.
-        self._beside.look_up([row for id, row in self._requests.items() if row[_VERSION] == newest[id]])
         rows = self._connection.execute(_DECISIONS, (json.dumps(decisions),))
         self._decisions = {(row[_REQUEST_ID], row[_N]): row for row in rows}
         return all_said
@@ -150,7 +147,7 @@ class Evidence:
             self.vouched.versions += version
             if f"request.{row[_STATE]}" != type_ or digest != said.get("row"):
                 raise Mismatch(f"Request {request_id} was changed after event {seq}.", seq)
-            problem = self._beside.problem(row)
+            problem = problem_beside(row)
             if problem is not None:
                 raise Mismatch(f"{problem} was changed after event {seq}.", seq)
             self.vouched.seen["request"] += 1
@@ -171,8 +168,6 @@ class Evidence:
             self._row("freeze", seq, said, FREEZE_COLUMNS, self._one(_FREEZE, said.get("freeze")))
         elif type_ == "freeze.lifted":
             self._lift(seq, said)
-        elif type_ == EPOCH_BEGUN:
-            self.vouched.begun = seq, said.get("epoch")
         elif type_ == ERASURE:
             self._erasure(seq, said)
         elif type_ == READS:

@@ -1,7 +1,8 @@
-"""Rows that are written over, held against the events that tell of them: which policy is enforced, proposed and tried, the
-epoch and what began it, and the versions that the database was brought through.
+"""Rows that are written over, held against the events that tell of them: which policy is enforced, proposed and tried; and
+the versions that the database was brought through.
 
-There are few of them, and few such events, which an index finds however long the log is.
+There are few of them, and few such events, which an index finds however long the log is. The epoch is not among them: a
+restore is the way out where that does not hold, and it takes nothing that does not verify (`gate/audit/auditing.py`).
 """
 
 from __future__ import annotations
@@ -13,36 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from runplane_mcp.core.request import FIRST_EPOCH
-from runplane_mcp.store.batches import ARRIVAL
-from runplane_mcp.store.epochs import BEGUN
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import Row
 from runplane_mcp.store.schema import POLICY_EVENTS
-from runplane_mcp.store.triggers import SET_ASIDE_TO
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 
-#: The schemas that have a candidate beside the enforced policy, and epochs that a restore began.
+#: The schema that has a candidate beside the enforced policy.
 _WITH_CANDIDATES: Final = 3
-_WITH_EPOCHS: Final = 5
 #: Who tries a policy, as `gate/shadowing.py` writes it.
 TRIES: Final = "command line"
 
 _POLICY_EVENTS = f"SELECT seq, at, type, body FROM event WHERE {POLICY_EVENTS} ORDER BY seq"
-# Reads without events of their own may lie between the last request of before and the first of after.
-_RECEIVED = f"""
-SELECT number FROM request
-WHERE id = (SELECT request_id FROM event WHERE seq {{}} ? AND {ARRIVAL} ORDER BY seq {{}} LIMIT 1)
-"""
 
 
-def check_in_place(connection: sqlite3.Connection, version: int, begun: tuple[int, object] | None) -> None:
-    """Mismatch where one of these rows is not as the events left it. `version` is the database's schema, `begun` the newest
-    event that began an epoch, and which."""
+def check_in_place(connection: sqlite3.Connection, version: int) -> None:
+    """Mismatch where one of these rows is not as the events left it. `version` is the database's schema."""
     _policies(connection, version)
-    if version >= _WITH_EPOCHS:
-        _epoch(connection, begun)
     steps = [step for (step,) in connection.execute("SELECT version FROM migration ORDER BY version")]
     if steps != list(range(1, version + 1)):
         raise Mismatch("The versions that the database was brought through are not those up to its own.")
@@ -97,23 +85,6 @@ def _told(connection: sqlite3.Connection) -> _Told:
         elif type_ == "policy.trial_ended":
             told.tried = None
     return told
-
-
-def _epoch(connection: sqlite3.Connection, begun: tuple[int, object] | None) -> None:
-    kept: dict[str, str] = dict(connection.execute("SELECT key, value FROM meta"))
-    seq, epoch = (None, FIRST_EPOCH) if begun is None else begun
-    if kept.get("epoch") != str(epoch) or kept.get(BEGUN) != (None if seq is None else str(seq)):
-        raise Mismatch("The database's epoch is not the one that the log says was begun.", seq)
-    if seq is None:
-        if SET_ASIDE_TO in kept:
-            raise Mismatch("Something may be set aside, and no restore has begun an epoch.")
-        return
-    before = _one(connection, _RECEIVED.format("<", "DESC"), seq) or (0,)
-    after = _one(connection, _RECEIVED.format(">", "ASC"), seq)
-    last = kept.get(SET_ASIDE_TO, "")
-    until = int(last) if last.isdecimal() else -1
-    if until < before[0] or (after is not None and until >= after[0]):
-        raise Mismatch("Up to where the restore may set requests aside was changed.", seq)
 
 
 def _said(body: bytes) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from runplane_mcp.core.merkle import root
 from runplane_mcp.core.request import FINAL, Kind
 from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, leaf_over, read_digests
-from runplane_mcp.store.beside_evidence import BESIDE_COLUMNS, BesideEvidence
+from runplane_mcp.store.beside_evidence import listed_beside, problem_beside
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
@@ -36,7 +36,6 @@ _RUNNING = f"""
 request WHERE {UNFINISHED} AND kind = 'read' AND (state = 'executing' OR state = 'outcome_unknown')
 AND NOT EXISTS (SELECT 1 FROM event WHERE request_id = request.id AND {ARRIVAL})
 """
-_RUNNING_RESERVED = f"SELECT count(*) FROM reservation WHERE number IN (SELECT number FROM {_RUNNING})"
 _RUNNING_DECISIONS = f"SELECT count(*) FROM decision WHERE request_id IN (SELECT id FROM {_RUNNING})"
 _ID, _KIND, _STATE = (REQUEST_COLUMNS.index(column) for column in ("id", "kind", "state"))
 _PRINCIPAL, _AGENT = REQUEST_COLUMNS.index("principal"), REQUEST_COLUMNS.index("agent")
@@ -50,8 +49,9 @@ class ReadEvidence:
 
     def __init__(self, connection: sqlite3.Connection, commitments: Commitments, vouched: Vouched) -> None:
         self._connection = connection
-        self._of_reads = _READS.format(listed_as_made(connection, (*REQUEST_COLUMNS, *BESIDE_COLUMNS), "request"))
-        self._beside = BesideEvidence(connection, vouched)
+        self._of_reads = _READS.format(
+            f"{listed_as_made(connection, REQUEST_COLUMNS, 'request')}, {listed_beside(connection)}"
+        )
         self._commitments = commitments
         self._vouched = vouched
         self._seen = vouched.seen
@@ -89,7 +89,6 @@ class ReadEvidence:
         running = self._one(f"SELECT count(*) FROM {_RUNNING}")[0]
         self._seen["request"] += running
         self._seen["decision"] += self._one(_RUNNING_DECISIONS)[0]
-        self._seen["reservation"] += self._one(_RUNNING_RESERVED)[0]
         return ended + int(running)
 
     def alone(self, request_id: str) -> tuple[int | None, str | None]:
@@ -125,7 +124,6 @@ class ReadEvidence:
                 names += (request[place] for place in _PAYLOADS)
                 names += (decision[_CONTENT] for decision in decisions)
             kept = self._commitments.look_up(names)
-            self._beside.look_up([request for _, _, request, _ in found])
             for expected, (n, leaf, request, decisions) in enumerate(found, start=first):
                 contents = [decision[_CONTENT] for decision in decisions]
                 named = [request[place] for place in _PAYLOADS if request[place] is not None] + contents
@@ -134,7 +132,7 @@ class ReadEvidence:
                 digests = read_digests(request, decisions)
                 if not read or leaf_over(str(request[_ID]), digests) != leaf or not whole:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)
-                problem = self._beside.problem(request)
+                problem = problem_beside(request)
                 if problem is not None:
                     raise Mismatch(f"{problem} was changed.", seq)
                 for name in named:

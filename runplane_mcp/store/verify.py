@@ -26,7 +26,7 @@ from typing import Final
 from runplane_mcp.core.merkle import HASH_BYTES, Frontier
 from runplane_mcp.core.request import FINAL, ONCE_RESTORED, State, may_follow
 from runplane_mcp.store.batches import ARRIVAL
-from runplane_mcp.store.beside_evidence import WITH_NUMBERS
+from runplane_mcp.store.beside_evidence import NOBODYS, WITH_NUMBERS
 from runplane_mcp.store.commitments import Commitments
 from runplane_mcp.store.evidence import LEAF, SELECT_EVENT, SEQ, TYPE, Evidence
 from runplane_mcp.store.files import snapshot, version_of
@@ -143,7 +143,7 @@ class _Check:
                 reads.last = checked.last_read
                 self._pending = reads.pending()
             self._rows(vouched)
-            check_in_place(self._connection, self._version, vouched.begun)
+            check_in_place(self._connection, self._version)
             vouched.only_erased_missing()
             if checked.changed is not None:
                 raise Mismatch(f"The payload {checked.changed} was changed.")
@@ -249,9 +249,8 @@ class _Check:
 
     def _rows(self, vouched: Vouched) -> None:
         vouched.each_once()
-        since = {"read": WITH_BATCHES, "read_batch": WITH_BATCHES, "reservation": WITH_NUMBERS}
         for table, seen in vouched.seen.items():
-            if self._version >= since.get(table, 1) and self._count(table) != seen:
+            if (self._version >= WITH_BATCHES or not table.startswith("read")) and self._count(table) != seen:
                 raise Mismatch(f"There is a {table} in the database that no event made.")
         if vouched.moves != vouched.versions:
             raise Mismatch("A request has moved without an event, or an event of one is missing.")
@@ -260,6 +259,8 @@ class _Check:
             raise Mismatch("A freeze is marked as lifted, but no event lifted it.")
 
     def _sums(self) -> None:
+        if self._version >= WITH_NUMBERS and self._one(NOBODYS) != (0,):
+            raise Mismatch("There is a reservation in the database that is no request's.")
         table = unlike_rows(self._connection) if self._version > 1 else None
         if table is not None:
             raise Mismatch(f"The sums kept of the {table}s are not those of their rows.")

@@ -11,21 +11,19 @@ from runplane_mcp.store.mismatch import Mismatch
 #: So much of a digest is remembered, in hex digits: 60 bits, so that no two rows of any log are taken for one.
 _TELLING: Final = 15
 #: Whose rows events vouch for.
-TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch", "reservation")
+TABLES: Final = ("request", "decision", "vote", "person", "repeat", "freeze", "read", "read_batch")
 
 
 @dataclass(slots=True)
 class Vouched:
     """`seen` counts the rows of each table that an event vouches for: who knows how many there are, knows whether there are
-    others. `lifted` counts freezes that ended, `begun` is the newest event that began an epoch, with the epoch, and
-    `erasures` are the events that say that something was erased. Each of the `moves` of requests counts its version up by
-    one, so that there are as many as the `versions` that they ended with."""
+    others. `lifted` counts freezes that ended, `erasures` are the events that say that something was erased. Each of the
+    `moves` of requests counts its version up by one, so that there are as many as the `versions` that they ended with."""
 
     seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     lifted: int = 0
     moves: int = 0
     versions: int = 0
-    begun: tuple[int, object] | None = None
     erasures: list[int] = field(default_factory=list)
     erased: set[object] = field(default_factory=set)
     _rows: array[int] = field(default_factory=lambda: array("Q"))
@@ -60,7 +58,6 @@ class Vouched:
         self.lifted += later.lifted
         self.moves += later.moves
         self.versions += later.versions
-        self.begun = later.begun or self.begun
         self.erasures += later.erasures
         self.erased |= later.erased
         for name, (problem, seq) in later._missing.items():

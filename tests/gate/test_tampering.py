@@ -456,8 +456,6 @@ def _restored(log: Log, before: int) -> None:
     rewrite(log.database, change)
     with unguarded(log.database) as database:
         database.execute("UPDATE meta SET value = '2' WHERE key = 'epoch'")
-        database.execute("INSERT INTO meta SELECT 'set_aside_to', max(number) FROM request")
-        database.execute("INSERT INTO meta VALUES ('epoch_seq', ?)", (str(before + 1),))
 
 
 def test_what_a_restore_left_behind_says_nothing_and_what_came_before_it_still_counts(log: Log) -> None:

@@ -260,8 +260,6 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         None,
         ("INSERT INTO candidate_policy SELECT 1, version, since, by FROM enforced_policy",),
     ),
-    "an epoch is put in": (None, ("UPDATE meta SET value = '2' WHERE key = 'epoch'",)),
-    "something may be set aside": (None, ("INSERT INTO meta VALUES ('set_aside_to', '9')",)),
     "a version is left out": (None, ("DELETE FROM migration WHERE version = 2",)),
     "a freeze is lifted by hand": (None, ("UPDATE freeze SET lifted_seq = 12 WHERE id = 'frz_all'",)),
     "a freeze is lifted by another's event": (None, ("UPDATE freeze SET lifted_seq = 15 WHERE id = 'frz_all'",)),
