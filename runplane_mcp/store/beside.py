@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.money import Money
-from runplane_mcp.store.rows import Row, Value, insert
+from runplane_mcp.store.rows import Row, Value, insert, listed
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 
@@ -28,7 +28,9 @@ Reserved: TypeAlias = tuple[str, str, int, str | None, int | None, str]
 
 _INSERT_MENTION = f"{insert('mention', ('stripe_id', 'kind', 'number'))} ON CONFLICT DO NOTHING"
 _MENTIONED = "SELECT stripe_id FROM mention WHERE number = ? AND kind = ?"
-_PLACE = "SELECT number, kind, salt FROM request WHERE id = ?"
+#: What a Place is made of.
+PLACE_COLUMNS: Final = ("number", "kind", "salt", "mentioned", "reserved")
+_PLACE = f"SELECT {listed(PLACE_COLUMNS)} FROM request WHERE id = ?"
 _RESERVED = """
 SELECT key, value, at, currency, amount, state FROM reservation JOIN bucket ON bucket.id = reservation.bucket
 WHERE number = ?
@@ -82,11 +84,14 @@ def _list(values: Iterable[Value]) -> str:
 
 
 class Place(NamedTuple):
-    """What stays of a request. No number where there is no such request, no salt where it is from before there were any."""
+    """Where to find what is kept beside a request, and the digests in its row. No number where there is no such request, no
+    salt and no digests where it is from before there were any."""
 
     number: int | None
     kind: str
     salt: str | None
+    mentioned: str | None
+    reserved: str | None
 
 
 class BesideWrites(ABC):
@@ -101,6 +106,9 @@ class BesideWrites(ABC):
     #: The rows as they are by now, None where they have to be read.
     _reserved: dict[str, Sequence[Reserved] | None]
     _places: dict[str, Place]
+    #: Whose rows were not those of the digest before anything was done to them here, by the digest's column. It is left as
+    #: it is then: a new one would vouch for what somebody has put in.
+    _spoiled: set[tuple[str, str]]
 
     @abstractmethod
     def _one(self, sql: str, *values: object) -> Row | None: ...
@@ -116,6 +124,7 @@ class BesideWrites(ABC):
 
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
         number = self._place(request_id).number
+        self._spoiled.discard((request_id, "reserved"))
         self._all("DELETE FROM reservation WHERE number = ?", number)
         state = "waiting" if waiting else "spent"
         rows: list[Reserved] = []
@@ -129,15 +138,19 @@ class BesideWrites(ABC):
         self._reserved[request_id] = rows
 
     def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
-        number = self._place(request_id).number
+        number, _, salt, _, digest = self._place(request_id)
+        if digest is not None and request_id not in self._reserved:
+            rows = self._all(_RESERVED, number)
+            if reserved_digest(salt or "", rows) != digest:
+                self._spoiled.add((request_id, "reserved"))
         _, changed = self._run(_RELEASE if release else _SPEND, (number,))
         if spent is not None and not release:
             changed += self._run(_SETTLE, (number, spent.currency, spent.amount))[1]
         if changed:
-            rows = self._reserved.get(request_id)
-            plain = rows is not None and spent is None
+            known = self._reserved.get(request_id)
+            plain = known is not None and spent is None
             state = "released" if release else "spent"
-            self._reserved[request_id] = [(*row[:-1], state) for row in rows or ()] if plain else None
+            self._reserved[request_id] = [(*row[:-1], state) for row in known or ()] if plain else None
 
     def note_subject(
         self,
@@ -181,19 +194,21 @@ class BesideWrites(ABC):
         salt = place.salt
         if salt is None:
             salt = columns["salt"] = new_salt()
-            self._places[request_id] = place._replace(salt=salt)
         if about is not None:
             columns.update(zip(ABOUT_COLUMNS, about, strict=True))
             columns["about"] = about_digest(salt, about)
-        if new:
+        if new and (request_id, "mentioned") not in self._spoiled:
             columns["mentioned"] = mentioned_digest(salt, self._covered[request_id] | new)
-        if reserves:
+        if reserves and (request_id, "reserved") not in self._spoiled:
             rows = self._reserved[request_id]
             columns["reserved"] = reserved_digest(salt, self._all(_RESERVED, place.number) if rows is None else rows)
         return columns
 
-    def _took_along(self, request_id: str) -> None:
+    def _took_along(self, request_id: str, columns: Mapping[str, Value]) -> None:
         """The request has moved, and its row holds what `_beside` gave."""
+        now = {name: columns[name] for name in PLACE_COLUMNS if name in columns}
+        if now:
+            self._places[request_id] = self._place(request_id)._replace(**now)  # type: ignore[arg-type]
         self._subjects.pop(request_id, None)
         self._reserved.pop(request_id, None)
         if noted := self._mentions.get(request_id):
@@ -205,11 +220,14 @@ class BesideWrites(ABC):
             there = {str(row[0]) for row in self._all(_MENTIONED, place.number, place.kind)}
             self._covered[request_id] = there - self._written.get(request_id, set())
             self._written[request_id] = there
+            digest = place.mentioned
+            if digest is not None and mentioned_digest(place.salt or "", self._covered[request_id]) != digest:
+                self._spoiled.add((request_id, "mentioned"))
         return self._covered[request_id]
 
     def _write_mentions(self) -> None:
         for request_id, noted in self._mentions.items():
-            number, kind, _ = self._place(request_id)
+            number, kind, *_ = self._place(request_id)
             written = self._written.setdefault(request_id, set())
             self._each(_INSERT_MENTION, [(each, kind, number) for each in noted if each not in written])
             written |= noted.keys()
@@ -228,6 +246,6 @@ class BesideWrites(ABC):
         if found is None:
             row = self._one(_PLACE, request_id)
             if row is None:
-                return Place(None, "", None)
+                return Place(None, "", None, None, None)
             found = self._places[request_id] = Place(*row)
         return found

@@ -23,7 +23,7 @@ from runplane_mcp.core.request import FINAL, ActionRequest, Kind, State, changed
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.batches import BatchWrites
-from runplane_mcp.store.beside import BesideWrites, Place
+from runplane_mcp.store.beside import PLACE_COLUMNS, BesideWrites, Place
 from runplane_mcp.store.epochs import EpochWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
@@ -55,6 +55,7 @@ _LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
 _INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
 _INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
 _INSERT_REQUEST = f"{insert('request', (*REQUEST_COLUMNS, 'salt'))} RETURNING number"
+_UNMOVED = f"SELECT state, version, {listed(PLACE_COLUMNS)} FROM request WHERE id = ?"  # noqa: S608 - our own names
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
@@ -88,6 +89,7 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
         self._subjects = {}
         self._reserved = {}
         self._places = {}
+        self._spoiled = set()
         self._quiet: dict[str, list[Callable[[], object]]] = {}
 
     def finish(self) -> None:
@@ -102,7 +104,7 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
                 raise ValueError(f"the {what} of {', '.join(left)} were noted, but the requests did not move")
 
     def unmoved(self, request: ActionRequest) -> bool:
-        row = self._one("SELECT state, version, number, kind, salt FROM request WHERE id = ?", request.id)
+        row = self._one(_UNMOVED, request.id)
         if row is None:
             return False
         state, version, *place = row
@@ -156,7 +158,11 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
         beside = self._born(request.id, _asked_about(request, asked))
         values = request_values(request, asked=asked_commitment, effective=effective, told=told, beside=beside)
         [(number,)] = self._all(_INSERT_REQUEST, *values, beside["salt"])
-        self._places[request.id] = Place(number, request.kind.value, str(beside["salt"]))
+        self._places[request.id] = Place(
+            number,
+            request.kind.value,
+            *(str(beside[name]) for name in PLACE_COLUMNS[2:]),
+        )
         if quiet and request.kind is Kind.READ:
             self._quiet[request.id] = []
         write = partial(self._append_request, request, values, payloads, event, at=request.created_at)
@@ -195,13 +201,14 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
         if moved.stripe_key is not None and "stripe_key" in changes and moved.kind is Kind.WRITE:
             # Stripe shows our key beside its own request: people come from there too.
             self.mention(request.id, [moved.stripe_key])
-        columns.update(self._beside(request.id))
+        beside = self._beside(request.id)
+        columns.update(beside)
         names = tuple(sorted(columns))
         values = [columns[name] for name in names]
         rows = self._all(_update_request(names), *values, request.id, request.state.value, request.version)
         if not rows:
             raise Changed(f"{request.id} is no longer {request.state.value} in version {request.version}")
-        self._took_along(request.id)
+        self._took_along(request.id, beside)
         # The event speaks of the row itself, whatever the caller's object says of fields that it did not change here.
         if request.id in self._quiet:
             if to is State.EXECUTING:

@@ -156,6 +156,7 @@ async def test_nothing_comes_out_of_a_final_state_though_an_event_of_that_was_ap
         pytest.param(
             "UPDATE request SET agent = 'billing-bot' WHERE id = ?", id="another agent", marks=pytest.mark.slow
         ),
+        pytest.param("UPDATE request SET about_customer = 'cus_other' WHERE id = ?", id="about somebody else"),
         pytest.param("UPDATE request SET attempt = 1 WHERE id = ?", id="sent before", marks=pytest.mark.slow),
         pytest.param("UPDATE decision SET risk = 0 WHERE request_id = ?", id="a lower risk", marks=pytest.mark.slow),
         pytest.param(

@@ -15,9 +15,9 @@ import pytest
 from runplane_mcp.core.canonical import Json, canonical
 from runplane_mcp.core.freeze import Freeze, Scope
 from runplane_mcp.core.merkle import leaf_hash
-from runplane_mcp.core.request import Failure, State
+from runplane_mcp.core.request import ActionRequest, Failure, State
 from runplane_mcp.errors import StoreError
-from runplane_mcp.store.base import Transaction
+from runplane_mcp.store.base import T, Transaction
 from runplane_mcp.store.records import Changes
 from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
@@ -26,7 +26,18 @@ from runplane_mcp.store.verify import RequestProof, Verification, verify, verify
 from tests.crash import race
 from tests.damage import emptied
 from tests.gate.rewriting import rewrite
-from tests.store.things import NOW, a_bucket, a_decision, a_vote, activated, brought_to, enrolled, received, sha
+from tests.store.things import (
+    NOW,
+    a_bucket,
+    a_decision,
+    a_vote,
+    activated,
+    brought_to,
+    enrolled,
+    received,
+    sha,
+    stepped,
+)
 
 
 def fill(tx: Transaction) -> None:
@@ -331,6 +342,44 @@ def test_it_is_found_when(
 
     assert not result.ok
     assert result.first_bad == first_bad, result.problem
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("UPDATE reservation SET at = at - 1", "counts into limits"),
+        ("INSERT INTO mention VALUES ('cus_9', 'write', 1)", "is found"),
+        ("DELETE FROM mention WHERE number = 1", "is found"),
+    ],
+)
+def test_what_was_changed_while_a_request_was_open_is_found_after_it_has_gone_on(
+    tmp_path: Path, change: str, what: str
+) -> None:
+    """THREATS 24: the event of a true move speaks of the row as it is then, and not of what was put in beside it."""
+    path = tmp_path / "runplane.db"
+
+    def begin(tx: Transaction) -> ActionRequest:
+        request = received(tx)
+        tx.reserve(request.id, [a_bucket()], at=NOW, waiting=True)
+        return stepped(tx, request, State.WAITING)
+
+    def end(tx: Transaction, request: ActionRequest) -> None:
+        tx.settle(request.id, release=True)
+        tx.mention(request.id, ["cus_1"])
+        stepped(tx, request, State.DENIED)
+
+    async def main(work: Callable[[Transaction], T]) -> T:
+        store = open_store(path)
+        try:
+            return await store.write(work)
+        finally:
+            await store.close()
+
+    open_ = asyncio.run(main(begin))
+    tamper(path, change)
+    asyncio.run(main(lambda tx: end(tx, open_)))
+
+    assert what in (found(path).problem or "")
 
 
 @pytest.mark.parametrize("what", ["TRIGGER request_move", "TRIGGER event_delete", "INDEX request_unfinished"])
