@@ -9,15 +9,17 @@ until one fits a digest.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from json.encoder import encode_basestring as quoted
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from runplane_mcp.core.decision import Bucket
 from runplane_mcp.core.money import Money
-from runplane_mcp.store.rows import Row, Value, insert, listed
+from runplane_mcp.store.rows import Row, Value, insert
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 
@@ -27,18 +29,31 @@ ABOUT_COLUMNS: Final = ("about_customer", "about_object", "about_amount", "about
 Reserved: TypeAlias = tuple[str, str, int, str | None, int | None, str]
 
 _INSERT_MENTION = f"{insert('mention', ('stripe_id', 'kind', 'number'))} ON CONFLICT DO NOTHING"
-_MENTIONED = "SELECT stripe_id FROM mention WHERE number = ? AND kind = ?"
 #: What a Place is made of.
-PLACE_COLUMNS: Final = ("number", "kind", "salt", "mentioned", "reserved")
-_PLACE = f"SELECT {listed(PLACE_COLUMNS)} FROM request WHERE id = ?"
+PLACE: Final = """
+number, kind, salt, mentioned, reserved, (
+  SELECT json_group_array(stripe_id) FROM (
+    SELECT stripe_id FROM mention WHERE number = request.number AND kind = request.kind ORDER BY stripe_id
+  )
+)
+"""
+_PLACE = f"SELECT {PLACE} FROM request WHERE id = ?"
 _RESERVED = """
 SELECT key, value, at, currency, amount, state FROM reservation JOIN bucket ON bucket.id = reservation.bucket
 WHERE number = ?
 """
-# Two statements, not one with a bound state: beside an index on one state, SQLite plans such a one anew at every use.
+# Two of each, not one with a bound state: beside an index on one state, SQLite plans such a statement anew at every use.
 _RELEASE, _SPEND = (
     f"UPDATE reservation SET state = '{state}' WHERE number = ? AND state <> '{state}'"
     for state in ("released", "spent")
+)
+# What an outcome mostly finds is as it has to be: then nothing is written, and nothing is looked at twice.
+_UNRELEASED, _UNSPENT = (
+    f"SELECT 1 FROM reservation WHERE number = ?1 AND (state <> '{state}' OR {otherwise}) LIMIT 1"
+    for state, otherwise in (
+        ("released", "false"),
+        ("spent", "(?2 IS NOT NULL AND (currency IS NOT ?2 OR amount IS NOT ?3))"),
+    )
 )
 _INSERT_RESERVATION = """
 INSERT INTO reservation (number, bucket, at, currency, amount, state)
@@ -47,7 +62,6 @@ VALUES (?, (SELECT id FROM bucket WHERE key = ? AND value = ?), ?, ?, ?, ?)
 _INSERT_BUCKET = f"""
 {insert("bucket", ("key", "value", "of"))} ON CONFLICT (key, value) DO UPDATE SET of = excluded.of WHERE of IS NULL
 """
-# Last whether it sums amounts: where the amount is the reserved one, which is nearly always, no bucket is looked at.
 _SETTLE = """
 UPDATE reservation SET currency = ?2, amount = ?3 WHERE number = ?1
 AND (currency IS NOT ?2 OR amount IS NOT ?3)
@@ -61,15 +75,19 @@ def new_salt() -> str:
 
 def about_digest(salt: str, about: Sequence[Value]) -> str:
     """Of the values of ABOUT_COLUMNS."""
-    return digest_of_written(salt, "about", _list(about))
+    return digest_of_written(salt, "about", f"[{','.join(map(_json, about))}]")
 
 
 def mentioned_digest(salt: str, stripe_ids: Iterable[str]) -> str:
-    return digest_of_written(salt, "mentioned", _list(sorted(stripe_ids)))
+    return digest_of_written(salt, "mentioned", f"[{','.join(map(quoted, sorted(stripe_ids)))}]")
 
 
 def reserved_digest(salt: str, rows: Iterable[Reserved]) -> str:
-    return digest_of_written(salt, "reserved", f"[{','.join(map(_list, sorted(rows)))}]")
+    written = [
+        f"[{quoted(key)},{quoted(value)},{at},{_json(currency)},{_json(amount)},{quoted(state)}]"
+        for key, value, at, currency, amount, state in sorted(rows)
+    ]
+    return digest_of_written(salt, "reserved", f"[{','.join(written)}]")
 
 
 def digest_of_written(salt: str, column: str, written: str) -> str:
@@ -78,20 +96,22 @@ def digest_of_written(salt: str, column: str, written: str) -> str:
     return hashlib.sha256(f'["{salt}","{column}",{written}]'.encode()).hexdigest()
 
 
-def _list(values: Iterable[Value]) -> str:
-    parts = ("null" if value is None else quoted(value) if isinstance(value, str) else str(value) for value in values)
-    return f"[{','.join(parts)}]"
+def _json(value: Value) -> str:
+    return quoted(value) if type(value) is str else "null" if value is None else str(value)
 
 
-class Place(NamedTuple):
+@dataclass(slots=True)
+class Place:
     """Where to find what is kept beside a request, and the digests in its row. No number where there is no such request, no
-    salt and no digests where it is from before there were any."""
+    salt and no digests where it is from before there were any. `ids` is what it was found by when it was looked at first,
+    as the JSON that `mentioned` is over."""
 
     number: int | None
     kind: str
     salt: str | None
     mentioned: str | None
     reserved: str | None
+    ids: str
 
 
 class BesideWrites(ABC):
@@ -117,15 +137,15 @@ class BesideWrites(ABC):
     def _all(self, sql: str, *values: object) -> list[Row]: ...
 
     @abstractmethod
-    def _run(self, sql: str, values: Sequence[object]) -> tuple[list[Row], int]: ...
-
-    @abstractmethod
     def _each(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
 
     def reserve(self, request_id: str, buckets: Sequence[Bucket], *, at: int, waiting: bool) -> None:
-        number = self._place(request_id).number
+        place = self._place(request_id)
+        number = place.number
         self._spoiled.discard((request_id, "reserved"))
-        self._all("DELETE FROM reservation WHERE number = ?", number)
+        # Where it never had any there is nothing to take away, and what somebody has put in there stays and is found.
+        if place.salt is None or request_id in self._reserved or reserved_digest(place.salt, ()) != place.reserved:
+            self._all("DELETE FROM reservation WHERE number = ?", number)
         state = "waiting" if waiting else "spent"
         rows: list[Reserved] = []
         # Limits that differ only in window, maximum or id share one sum: its row is written once.
@@ -138,19 +158,22 @@ class BesideWrites(ABC):
         self._reserved[request_id] = rows
 
     def settle(self, request_id: str, *, release: bool, spent: Money | None = None) -> None:
-        number, _, salt, _, digest = self._place(request_id)
-        if digest is not None and request_id not in self._reserved:
+        place = self._place(request_id)
+        number, money = place.number, (None, None) if spent is None else (spent.currency, spent.amount)
+        if self._one(*((_UNRELEASED, number) if release else (_UNSPENT, number, *money))) is None:
+            return
+        if place.reserved is not None and request_id not in self._reserved:
             rows = self._all(_RESERVED, number)
-            if reserved_digest(salt or "", rows) != digest:
+            if reserved_digest(place.salt or "", rows) != place.reserved:
                 self._spoiled.add((request_id, "reserved"))
-        _, changed = self._run(_RELEASE if release else _SPEND, (number,))
+        self._all(_RELEASE if release else _SPEND, number)
         if spent is not None and not release:
-            changed += self._run(_SETTLE, (number, spent.currency, spent.amount))[1]
-        if changed:
-            known = self._reserved.get(request_id)
-            plain = known is not None and spent is None
-            state = "released" if release else "spent"
-            self._reserved[request_id] = [(*row[:-1], state) for row in known or ()] if plain else None
+            self._all(_SETTLE, number, *money)
+        known = self._reserved.get(request_id)
+        if known is not None and spent is None:
+            self._reserved[request_id] = [(*row[:-1], "released" if release else "spent") for row in known]
+        else:
+            self._reserved[request_id] = None
 
     def note_subject(
         self,
@@ -206,9 +229,9 @@ class BesideWrites(ABC):
 
     def _took_along(self, request_id: str, columns: Mapping[str, Value]) -> None:
         """The request has moved, and its row holds what `_beside` gave."""
-        now = {name: columns[name] for name in PLACE_COLUMNS if name in columns}
-        if now:
-            self._places[request_id] = self._place(request_id)._replace(**now)  # type: ignore[arg-type]
+        for name in ("salt", "mentioned", "reserved"):
+            if name in columns:
+                setattr(self._places[request_id], name, columns[name])
         self._subjects.pop(request_id, None)
         self._reserved.pop(request_id, None)
         if noted := self._mentions.get(request_id):
@@ -217,35 +240,35 @@ class BesideWrites(ABC):
     def _known(self, request_id: str, place: Place) -> set[str]:
         """The ids that the digest in a request's row covers; of a row that has none, those that it is found by."""
         if request_id not in self._covered:
-            there = {str(row[0]) for row in self._all(_MENTIONED, place.number, place.kind)}
-            self._covered[request_id] = there - self._written.get(request_id, set())
-            self._written[request_id] = there
+            self._covered[request_id] = set(json.loads(place.ids))
+            self._written.setdefault(request_id, set()).update(self._covered[request_id])
             digest = place.mentioned
-            if digest is not None and mentioned_digest(place.salt or "", self._covered[request_id]) != digest:
+            if digest is not None and digest_of_written(place.salt or "", "mentioned", place.ids) != digest:
                 self._spoiled.add((request_id, "mentioned"))
         return self._covered[request_id]
 
     def _write_mentions(self) -> None:
         for request_id, noted in self._mentions.items():
-            number, kind, *_ = self._place(request_id)
+            place = self._place(request_id)
             written = self._written.setdefault(request_id, set())
-            self._each(_INSERT_MENTION, [(each, kind, number) for each in noted if each not in written])
+            self._each(_INSERT_MENTION, [(each, place.kind, place.number) for each in noted if each not in written])
             written |= noted.keys()
 
-    def _left_beside(self) -> Mapping[str, Iterable[str]]:
+    def _left_beside(self) -> Iterator[tuple[str, Iterable[str]]]:
         """What no move took along, each with whose it is."""
-        covered = self._covered
-        return {
-            "reservations": self._reserved,
-            "subjects": self._subjects,
-            "mentions": [each for each, noted in self._mentions.items() if noted.keys() - covered.get(each, set())],
-        }
+        yield "reservations", self._reserved
+        yield "subjects", self._subjects
+        nobodys: frozenset[str] = frozenset()
+        yield (
+            "ids",
+            [each for each, noted in self._mentions.items() if not self._covered.get(each, nobodys) >= noted.keys()],
+        )
 
     def _place(self, request_id: str) -> Place:
         found = self._places.get(request_id)
         if found is None:
             row = self._one(_PLACE, request_id)
             if row is None:
-                return Place(None, "", None, None, None)
+                return Place(None, "", None, None, None, "[]")
             found = self._places[request_id] = Place(*row)
         return found

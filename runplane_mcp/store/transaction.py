@@ -23,7 +23,7 @@ from runplane_mcp.core.request import FINAL, ActionRequest, Kind, State, changed
 from runplane_mcp.errors import ApprovalError, PersonError, StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.batches import BatchWrites
-from runplane_mcp.store.beside import PLACE_COLUMNS, BesideWrites, Place
+from runplane_mcp.store.beside import PLACE, BesideWrites, Place
 from runplane_mcp.store.epochs import EpochWrites
 from runplane_mcp.store.erasing import ErasureWrites
 from runplane_mcp.store.payloads import asked_content, commitment, payload_bytes, told_content, wire_content
@@ -55,7 +55,7 @@ _LOGS_OWN: Final = frozenset({"v", "seq", "at", "type", "request_id"})
 _INSERT_EVENT = insert("event", ("seq", "at", "type", "request_id", "body", "leaf"))
 _INSERT_PAYLOAD = insert("payload", ("commitment", "request_id", "salt", "body"))
 _INSERT_REQUEST = f"{insert('request', (*REQUEST_COLUMNS, 'salt'))} RETURNING number"
-_UNMOVED = f"SELECT state, version, {listed(PLACE_COLUMNS)} FROM request WHERE id = ?"  # noqa: S608 - our own names
+_UNMOVED = f"SELECT state, version, {PLACE} FROM request WHERE id = ?"  # noqa: S608 - our own names
 _INSERT_DECISION = insert("decision", DECISION_COLUMNS)
 _INSERT_VOTE = insert("vote", VOTE_COLUMNS)
 _INSERT_REPEAT = insert("repeat", REPEAT_COLUMNS)
@@ -99,7 +99,7 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
         for request_id in list(self._quiet):
             self._tell_held(request_id)
         super().finish()
-        for what, left in {"results": self._results, **self._left_beside()}.items():
+        for what, left in (("results", self._results), *self._left_beside()):
             if left:
                 raise ValueError(f"the {what} of {', '.join(left)} were noted, but the requests did not move")
 
@@ -158,11 +158,8 @@ class SqliteTransaction(SqliteReader, BesideWrites, BatchWrites, PolicyWrites, E
         beside = self._born(request.id, _asked_about(request, asked))
         values = request_values(request, asked=asked_commitment, effective=effective, told=told, beside=beside)
         [(number,)] = self._all(_INSERT_REQUEST, *values, beside["salt"])
-        self._places[request.id] = Place(
-            number,
-            request.kind.value,
-            *(str(beside[name]) for name in PLACE_COLUMNS[2:]),
-        )
+        salt, mentioned, reserved = (str(beside[name]) for name in ("salt", "mentioned", "reserved"))
+        self._places[request.id] = Place(number, request.kind.value, salt, mentioned, reserved, "[]")
         if quiet and request.kind is Kind.READ:
             self._quiet[request.id] = []
         write = partial(self._append_request, request, values, payloads, event, at=request.created_at)
