@@ -258,11 +258,8 @@ class BesideWrites(ABC):
         """What no move took along, each with whose it is."""
         yield "reservations", self._reserved
         yield "subjects", self._subjects
-        nobodys: frozenset[str] = frozenset()
-        yield (
-            "ids",
-            [each for each, noted in self._mentions.items() if not self._covered.get(each, nobodys) >= noted.keys()],
-        )
+        ids = {each: noted.keys() - self._covered.get(each, set()) for each, noted in self._mentions.items()}
+        yield "ids", [each for each, uncovered in ids.items() if uncovered]
 
     def _place(self, request_id: str) -> Place:
         found = self._places.get(request_id)

@@ -348,6 +348,11 @@ def test_it_is_found_when(
     ("change", "what"),
     [
         ("UPDATE reservation SET at = at - 1", "counts into limits"),
+        ("DELETE FROM reservation", "counts into limits"),
+        (
+            "INSERT INTO reservation SELECT 1, 2, at, currency, -amount, 'spent' FROM reservation WHERE number = 2",
+            "counts into limits",
+        ),
         ("INSERT INTO mention VALUES ('cus_9', 'write', 1)", "is found"),
         ("DELETE FROM mention WHERE number = 1", "is found"),
     ],
@@ -361,6 +366,9 @@ def test_what_was_changed_while_a_request_was_open_is_found_after_it_has_gone_on
     def begin(tx: Transaction) -> ActionRequest:
         request = received(tx)
         tx.reserve(request.id, [a_bucket()], at=NOW, waiting=True)
+        another = received(tx)
+        tx.reserve(another.id, [a_bucket(bucket='["another"]')], at=NOW, waiting=False)
+        stepped(tx, another, State.EXECUTING)
         return stepped(tx, request, State.WAITING)
 
     def end(tx: Transaction, request: ActionRequest) -> None:
@@ -368,18 +376,44 @@ def test_what_was_changed_while_a_request_was_open_is_found_after_it_has_gone_on
         tx.mention(request.id, ["cus_1"])
         stepped(tx, request, State.DENIED)
 
-    async def main(work: Callable[[Transaction], T]) -> T:
+    held = alone(path, begin)
+    tamper(path, change)
+    alone(path, lambda tx: end(tx, held))
+
+    assert what in (found(path).problem or "")
+
+
+def test_what_was_put_in_before_a_request_counted_anything_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "runplane.db"
+
+    def decide(tx: Transaction, request: ActionRequest) -> None:
+        tx.reserve(request.id, [a_bucket()], at=NOW, waiting=False)
+        stepped(tx, request, State.EXECUTING)
+
+    def begin(tx: Transaction) -> ActionRequest:
+        another = received(tx)
+        tx.reserve(another.id, [a_bucket(bucket='["another"]')], at=NOW, waiting=False)
+        stepped(tx, another, State.EXECUTING)
+        return received(tx)
+
+    request = alone(path, begin)
+    tamper(path, "INSERT INTO reservation SELECT 2, bucket, at, currency, -amount, state FROM reservation", summed)
+    alone(path, lambda tx: decide(tx, request))
+
+    assert "counts into limits" in (found(path).problem or "")
+
+
+def alone(path: Path, work: Callable[[Transaction], T]) -> T:
+    """What a process does that has the store open for this work only."""
+
+    async def main() -> T:
         store = open_store(path)
         try:
             return await store.write(work)
         finally:
             await store.close()
 
-    open_ = asyncio.run(main(begin))
-    tamper(path, change)
-    asyncio.run(main(lambda tx: end(tx, open_)))
-
-    assert what in (found(path).problem or "")
+    return asyncio.run(main())
 
 
 @pytest.mark.parametrize("what", ["TRIGGER request_move", "TRIGGER event_delete", "INDEX request_unfinished"])
