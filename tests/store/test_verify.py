@@ -347,8 +347,8 @@ def test_it_is_found_when(
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ("UPDATE reservation SET at = at - 1", "counts into limits"),
-        ("DELETE FROM reservation", "counts into limits"),
+        ("UPDATE reservation SET at = at - 1 WHERE number = 1", "counts into limits"),
+        ("DELETE FROM reservation WHERE number = 1", "counts into limits"),
         (
             "INSERT INTO reservation SELECT 1, 2, at, currency, -amount, 'spent' FROM reservation WHERE number = 2",
             "counts into limits",
