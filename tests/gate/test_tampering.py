@@ -158,6 +158,26 @@ def test_an_inserted_event_is_found(log: Log) -> None:
     assert (found.ok, found.first_bad) == (False, last + 1)
 
 
+BESIDE: dict[str, tuple[str, ...]] = {
+    "limits": ("DELETE FROM reservation", "DELETE FROM subtotal"),
+    "ids": ("DELETE FROM mention WHERE stripe_id LIKE 'cus_%'",),
+    "histories": ("UPDATE request SET about_customer = NULL",),
+}
+
+
+@pytest.mark.parametrize("statements", BESIDE.values(), ids=BESIDE.keys())
+def test_what_was_emptied_beside_the_requests_is_found_at_an_event_of_one(
+    log: Log, statements: tuple[str, ...]
+) -> None:
+    with unguarded(log.database) as database:
+        for statement in statements:
+            assert database.execute(statement).rowcount > 0
+    found = log.audit(log.late)
+
+    assert not found.ok
+    assert bodies(log.database)[(found.first_bad or 0) - 1]["type"].startswith("request.")
+
+
 # ── what a signature tells, where everything else was made to fit ─────────────────────────────────────────────────
 
 
