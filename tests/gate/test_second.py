@@ -19,6 +19,7 @@ from runplane_mcp.gate.sightings import SIGHTING, sighting_in
 from runplane_mcp.gate.view import RequestView
 from runplane_mcp.simulator import SEED, Fault, FaultKind
 from runplane_mcp.store.records import Event
+from runplane_mcp.store.verify import verify
 from runplane_mcp.stripe_api.budget import ReadBudget
 from tests.gate.conftest import House, refund, submission, until
 from tests.gate.test_execution import HOUR, reserved, stored, warm, written
@@ -143,6 +144,7 @@ async def test_what_carries_no_mark_is_shown_as_it_is_and_written_down_when_it_c
     assert held == Seen("payment_intent", SEED.payment_intent_held_180, "requires_capture", marked=False)
     assert sighting_in(events) == Seen("payment_intent", SEED.payment_intent_held_180, "canceled", marked=False)
     assert [event.type for event in events].count(SIGHTING) == 2
+    assert verify(house.settings.database).ok
 
 
 async def test_an_outcome_that_stays_unknown_is_looked_for_ever_more_rarely(
