@@ -11,20 +11,21 @@ from typing import Any
 
 import pytest
 
-from runplane_mcp.core.coverage.accounts import Wanted, wanted
+from runplane_mcp.core.coverage.accounts import NOT_MORE, Wanted, wanted
 from runplane_mcp.core.coverage.boxes import Box
 from runplane_mcp.core.request import State
-from runplane_mcp.core.wire import Parameters, encode
+from runplane_mcp.core.wire import Parameters, WireRequest, encode
 from runplane_mcp.gate.coverage import accounts as connected_accounts
 from runplane_mcp.gate.coverage import window as coverage_window
 from runplane_mcp.gate.coverage.everywhere import AccountCoverage, Everywhere, Reading
-from runplane_mcp.gate.coverage.rounds import Rounds
+from runplane_mcp.gate.coverage.rounds import PER_TURN, Rounds
 from runplane_mcp.gate.coverage.second_api import SecondApi, second_api
-from runplane_mcp.gate.coverage.state import UNEXPLAINED, name_of, states
+from runplane_mcp.gate.coverage.state import UNEXPLAINED, beside, name_of, states
 from runplane_mcp.gate.coverage.watch import Watch
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
 from runplane_mcp.stripe_api.answers import Done
+from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.connected import OnAccount
 from runplane_mcp.stripe_api.history import HistoryFolder, Span
 from tests.gate.conftest import House, submission, until
@@ -245,3 +246,33 @@ async def test_money_of_the_second_api_is_said_to_be_unread_where_there_is_or_ma
         unknown = await second_api(gate.connection)
 
     assert (held, none, unknown) == (SecondApi.HELD, SecondApi.NONE, SecondApi.UNKNOWN)
+
+
+async def test_a_turn_costs_stripe_the_same_however_many_accounts_there_are(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """THREATS 26: the rate limit is the whole company's."""
+    asked: list[str | None] = []
+    send = StripeConnection.send
+
+    async def counted(self: StripeConnection, wire: WireRequest, **options: Any) -> Any:
+        asked.append(options.get("account"))
+        return await send(self, wire, **options)
+
+    monkeypatch.setattr(StripeConnection, "send", counted)
+    many = [f"acct_{number:03d}" for number in range(90)]
+    async with house.gate() as gate:
+        identity = await gate.identity()
+        await rounds_of(house, gate, NOT_MORE).watch.look(identity)
+        rounds, turns = rounds_of(house, gate, wanted([BAKERY, *many])), []
+        for _ in range(3):
+            asked.clear()
+            await rounds.turn(identity)
+            turns.append(Counter(asked))
+        found = beside(await gate.store.read(states))[name_of(identity)]
+
+    assert {len(each) for each in turns} == {PER_TURN}
+    assert len(turns[0] + turns[1] + turns[2]) == 3 * PER_TURN, "each time others"
+    assert max(sum(each.values()) for each in turns) <= PER_TURN * 12
+    assert (len(found.unread), len(found.waiting)) == (3 * PER_TURN, len(many) + 1 - 3 * PER_TURN)
+    assert not found.whole

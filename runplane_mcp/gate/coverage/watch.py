@@ -59,9 +59,9 @@ GRACE: Final = 30
 #: Pages of one list that one look reads, and the pause between them (seconds).
 MOST_PAGES: Final = 30
 PAUSE: Final = 0.1
-#: So often (seconds) it is noted what a connected account holds, and so many of these are kept.
-EVERY_THERE: Final = 4 * DAY
-MOST_THERE: Final = 10
+#: So often (seconds) it is noted what a connected account holds, and so many of these are kept: there may be a thousand.
+EVERY_THERE: Final = 14 * DAY
+MOST_THERE: Final = 3
 _SHORTEST: Final = 60
 #: Looks in one go, while there is more than one look takes.
 MOST_LOOKS: Final = 12
@@ -179,7 +179,7 @@ class Watch:
         return replace(done, early=len(late))
 
     async def _note_balance(self, asks: Asks, identity: StripeIdentity, now: int, most: int) -> CoverageState:
-        """Once a day, of a connected account every few, what Stripe holds goes into the audit log: reports check the lines
+        """Once a day, of a connected account every two weeks, what Stripe holds goes into the audit log: reports check the lines
         since then with it, for Stripe itself tells no balance of the past."""
         found = await steady_balance(asks)
         at = self.clock.wall()
