@@ -269,6 +269,7 @@ def test_cron_hears_of_connected_accounts_and_of_those_that_it_cannot_look_at(
     assert [(each["object"], each["account"]) for each in raised.json["unexplained"]] == [(id, PRINTER)]
     assert [each["account"] for each in raised.json["connected"]["unread"]] == ["acct_gone"]
     assert f"On connected account {PRINTER}:" in told
+    assert status["unexplained"][0]["account"] == PRINTER
     assert (status["unexplained"][0]["object"], set(status["connected"]["accounts"])) == (id, {BAKERY, PRINTER})
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from runplane_mcp.core.coverage.accounts import NOT_MORE, Wanted, wanted
 from runplane_mcp.core.coverage.boxes import Box
+from runplane_mcp.core.coverage.listings import LISTINGS_THERE
 from runplane_mcp.core.request import State
 from runplane_mcp.core.wire import Parameters, WireRequest, encode
+from runplane_mcp.errors import StripeError
 from runplane_mcp.gate.coverage import accounts as connected_accounts
 from runplane_mcp.gate.coverage import window as coverage_window
 from runplane_mcp.gate.coverage.everywhere import AccountCoverage, Everywhere, Reading
@@ -24,7 +26,7 @@ from runplane_mcp.gate.coverage.state import UNEXPLAINED, beside, name_of, state
 from runplane_mcp.gate.coverage.watch import Watch
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted
-from runplane_mcp.stripe_api.answers import Done
+from runplane_mcp.stripe_api.answers import Done, NotSent
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.connected import OnAccount
 from runplane_mcp.stripe_api.history import HistoryFolder, Span
@@ -160,6 +162,39 @@ async def test_an_account_that_cannot_be_read_is_told_and_the_others_are_read(ho
     assert set(why) == {BAKERY, "acct_gone"}
     assert ("account_invalid" in why["acct_gone"], "sums without it would be wrong" in why[BAKERY]) == (True, True)
     assert [each.account for each in found.connected] == [PRINTER]
+
+
+async def test_a_reading_that_was_ended_goes_on_at_the_account_where_it_was(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runplane_mcp.stripe_api.history.MOST_TRIES", 1)
+    monkeypatch.setattr("runplane_mcp.stripe_api.history.FIRST_WAIT", 0.0)
+    folder = tmp_path / "coverage"
+
+    def stamps() -> dict[Path, int]:
+        return {each: each.stat().st_mtime_ns for each in sorted((folder / BAKERY).glob("*.json"))}
+
+    async with house.gate() as gate:
+        send = OnAccount.send
+
+        async def cut(self: OnAccount, wire: WireRequest, *, idempotency_key: str | None) -> Any:
+            if self.account == PRINTER:
+                return NotSent("the network is gone")
+            return await send(self, wire, idempotency_key=idempotency_key)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(OnAccount, "send", cut)
+            with pytest.raises(StripeError, match="network"):
+                await read(house, gate, folder, 1)
+        before = stamps()
+        found = await read(house, gate, folder, 1)
+        after = stamps()
+        await read(house, gate, folder, 1, (PRINTER,))
+
+    assert len(before) > len(LISTINGS_THERE)
+    assert before == after, "what was read is not read again"
+    assert [each.account for each in found.connected] == list(ACCOUNTS)
+    assert not (folder / BAKERY).exists(), "nothing stays of an account that is not read any more"
 
 
 def rounds_of(house: House, gate: Gate, of: Wanted, most: int = 10) -> Rounds:

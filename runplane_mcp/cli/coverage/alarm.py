@@ -37,6 +37,7 @@ class _Seen:
     """`standing` are all lines that stand, with the connected account that each is on, None for the own one. `new` were
     found now."""
 
+    account: str
     state: CoverageState
     there: Beside | None
     standing: tuple[tuple[str | None, Found], ...]
@@ -74,7 +75,9 @@ def alarm(settings: Settings, accounts: Wanted, *, as_json: bool) -> None:
             for each in state.standing.values()
         )
         new = frozenset(each.line for each in (*here.new, *there.new))
-        return _Seen(known[own], beside(known).get(own), standing, new, here.early + there.early)
+        return _Seen(
+            books.identity.account, known[own], beside(known).get(own), standing, new, here.early + there.early
+        )
 
     seen = anyio.run(work)
     if as_json:
@@ -90,7 +93,8 @@ def _json(seen: _Seen) -> dict[str, Json]:
 
     until = seen.state.until
     standing: list[Json] = [
-        {**found_json(each), "account": account, "new": each.line in seen.new} for account, each in seen.standing
+        {**found_json(each), "account": account or seen.account, "new": each.line in seen.new}
+        for account, each in seen.standing
     ]
     return {
         "ok": seen.calm,

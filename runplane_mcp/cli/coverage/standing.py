@@ -88,7 +88,8 @@ def coverage_json(states: Mapping[str, CoverageState]) -> dict[str, Json]:
 
     newest, there = latest(states)
     until = newest.until if newest is not None else None
-    lines: list[Json] = [found_json(each) for each in standing(states)]
+    accounts = {each.seq: name.split("|")[-2] for name, state in states.items() for each in state.standing.values()}
+    lines: list[Json] = [{**found_json(each), "account": accounts[each.seq]} for each in standing(states)]
     return {
         "unexplained": lines,
         "until": iso(until * 1000) if until is not None else None,

@@ -78,14 +78,11 @@ class Reading:
         """Only reads go out. The errors of `read_lists` for the own account; a connected one that Stripe does not let the
         key read is told in `unread`."""
         whole = begin(self.folder, span_to_read(self.span, self.now))
-        there: dict[str, Pages] = {}
         unread: list[Unread] = []
         # The own account comes last, so that it has whatever moved money to those that were read before.
         for number, account in enumerate(accounts, 1):
             try:
-                there[account] = await read_there(
-                    self.connection, self.folder, whole, account, progress=lambda *_: None
-                )
+                await self._there(account, whole)
             except StripeError as error:
                 unread.append(_unread(account, error))
             progress("connected accounts", number, number == len(accounts))
@@ -93,15 +90,20 @@ class Reading:
         until = min(self.span.until, whole.until)
         own = await self._covered(self.identity, self.connection, pages, whole, until, None)
         connected = []
-        for account, found in there.items():
+        for account in (each for each in accounts if each not in {one.account for one in unread}):
             identity, asks = replace(self.identity, account=account), OnAccount(self.connection, account)
             try:
+                # Out of the folder: the lists of a thousand accounts need not be held all at once.
+                found = await self._there(account, whole)
                 connected.append(await self._covered(identity, asks, found, whole, until, own))
             except StripeError as error:
                 unread.append(_unread(account, error))
         paid = {o.id_in(each, "destination") for each in pages.get(Source.TRANSFERS, ())}
         also = sorted(each for each in paid if each is not None and each not in accounts)
         return Everywhere(own, tuple(connected), tuple(unread), until, tuple(also), await second_api(self.connection))
+
+    async def _there(self, account: str, whole: Span) -> Pages:
+        return await read_there(self.connection, self.folder, whole, account, progress=lambda *_: None)
 
     async def _covered(
         self, identity: StripeIdentity, asks: Asks, pages: Pages, read: Span, until: int, own: AccountCoverage | None

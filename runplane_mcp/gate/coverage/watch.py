@@ -179,8 +179,8 @@ class Watch:
         return replace(done, early=len(late))
 
     async def _note_balance(self, asks: Asks, identity: StripeIdentity, now: int, most: int) -> CoverageState:
-        """Once a day, of a connected account every two weeks, what Stripe holds goes into the audit log: reports check the lines
-        since then with it, for Stripe itself tells no balance of the past."""
+        """Once a day, of a connected account every two weeks, what Stripe holds goes into the audit log: reports check the
+        lines since then with it, for Stripe itself tells no balance of the past."""
         found = await steady_balance(asks)
         at = self.clock.wall()
 
