@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,8 +31,8 @@ from runplane_mcp.errors import SettingsError
 #: Nobody but the owner may read what lies in the home: it holds the store, the key and, with the simulator, its world.
 HOME_MODE = 0o700
 PRIVATE = 0o600
-#: Accounts with commas between them, as `core/coverage/accounts.py` reads each.
-_ACCOUNTS = r"^ *((all|-?acct_[A-Za-z0-9_]{1,250}) *(, *|$))*$"
+#: As `core/coverage/accounts.py` reads it.
+_ACCOUNT = re.compile(r"all|-?acct_[A-Za-z0-9_]{1,250}")
 
 
 class Settings(BaseSettings):
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
     allow_live_in_trial: bool = False
     coverage_every: Annotated[int, Field(ge=0, le=86_400)] = 300
     coverage_alarm: Literal["unexplained", "outside"] = "unexplained"
-    coverage_accounts: Annotated[str, Field(pattern=_ACCOUNTS)] = ""
+    coverage_accounts: str = ""
 
     @field_validator("home", "policy", "checkpoint")
     @classmethod
@@ -56,6 +57,13 @@ class Settings(BaseSettings):
         # MCP hosts hand over what stands in their configuration, and no shell has read the `~` in it: taken as it is, it
         # would be another home than the one that people vote in.
         return path.expanduser() if path is not None else None
+
+    @field_validator("coverage_accounts")
+    @classmethod
+    def _accounts_with_commas(cls, value: str) -> str:
+        if not all(_ACCOUNT.fullmatch(each.strip()) for each in value.split(",") if each.strip()):
+            raise ValueError("it takes acct_1,acct_2, or all, and -acct_3 to leave one out")
+        return value
 
     @property
     def database(self) -> Path:

@@ -36,6 +36,8 @@ MOST_TRIES: Final = 8
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 60.0
 _FORMAT: Final = 1
+#: Stripe's answer to a header `Stripe-Account` that names an account of others.
+_NOT_CONNECTED: Final = "stripe.account_invalid"
 _PAGE_FILE: Final = re.compile(r"([a-z_]+)-(\d{5})\.json")
 
 #: Told after each page: which list, how many objects of it so far, and whether it is read to its end.
@@ -199,6 +201,12 @@ async def _page(connection: Asks, path: str, parameters: dict[str, Value]) -> St
         match answer:
             case Done():
                 return answer.body
+            case Refused() if answer.failure.code == _NOT_CONNECTED:
+                raise StripeError(
+                    "stripe.history",
+                    f"The key has no access to this account ({answer.failure.code}): it is not connected, or no longer.",
+                    next_step="Connect it again, or leave it out: RUNPLANE_COVERAGE_ACCOUNTS=-acct_…",
+                )
             case Refused():
                 raise StripeError(
                     "stripe.history",

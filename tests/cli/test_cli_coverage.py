@@ -236,6 +236,8 @@ def test_connected_accounts_have_boxes_and_sums_of_their_own_and_one_that_cannot
     assert "Not read: /v2 money." in words
     assert {each["account"] for each in csv.DictReader(file.read_text().splitlines())} >= {BAKERY}
     assert run("audit", "coverage", "--account", "bakery", "--json").error == "usage.account"
+    monkeypatch.setenv("RUNPLANE_COVERAGE_ACCOUNTS", f"{BAKERY},bakery")
+    assert run("audit", "coverage", "--json").error == "settings.invalid"
 
 
 def test_a_transfer_to_an_account_that_was_not_read_is_said(gate: OpenGate, run: Run) -> None:

@@ -160,7 +160,10 @@ async def test_an_account_that_cannot_be_read_is_told_and_the_others_are_read(ho
 
     why = {each.account: each.why for each in found.unread}
     assert set(why) == {BAKERY, "acct_gone"}
-    assert ("account_invalid" in why["acct_gone"], "sums without it would be wrong" in why[BAKERY]) == (True, True)
+    assert ("not connected, or no longer" in why["acct_gone"], "sums without it would be wrong" in why[BAKERY]) == (
+        True,
+        True,
+    )
     assert [each.account for each in found.connected] == [PRINTER]
 
 
