@@ -90,7 +90,8 @@ class Watch:
     async def look(self, identity: StripeIdentity, *, there: bool = False) -> Looked:
         """One look, whoever's turn it is. What goes wrong is kept for `runplane status` and raised. `there`: it is a
         connected account's."""
-        await self._mend(identity)
+        if not there:  # which mends all accounts
+            await self._mend(identity)
         state = await self.store.read(lambda reader: state_of(reader, identity))
         try:
             return await self._look(identity, state, there=there)
