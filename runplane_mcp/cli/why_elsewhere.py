@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.coverage.boxes import Box
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from runplane_mcp.gate.coverage.elsewhere import Elsewhere
     from runplane_mcp.settings import Settings
 
+#: Connected accounts that are asked for one id.
+MOST_ACCOUNTS: Final = 20
 _LOGS = "https://dashboard.stripe.com"
 _BY = {
     Box.DASHBOARD: "Made by a person in the Dashboard.",
@@ -28,13 +31,23 @@ def ask_stripe(settings: Settings, id: str) -> tuple[Elsewhere | None, str]:
 
     from runplane_mcp.app import open_books
     from runplane_mcp.gate.coverage.elsewhere import elsewhere
+    from runplane_mcp.gate.coverage.state import looked_at, name_of, states
+    from runplane_mcp.stripe_api.connected import OnAccount
 
     if settings.stripe_api_key is None and not settings.simulator_file.exists():
         return None, f"Stripe's own log says who made it: {_LOGS}/logs"
 
     async def work() -> tuple[Elsewhere | None, str]:
         async with open_books(settings) as books:
-            found = await elsewhere(books.connection, id, now=books.clock.policy() // 1000)
+            now = books.clock.policy() // 1000
+            found = await elsewhere(books.connection, id, now=now)
+            if found is None:
+                known = await books.desk.store.read(states)
+                for account in looked_at(known, name_of(books.identity), id)[:MOST_ACCOUNTS]:
+                    found = await elsewhere(OnAccount(books.connection, account), id, now=now)
+                    if found is not None:
+                        found = replace(found, account=account)
+                        break
             if books.identity.simulator:
                 return found, "It is the simulator: there is no log of Stripe's to look into."
             logs = _LOGS if books.identity.livemode else f"{_LOGS}/test"
@@ -69,6 +82,8 @@ def tell(found: Elsewhere, where: str) -> None:
         what.append(found.status)
     if found.created is not None:
         what.append(f"made {moment(found.created * 1000)}")
+    if found.account is not None:
+        what.append(f"on connected account {found.account}")
     lines = [", ".join(what)]
     if found.source is not None:
         lines.append(f"about {found.source}: runplane why {found.source}")
@@ -88,6 +103,7 @@ def elsewhere_json(found: Elsewhere, where: str) -> dict[str, Json]:
 
     return {
         "kind": found.noun,
+        "account": found.account,
         "created": iso(found.created * 1000) if found.created is not None else None,
         "amount": found.amount,
         "currency": found.currency,

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, cast
+
 import anyio
 import pytest
 
 from runplane_mcp.app import open_books
 from runplane_mcp.core.coverage.boxes import Box
+from runplane_mcp.core.wire import encode
 from runplane_mcp.gate.coverage.elsewhere import Elsewhere, elsewhere
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
 from runplane_mcp.simulator import SEED
+from runplane_mcp.stripe_api.answers import Done
+from runplane_mcp.stripe_api.connected import OnAccount
 from tests.cli.conftest import Ask, Run, refund
+
+
+def planted_on(run: Run, account: str, *kinds: str) -> Any:
+    words = [word for kind in kinds for word in ("--plant", kind)]
+    return run("simulator", *words, "--account", account, "--json").json["planted"]
 
 
 def planted(run: Run, *kinds: str) -> list[str]:
@@ -43,6 +54,30 @@ def test_it_says_by_which_key_or_person_or_that_nobody_asked(ask: Ask, run: Run)
     assert "Made by a person in the Dashboard." in page.out
     assert (by_request["kind"], by_request["box"]) == ("request", "another_key")
     assert "refund.created" in by_request["why"]
+
+
+def test_what_is_on_a_connected_account_that_is_looked_at_is_found_there(home: Path, run: Run) -> None:
+    bakery = SEED.connected_account_paid
+    [stolen] = [each["ids"][0] for each in planted_on(run, bakery, "silent")]
+    unknown = run("why", stolen, "--json")
+    run("audit", "coverage", "--alarm", "--account", bakery)
+    told, page = run("why", stolen, "--json").json["elsewhere"], run("why", stolen)
+
+    async def payment() -> Elsewhere | None:
+        async with open_books(load_settings()) as books:
+            asks = OnAccount(books.connection, bakery)
+            listed = await books.connection.send(encode("GET", "/v1/transfers", {"limit": 1}), idempotency_key=None)
+            assert isinstance(listed, Done)
+            [transfer] = cast("list[dict[str, str]]", listed.body["data"])
+            return await elsewhere(asks, transfer["destination_payment"], now=books.clock.policy() // 1000)
+
+    came = anyio.run(payment)
+
+    assert unknown.error == "request.not_found", "nobody has looked at that account"
+    assert (told["account"], told["box"]) == (bakery, "unexplained")
+    assert f"on connected account {bakery}" in " ".join(page.out.split())
+    assert came is not None
+    assert (came.box, "runplane why tr_" in came.why) == (Box.OTHER_SIDE, True)
 
 
 def test_what_an_agent_only_names_was_not_made_by_it(ask: Ask, run: Run) -> None:

@@ -14,7 +14,8 @@ from runplane_mcp.core.effect import StripeObject
 from runplane_mcp.core.effects import objects as o
 from runplane_mcp.core.listing import Listing
 from runplane_mcp.core.wire import encode
-from runplane_mcp.stripe_api.client import Done, Refused, StripeConnection
+from runplane_mcp.stripe_api.client import Done, Refused
+from runplane_mcp.stripe_api.connected import Asks
 from runplane_mcp.stripe_api.history import pages_of
 
 #: Pages of events that are looked through for one id.
@@ -60,7 +61,8 @@ _KINDS: Final = {
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """What Stripe tells of an id. `created` is seconds, `amount` minor units. `box` is who made it, None where nobody can
-    say; `why` in a sentence. `source` is what a line in the balance is about."""
+    say; `why` in a sentence. `source` is what a line in the balance is about. `account` is the connected account that it is
+    on, None for the own one."""
 
     noun: str
     created: int | None
@@ -71,9 +73,10 @@ class Elsewhere:
     why: str
     stripe_request_id: str | None = None
     source: str | None = None
+    account: str | None = None
 
 
-async def elsewhere(connection: StripeConnection, id: str, *, now: int) -> Elsewhere | None:
+async def elsewhere(connection: Asks, id: str, *, now: int) -> Elsewhere | None:
     """What Stripe tells of an id that no request of ours has to do with; None where Stripe does not have it, or where it
     is of no kind that can be asked for. `now` is seconds by the account's clock. The errors of `read_lists`."""
     if _REQUEST.fullmatch(id):
@@ -88,6 +91,8 @@ async def elsewhere(connection: StripeConnection, id: str, *, now: int) -> Elsew
     created = o.number(found, "created")
     if not kind.events:
         return _told(kind.noun, found, None, "It is a line; who made what it is about tells who made it.")
+    if (transfer := o.id_in(found, "source_transfer")) is not None:
+        return _told(kind.noun, found, Box.OTHER_SIDE, f"It came with the transfer {transfer}: runplane why {transfer}")
     if o.flag(found, "automatic"):
         return _told(kind.noun, found, Box.AUTOMATIC, BY_SCHEDULE)
     if created is None or created < now - EVENTS_KEPT:
@@ -100,7 +105,7 @@ async def elsewhere(connection: StripeConnection, id: str, *, now: int) -> Elsew
     return _told(kind.noun, found, Box.UNEXPLAINED, f"{NO_EVENT}.")
 
 
-async def _request(connection: StripeConnection, id: str, now: int) -> Elsewhere | None:
+async def _request(connection: Asks, id: str, now: int) -> Elsewhere | None:
     """A request of Stripe's: what its events say that it did. Events are not listed by request, so the newest are looked
     through."""
     caused = [each async for each in _events(connection, (), now - EVENTS_KEPT, now + 1) if each.request_id == id]
@@ -112,7 +117,7 @@ async def _request(connection: StripeConnection, id: str, now: int) -> Elsewhere
     return Elsewhere("request", first.created, None, None, None, box, f"{why} Its events: {types}.", id)
 
 
-async def _events(connection: StripeConnection, types: Iterable[str], since: int, until: int) -> AsyncIterator[Trace]:
+async def _events(connection: Asks, types: Iterable[str], since: int, until: int) -> AsyncIterator[Trace]:
     wanted = sorted(types)
     listing = Listing("/v1/events", {"types": wanted} if wanted else {}, EVENT)
     pages = 0

@@ -150,6 +150,17 @@ def beside(states: Mapping[str, CoverageState]) -> Mapping[str, Beside]:
     return found
 
 
+def looked_at(states: Mapping[str, CoverageState], name: str, id: str) -> list[str]:
+    """The connected accounts that are looked at beside one, those first on which a line about `id` stands."""
+
+    def stands(account: str) -> bool:
+        state = states.get(renamed(name, account), CoverageState())
+        return any(id in (each.line, each.object_id) for each in state.standing.values())
+
+    own = states.get(name, CoverageState())
+    return sorted(own.accounts, key=lambda account: (not stands(account), account))
+
+
 def state_of(reader: Reader, identity: StripeIdentity) -> CoverageState:
     return states(reader).get(name_of(identity), CoverageState())
 
