@@ -1,4 +1,4 @@
-"""The command line: the only room above app.py. What is heavy is imported by the command that needs it."""
+"""The command line: the only room above `app`. What is heavy is imported by the command that needs it."""
 
 from __future__ import annotations
 

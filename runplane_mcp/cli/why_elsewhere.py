@@ -29,7 +29,7 @@ def ask_stripe(settings: Settings, id: str) -> tuple[Elsewhere | None, str]:
     """What Stripe tells, and where to look further. None, and why, where it cannot be asked or does not have the id."""
     import anyio
 
-    from runplane_mcp.app import open_books
+    from runplane_mcp.app.books import open_books
     from runplane_mcp.gate.coverage.elsewhere import elsewhere
     from runplane_mcp.gate.coverage.state import looked_at, name_of, states
     from runplane_mcp.stripe_api.connected import OnAccount

@@ -1,4 +1,4 @@
-"""A gate as `app.py` composes one, on a real store in a real folder, with what measuring needs: a clock that runs ahead, a
+"""A gate as `app` composes one, on a real store in a real folder, with what measuring needs: a clock that runs ahead, a
 probe that notes the time, and, where Stripe's own time shall not count, a Stripe that answers from memory."""
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from runplane_mcp.app import open_books
+from runplane_mcp.app.books import open_books
 from runplane_mcp.core.coverage.boxes import Box
 from runplane_mcp.core.wire import encode
 from runplane_mcp.gate.coverage.elsewhere import Elsewhere, elsewhere

@@ -305,7 +305,7 @@ async def test_a_stripe_that_does_not_answer_makes_nobody_wait_for_long(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whose key it is must be known first. An agent that waits for that in vain is told so, and nothing is sent."""
-    monkeypatch.setattr("runplane_mcp.app.LOOK_UP", 0.2)
+    monkeypatch.setattr("runplane_mcp.app.upstream.LOOK_UP", 0.2)
     house.world.add_fault(Fault(FaultKind.DELAY, method="GET", path_prefix="/v1/account", seconds=5.0))
     async with house.gate() as gate:
         view = await gate.submit(refund(SEED.payment_intent_40))

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from runplane_mcp.app import PolicyFile, default_policy_text
+from runplane_mcp.app.policy_file import PolicyFile, default_policy_text
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import load as load_catalog
 from runplane_mcp.core.request import State

@@ -54,7 +54,7 @@ def alarm(settings: Settings, accounts: Wanted, *, as_json: bool) -> None:
     """A look at what is new since the last, whoever made that one."""
     import anyio
 
-    from runplane_mcp.app import open_books
+    from runplane_mcp.app.books import open_books
     from runplane_mcp.cli.output import print_json
     from runplane_mcp.gate.coverage.rounds import Rounds
     from runplane_mcp.gate.coverage.state import beside, name_of, renamed, states

@@ -89,7 +89,7 @@ async def report(
     """Only reads go to Stripe. UsageError `usage.period`; the errors of `open_books` and `read_lists`."""
     from dataclasses import replace
 
-    from runplane_mcp.app import open_books
+    from runplane_mcp.app.books import open_books
     from runplane_mcp.cli.coverage.period import period_of
     from runplane_mcp.gate.coverage.accounts import Recorded, connected
     from runplane_mcp.gate.coverage.everywhere import Reading

@@ -70,7 +70,7 @@ def key(settings: Settings, home: HomeStatus | None) -> Iterator[Finding]:
 
 async def account(settings: Settings, clock: Clock, home: HomeStatus) -> list[Finding]:
     """What the key may read, asked of Stripe or of the home's simulator."""
-    from runplane_mcp.app import open_connection
+    from runplane_mcp.app.upstream import open_connection
 
     simulated = settings.stripe_api_key is None
     if simulated and not settings.simulator_file.exists():

@@ -34,7 +34,7 @@ def read_account(settings: Settings, *, days: int, refresh: bool, quiet: bool) -
     """Reads the last `days` days, or goes on where reading was ended before. Only reads go to Stripe."""
     import anyio
 
-    from runplane_mcp.app import open_account
+    from runplane_mcp.app.books import open_account
     from runplane_mcp.cli.home import folder_in
     from runplane_mcp.core.catalog import load as load_catalog
     from runplane_mcp.core.history import Left, happened
