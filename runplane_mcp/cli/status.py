@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runplane_mcp.gate.coverage.state import CoverageState
-    from runplane_mcp.gate.desk import Desk, HomeStatus
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.gate.status import HomeStatus
     from runplane_mcp.gate.stopping import Upcoming
     from runplane_mcp.settings import Settings
 

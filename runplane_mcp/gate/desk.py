@@ -20,15 +20,14 @@ from runplane_mcp.core.approval import (
 )
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.card import Card
-from runplane_mcp.core.decision import Need
 from runplane_mcp.core.freeze import Freeze
 from runplane_mcp.core.policy import version_of
 from runplane_mcp.core.request import HELD, ActionRequest, State
-from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError, StoreError
+from runplane_mcp.errors import PersonError, PolicyError, RequestError, RunplaneError
 from runplane_mcp.gate.cards import build_card
 from runplane_mcp.gate.clock import Clock
-from runplane_mcp.gate.doubting import doubt, doubted
-from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, Activation, sign_activation
+from runplane_mcp.gate.doubting import doubt
+from runplane_mcp.gate.enforcement import ACTIVATED, FIRST, sign_activation
 from runplane_mcp.gate.erasure import Erasure, erasure_of
 from runplane_mcp.gate.freezes import Freezes
 from runplane_mcp.gate.keys import Keys
@@ -52,8 +51,9 @@ from runplane_mcp.gate.policies import Policies
 from runplane_mcp.gate.presence import living_gates
 from runplane_mcp.gate.redecision import warning_of_block
 from runplane_mcp.gate.resolution import Resolution, resolution_of
-from runplane_mcp.gate.restored import Restored, still_lacking
+from runplane_mcp.gate.restored import still_lacking
 from runplane_mcp.gate.rounds import check_note, found, open_round
+from runplane_mcp.gate.status import HomeStatus, status_of
 from runplane_mcp.gate.votes import cast_vote
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.store.records import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy, RequestFilter
@@ -93,38 +93,6 @@ class Life:
     resolution: Resolution | None
     erasure: Erasure | None = None
     doubt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HomeStatus:
-    """The state of a home. Times are milliseconds; counts are of all requests in that state. `frozen` is what stands.
-    `restored` is the last restore while some limit may lack what happened before it; `set_aside` are references of requests
-    that it found open and that nobody has gone through, the first of them; `doubted` of those that the log does not
-    bear out."""
-
-    store_id: str
-    mode: str
-    target: str | None
-    account: str | None
-    livemode: bool | None
-    policy: Activation | None
-    policy_problem: PolicyError | None
-    proposed: ProposedPolicy | None
-    people: tuple[Person, ...]
-    waiting: int
-    outcome_unknown: int
-    events: int
-    gates_running: int
-    simulated_clock: bool
-    unmet: tuple[str, ...]
-    frozen: tuple[Freeze, ...]
-    restored: Restored | None
-    set_aside: tuple[str, ...]
-    doubted: tuple[str, ...]
-
-
-#: Of what a restore set aside, so many are named.
-MOST_NAMED = 10_000
 
 
 class Desk:
@@ -220,47 +188,12 @@ class Desk:
         return await self.store.read(lambda reader: reader.proposed_policy())
 
     async def status(self) -> HomeStatus:
-        def work(reader: Reader) -> HomeStatus:
-            people = trusted(reader)
-            policy, problem, restored = None, None, None
-            needs: tuple[Need, ...] = ()
-            try:
-                policy = self.policies.activation(reader)
-                enforced = self.policies.enforced(reader)
-                needs = enforced.policy.approvals()
-                with contextlib.suppress(
-                    StoreError
-                ):  # no gate starts then, and whoever asks for its state is told that
-                    restored = still_lacking(reader, enforced, self.clock.policy())
-            except PolicyError as error:
-                problem = error if error.code != "policy.none" else None
-            newest = reader.requests(RequestFilter(limit=1))
-            identity = newest[0].identity if newest else None
-            waiting = reader.requests(RequestFilter(states=frozenset({State.WAITING}), limit=100_000))
-            unknown = reader.requests(RequestFilter(states=frozenset({State.OUTCOME_UNKNOWN}), limit=100_000))
-            return HomeStatus(
-                store_id=reader.store_id(),
-                mode="trial",
-                target=reader.meta("target") or (identity.target if identity else None),
-                account=identity.account if identity else None,
-                livemode=identity.livemode if identity else None,
-                policy=policy,
-                policy_problem=problem,
-                proposed=reader.proposed_policy(),
-                people=tuple(people.values()),
-                waiting=sum(not self.expired(request) for request in waiting),
-                outcome_unknown=len(unknown),
-                events=reader.head().size,
-                gates_running=self.gates_running(),
-                simulated_clock=self.clock.simulated,
-                unmet=unmet(needs, people),
-                frozen=self.freezes.standing(reader),
-                restored=restored,
-                set_aside=tuple(reader.set_aside(MOST_NAMED)),
-                doubted=doubted(reader),
+        """How the home stands."""
+        return await self.store.read(
+            lambda reader: status_of(
+                reader, self.policies, self.clock, self.freezes, gates_running=self.gates_running()
             )
-
-        return await self.store.read(work)
+        )
 
     # ── voting ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -471,14 +404,3 @@ class Desk:
     def expired(self, request: ActionRequest) -> bool:
         """Whether its time is over by now, although no process may have said so yet."""
         return expired(request, self.clock)
-
-
-def unmet(needs: tuple[Need, ...], people: Mapping[str, Person]) -> tuple[str, ...]:
-    """The needs that nobody, or too few, of the enrolled people could meet, in words."""
-    able = [person for person in people.values() if person.may_vote]
-    found = []
-    for need in needs:
-        count = sum(bool(person.groups & need.groups) for person in able)
-        if count < need.people:
-            found.append(f"{need.sentence()}: {count} enrolled")
-    return tuple(dict.fromkeys(found))

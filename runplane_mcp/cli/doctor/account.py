@@ -12,7 +12,7 @@ from runplane_mcp.stripe_api.key import StripeKey
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.clock import Clock
-    from runplane_mcp.gate.desk import HomeStatus
+    from runplane_mcp.gate.status import HomeStatus
     from runplane_mcp.settings import Settings
     from runplane_mcp.stripe_api.client import StripeConnection
 

@@ -16,7 +16,8 @@ from runplane_mcp.core.canonical import Json
 from runplane_mcp.errors import EXIT_REFUSED, RunplaneError
 
 if TYPE_CHECKING:
-    from runplane_mcp.gate.desk import Desk, HomeStatus
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.gate.status import HomeStatus
     from runplane_mcp.settings import Settings
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.PROBLEM: "bold red"}

@@ -15,7 +15,8 @@ from runplane_mcp.errors import RunplaneError
 
 if TYPE_CHECKING:
     from runplane_mcp.gate.coverage.state import CoverageState
-    from runplane_mcp.gate.desk import Desk, HomeStatus
+    from runplane_mcp.gate.desk import Desk
+    from runplane_mcp.gate.status import HomeStatus
     from runplane_mcp.settings import Settings
 
 #: A clock may be this far behind the newest event (milliseconds): steps of time services are smaller.

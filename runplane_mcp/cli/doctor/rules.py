@@ -11,7 +11,7 @@ from runplane_mcp.errors import PolicyError
 
 if TYPE_CHECKING:
     from runplane_mcp.core.policy import Policy
-    from runplane_mcp.gate.desk import HomeStatus
+    from runplane_mcp.gate.status import HomeStatus
     from runplane_mcp.settings import Settings
 
 #: Rates older than this are worth a word; those older than `RATE_LIFETIME_DAYS` no longer count.
