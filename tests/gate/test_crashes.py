@@ -15,12 +15,29 @@ from runplane_mcp.core.request import State
 from runplane_mcp.settings import Settings
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.records import RequestFilter
+from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sqlite import open_store
 from tests.crash import Probe, cut, every_point_of, run_and_kill
 from tests.gate.conftest import FakeClock, refund
 from tests.gate.homes import check_log, effects, home_of
-from tests.gate.stories import ALLOWED, ASLEEP, DECLINED, STORIES, Shelf, Stand, Story, cuts, stand
+from tests.gate.stories import (
+    ALLOWED,
+    APPROVED,
+    ASLEEP,
+    DECLINED,
+    READ,
+    SCHEDULED,
+    STORIES,
+    Shelf,
+    Stand,
+    Story,
+    cuts,
+    stand,
+)
+from tests.store.earlier import bring_back
 
+#: Where not the first version: what has a column of its own, and what has a table.
+FIRST_WITH = {SCHEDULED.name: 3, READ.name: 4}
 each_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 
 
@@ -97,6 +114,31 @@ def test_killed_at_every_point_and_finished_by_a_newer_release(
 
     monkeypatch.setattr(Story, "recover", lambda self, settings, *, asleep=0: in_another_release(self, settings))
     killed(story, shelf, durable)
+
+
+@pytest.mark.parametrize(
+    ("story", "version"),
+    [
+        pytest.param(story, version, marks=() if (story, version) == (APPROVED, 1) else pytest.mark.slow)
+        for story in STORIES
+        for version in range(FIRST_WITH.get(story.name, 1), VERSION)
+        if story.telling
+    ],
+    ids=lambda each: each.name if isinstance(each, Story) else f"version {each}",
+)
+def test_killed_in_a_home_of_an_earlier_version_it_is_finished_by_this_one(
+    story: Story, version: int, shelf: Shelf
+) -> None:
+    """The release was updated while nothing ran: what was under way goes on in the form that this one has."""
+    for point, home in cuts(story, shelf, story.telling.__contains__):
+        stood = stand(home)
+        bring_back(home.database, version)
+        assert stand(home) == stood
+        story.recover(home)
+        after = stand(home)
+
+        assert (after.state, after.effects) == story.becomes(stood), (point, stood, after)
+        check_log(home)
 
 
 # ── and again in the recovery ────────────────────────────────────────────────────────────────────────────────────────
