@@ -19,6 +19,7 @@ from runplane_mcp.core.request import (
     Precondition,
     State,
     StripeIdentity,
+    changed,
     compute_digest,
     fingerprint,
     may_follow,
@@ -307,3 +308,18 @@ def test_a_precondition_holds_only_for_what_was_looked_up_and_still_fits(
 def test_a_precondition_reads_as_people_would_write_it() -> None:
     assert Precondition("remaining", "at_least", 90_000).sentence() == "remaining >= 90000"
     assert Precondition("currency", "equal", "usd").sentence() == "currency = usd"
+
+
+def test_a_changed_request_is_what_replace_gives_and_the_one_before_stays() -> None:
+    before = a_request()
+    as_it_was = replace(before)
+    after = changed(before, state=State.EXECUTING, version=2)
+
+    assert after == replace(before, state=State.EXECUTING, version=2)
+    assert (after.state, after.version, after.id) == (State.EXECUTING, 2, before.id)
+    assert before == as_it_was
+
+
+def test_a_request_has_no_other_fields_than_its_own() -> None:
+    with pytest.raises(TypeError, match="status"):
+        changed(a_request(), status="executing")
