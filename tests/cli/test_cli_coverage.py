@@ -171,6 +171,22 @@ def test_cron_hears_of_what_is_new_until_somebody_says_what_it_was(
     assert (after.code, calm["coverage"]["unexplained"]) == (0, [])
 
 
+def test_an_alarm_about_a_key_of_our_form_leads_to_another_home_on_the_account(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("audit", "coverage", "--alarm")
+    run("simulator", "--plant", "silent")
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
+    silent = run("audit", "coverage", "--alarm").out
+    run("simulator", "--plant", "forged-key")
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", "2026-03-03T14:10")
+    of_our_form = run("audit", "coverage", "--alarm").out
+
+    assert "UNEXPLAINED: 1 line" in silent
+    assert "UNEXPLAINED: 2 lines" in of_our_form
+    assert ["another home work" in each for each in (silent, of_our_form)] == [False, True]
+
+
 def test_doctor_and_status_say_when_nobody_looks_or_not_all_is_looked_at() -> None:
     def said(state: CoverageState | None, every: int = 300) -> tuple[Level, str | None]:
         known = {} if state is None else {"stripe|acct_1|live": state}

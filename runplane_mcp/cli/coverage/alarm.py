@@ -109,6 +109,7 @@ def _json(seen: _Seen) -> dict[str, Json]:
 
 def _tell(seen: _Seen) -> None:
     from runplane_mcp.cli.output import moment, say
+    from runplane_mcp.core.coverage.boxes import UNKNOWN_KEY_OF_OURS
 
     state, there = seen.state, seen.there
     if seen.standing:
@@ -122,6 +123,9 @@ def _tell(seen: _Seen) -> None:
             if account is not None:
                 say(f"On connected account {account}:", "bold")
             _lines(sorted(lines, key=lambda each: (each.at, each.line)))
+        if any(each.why == UNKNOWN_KEY_OF_OURS for each in found):
+            say("Does another home work on this account? What it made, it can explain: runplane why OBJECT, with its")
+            say("RUNPLANE_HOME. Two homes raise alarms of each other for ever; let one account have one home.")
         say("When you know what it was: runplane audit accept OBJECT --as ADMIN --reason '…'")
     elif seen.calm:
         say("Nothing is unexplained.", "bold green")

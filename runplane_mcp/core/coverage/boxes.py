@@ -95,6 +95,11 @@ NO_PLATFORM: Final[Mapping[str, str]] = MappingProxyType({})
 #: States in which what a request asks for may have happened.
 _MAY_HAVE_RUN: Final = frozenset({State.SUCCEEDED, State.EXECUTING, State.OUTCOME_UNKNOWN})
 OPEN: Final = frozenset({State.EXECUTING, State.OUTCOME_UNKNOWN})
+#: Why, where a key is none that this home ever made and yet looks like one.
+UNKNOWN_KEY_OF_OURS: Final = (
+    "Its key has Runplane's form, and no request of this home has it: another home on this account made it, or a record was"
+    " lost."
+)
 #: The form of our own idempotency keys.
 OUR_KEY: Final = re.compile(r"rp_[0-9a-f]{32}")
 
@@ -246,8 +251,7 @@ def maker(trace: Trace, *, paid: bool = False) -> tuple[Box, str]:
     """Whom an event names that no request of Runplane's caused, and why in a sentence. `paid`: it is a customer's payment,
     whose page has a key of its own and no need of idempotency keys."""
     if trace.key is not None and OUR_KEY.fullmatch(trace.key):
-        why = "Its key has Runplane's form, and no request of this home has it: another home's, or a record that was lost."
-        return Box.UNEXPLAINED, why
+        return Box.UNEXPLAINED, UNKNOWN_KEY_OF_OURS
     if not trace.told:
         return Box.UNEXPLAINED, "Stripe's event does not say who made it."
     if trace.automatic:
