@@ -71,6 +71,7 @@ class Completer:
                     await self.gate.notify()
                 if version != seen or loop.time() - last >= TICK:
                     seen, last = version, loop.time()
+                    self.presence.renew()
                     self._reload()
                     await self.look()
                 if trouble is not None:

@@ -27,6 +27,16 @@ class Presence:
             os.close(handle)
         self._handle = handle
 
+    def renew(self) -> None:
+        """Announces this process anew where its file was taken away: it would count as dead while it sends, and a restore
+        would believe that nobody is there. OSError where the folder cannot be written."""
+        if self._handle is None or self._is_there(self._handle):
+            return
+        os.close(self._handle)
+        self._handle = None
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.announce()
+
     def _is_there(self, handle: int) -> bool:
         """Whether the file that was locked is the one that others look at. One that looked between its making and its
         locking took it for a dead process's and removed it: then this process would count as dead while it lives."""

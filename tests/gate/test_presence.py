@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,22 @@ def test_a_gate_lives_from_its_announcement_until_it_leaves(tmp_path: Path) -> N
     one.leave()
     assert not other.lives("gate-1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gate_whose_sign_was_taken_away_puts_up_another(tmp_path: Path) -> None:
+    folder = tmp_path / "gates"
+    folder.mkdir()
+    gate, other = Presence(folder, "gate-1"), Presence(folder, "gate-2")
+    gate.announce()
+    gate.renew()
+    shutil.rmtree(folder)
+    gone = other.lives("gate-1")
+    gate.renew()
+    back = other.lives("gate-1")
+    gate.leave()
+    gate.renew()
+
+    assert (gone, back, living_gates(folder)) == (False, True, 0)
 
 
 def test_a_gate_ends_in_order_on_a_disk_that_has_become_read_only(
