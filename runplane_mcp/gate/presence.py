@@ -29,13 +29,14 @@ class Presence:
 
     def renew(self) -> None:
         """Announces this process anew where its file was taken away: it would count as dead while it sends, and a restore
-        would believe that nobody is there. OSError where the folder cannot be written."""
-        if self._handle is None or self._is_there(self._handle):
+        would believe that nobody is there. Where that cannot be now, the next look tries it again."""
+        before = self._handle
+        if before is None or self._is_there(before):
             return
-        os.close(self._handle)
-        self._handle = None
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self.announce()
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self.announce()
+            os.close(before)
 
     def _is_there(self, handle: int) -> bool:
         """Whether the file that was locked is the one that others look at. One that looked between its making and its
