@@ -14,7 +14,7 @@ from typing import Final
 
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
-from runplane_mcp.store.placed import Placed
+from runplane_mcp.store.placed import Placed, left_open
 from runplane_mcp.store.schema import APPLICATION_ID, VERSION, migrate
 
 PRIVATE: Final = 0o600
@@ -88,24 +88,64 @@ def users_path(path: Path) -> Path:
 
 def share(path: Path, busy_timeout_ms: int) -> int:
     """The descriptor of a lock that everybody who has the store at `path` open shares: as long as anybody holds it, no
-    other database takes the place of this one. StoreError `store.restoring` where that is under way."""
+    other database takes the place of this one. StoreError `store.restoring` where that is under way, `store.replaced`
+    where somebody still has another file open that lay there: SQLite would mix the log of one into the other."""
     descriptor = _open_lock(users_path(path), path)
     end = time.monotonic() + busy_timeout_ms / 1000
     try:
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if _shared(descriptor, path):
+                    return descriptor
             except BlockingIOError:
                 if time.monotonic() >= end:
-                    raise faults.restoring(path) from None
+                    raise _in_the_way(descriptor, path) from None
                 time.sleep(0.005)
             except OSError as error:
                 raise faults.from_os(error, path) from error
-            else:
-                return descriptor
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _shared(descriptor: int, path: Path) -> bool:
+    """Takes the lock together with all who have the same file open; False where that is to be tried again.
+    BlockingIOError where somebody keeps it."""
+    told, there = _told(descriptor), _named(path)
+    if there and told != there:
+        try:
+            # Alone: nobody has another file open any more, and this one is what all who come will find.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, there, 0)
+        except BlockingIOError:
+            if told:
+                raise
+            # Whoever has it open has not said what: an earlier version, or the file was only just made.
+    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return _told(descriptor) in {b"", _named(path)} or not there
+
+
+def _in_the_way(descriptor: int, path: Path) -> StoreError:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return faults.restoring(path)  # who restores has it alone
+    return left_open(path)
+
+
+def _told(descriptor: int) -> bytes:
+    """Which file they have open who share the lock, by their word; empty where nobody said."""
+    return os.pread(descriptor, 32, 0)
+
+
+def _named(path: Path) -> bytes:
+    """Which file lies there: by its number alone, which is nobody else's as long as somebody has it open, while a disk may
+    come back under another. Empty where there is none."""
+    try:
+        return str(path.stat().st_ino).encode()
+    except FileNotFoundError:
+        return b""
 
 
 @contextlib.contextmanager

@@ -67,3 +67,12 @@ def _replaced(path: Path, what: str) -> StoreError:
         next_step="Put back what lay there, or end all gates and start them again. A backup is put in force by `runplane"
         " restore`, never by hand.",
     )
+
+
+def left_open(path: Path) -> StoreError:
+    """Somebody still has another file open that lay there: SQLite would mix the write-ahead log of one into the other."""
+    return StoreError(
+        "store.replaced",
+        f"A process of Runplane still has a database open that lay at {path} before this one.",
+        next_step="End all gates, then try again. A backup is put in force by `runplane restore`, never by hand.",
+    )

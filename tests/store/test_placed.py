@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from runplane_mcp.store.checkpoints import Kept
 from runplane_mcp.store.log_key import make_key, tell_key
 from runplane_mcp.store.sqlite import SqliteStore, open_store
 from runplane_mcp.store.verify import verify
+from tests.crash import race
 from tests.store.things import NOW, received
 
 
@@ -80,3 +82,40 @@ async def test_no_checkpoint_is_written_of_a_file_that_is_not_there_any_more(pat
     await store.close()
 
     assert not kept.file.exists()
+
+
+async def test_another_file_is_opened_by_nobody_as_long_as_somebody_has_the_one_before_it_open(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    """SQLite would take what is in the log of the one for newer pages of the other."""
+    await store.write(received)
+    await store.close()
+    # As a home lies there that is used, has been copied from elsewhere, and is used again.
+    for _ in range(2):
+        first, second = open_store(path), open_store(path)
+        await second.write(received)
+        await second.close()
+        another(path, tmp_path / "aside.db")
+        with pytest.raises(StoreError) as refused:
+            open_store(path, busy_timeout_ms=50)
+        await first.close()
+        reopened = open_store(path)
+        await reopened.write(received)
+        await reopened.close()
+
+        assert refused.value.code == "store.replaced"
+        assert verify(path).ok
+
+
+def test_many_that_open_a_copied_store_at_once_all_can(path: Path, tmp_path: Path) -> None:
+    async def opened() -> int:
+        store = open_store(path)
+        await store.write(received)
+        await store.close()
+        return 1
+
+    asyncio.run(opened())
+    another(path, tmp_path / "aside.db")
+
+    assert race([lambda: asyncio.run(opened())] * 6) == [1] * 6
+    assert verify(path).events == 7
