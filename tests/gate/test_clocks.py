@@ -23,7 +23,8 @@ from runplane_mcp.core.request import State
 from runplane_mcp.simulator import SEED
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
-from tests.gate.conftest import House, refund
+from tests.gate.conftest import House, refund, until
+from tests.gate.homes import check_log
 from tests.store.things import DAY, HOUR, NOW, a_bucket, going_on, received
 
 #: How far the clock moves before each request: forward as time does, and jumps either way.
@@ -73,6 +74,37 @@ async def test_setting_the_clock_back_frees_nothing(house: House, back: int) -> 
         view = await gate.submit(refund(SEED.payment_intents_235[4]))
 
     assert view.status is State.WAITING
+
+
+@pytest.mark.slow
+async def test_clocks_that_jump_in_the_middle_of_what_people_approve_do_nothing_twice_and_leave_the_log_whole(
+    house: House,
+) -> None:
+    """Both clocks an hour back, a day forward, and right again, while one gate lives through it."""
+    await house.enrol()
+
+    def jump(milliseconds: int) -> None:
+        house.clock.policy_ms += milliseconds
+        house.clock.wall_ms += milliseconds
+
+    async with house.gate() as gate:
+        large = await gate.submit(refund(SEED.payment_intent_900))
+        jump(-HOUR)
+        await house.vote(large)
+        ran = await until(gate, large, State.SUCCEEDED)
+        waiting = await gate.submit(refund(SEED.payment_intent_120))
+        jump(DAY + HOUR)
+        expired = await gate.get("stdio", waiting.request_id)
+        jump(-DAY)
+        after = await gate.get("stdio", waiting.request_id)
+        small = await gate.submit(refund(SEED.payment_intent_40, 100))
+
+    assert waiting.status is State.WAITING
+    assert (expired.status, after.status) == (State.EXPIRED, State.EXPIRED), "final is final, whatever the clock says"
+    assert (ran.status, small.status) == (State.SUCCEEDED, State.SUCCEEDED)
+    assert set(house.world.summary()["effects_by_key"].values()) == {1}
+    assert house.world.summary()["refunds"]["count"] == 2
+    check_log(house.settings)
 
 
 @pytest.mark.parametrize(

@@ -250,20 +250,52 @@ async def test_a_client_that_vanishes_in_mid_call_changes_no_outcome(company: Co
     assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGTERM,),
+        pytest.param((signal.SIGKILL,), marks=pytest.mark.slow),
+        pytest.param((signal.SIGTERM, signal.SIGTERM, signal.SIGINT), marks=pytest.mark.slow),
+        pytest.param((signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT), marks=pytest.mark.slow),
+    ],
+    ids=lambda each: "-".join(number.name for number in each),
+)
 async def test_what_a_signal_ends_in_mid_call_is_finished_by_the_next_gate_without_a_second_refund(
-    company: Company, tmp_path: Path, number: signal.Signals
+    company: Company, tmp_path: Path, numbers: tuple[signal.Signals, ...]
 ) -> None:
     company.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/refunds", seconds=25.0))
     async with started(company.settings.home, tmp_path / "log") as wire:
         await wire.greet()
         await wire.call(1, "create_refund", SMALL)
         await eventually(lambda: company.writes() == 1)
-        os.kill(wire.process.pid, number)
+        for number in numbers:
+            os.kill(wire.process.pid, number)
         status, _ = await wire.end()
 
-    assert status == (0 if number is signal.SIGTERM else -number)
+    assert status == (0 if signal.SIGTERM in numbers else -signal.SIGKILL)
     assert await how_it_ended(company) == ["succeeded"]
+    assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
+
+
+@pytest.mark.slow
+async def test_a_client_that_cancels_in_mid_call_cancels_nothing_at_stripe(company: Company, tmp_path: Path) -> None:
+    company.world.add_fault(Fault(FaultKind.DELAY, method="POST", path_prefix="/v1/refunds", seconds=2.0))
+    async with started(company.settings.home, tmp_path / "log") as wire:
+        await wire.greet()
+        await wire.call(1, "create_refund", SMALL)
+        await eventually(lambda: company.writes() == 1)
+        canceled = {"requestId": 1, "reason": "the user pressed escape"}
+        await wire.send(
+            json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": canceled}).encode()
+        )
+        await wire.call(2, "list_requests", {})
+        [listed] = (await wire.answer(2))["result"]["structuredContent"]["result"]["requests"]
+        await wire.call(3, "wait_for_request", {"request_id": listed["request_id"]})
+        waited = (await wire.answer(3))["result"]["structuredContent"]["status"]
+        os.kill(wire.process.pid, signal.SIGTERM)
+        status, _ = await wire.end()
+
+    assert (listed["status"], waited, status) == ("executing", "succeeded", 0)
     assert company.refunds() == {"count": 1, "total": {"usd": 4000}}
 
 
