@@ -6,7 +6,9 @@ else sees: no freeze, denial or restore in the new file would reach it, and noth
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,15 @@ class Placed:
     def check(self) -> None:
         """StoreError `store.replaced` where another file lies there by now, or none. It takes a few microseconds: it is
         asked before each transaction, and once a file that was moved away is back, all goes on."""
+        self._found()
+
+    def check_writable(self) -> None:
+        """The same, and StoreError `store.readonly` where the file or its folder was closed to writing meanwhile. What is
+        open stays writable then, for this process alone: nobody could come in any more to deny or to freeze."""
+        if not self._found().st_mode & self.path.parent.stat().st_mode & stat.S_IWUSR:
+            raise faults.read_only(self.path)
+
+    def _found(self) -> os.stat_result:
         try:
             found = self.path.stat()
         except FileNotFoundError:
@@ -46,6 +57,7 @@ class Placed:
             raise faults.from_os(error, self.path) from error
         if (found.st_dev, found.st_ino) != (self.device, self.inode):
             raise _replaced(self.path, "was replaced by another file")
+        return found
 
     def opened(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
         """What `connect` opens, where that is this file. StoreError `store.replaced`; sqlite3.Error as it comes."""

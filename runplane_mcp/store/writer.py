@@ -103,7 +103,7 @@ class Writer:
         grown = False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self._placed.check()
+            self._placed.check_writable()
             self._connection.execute("BEGIN IMMEDIATE")
             # Only now: until here each could still be withdrawn by whoever has no more patience.
             jobs = self._claim()

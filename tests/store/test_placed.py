@@ -73,6 +73,22 @@ async def test_nothing_is_read_or_written_while_another_file_or_none_lies_there(
     assert (found.ok, found.events) == (True, size + 1)
 
 
+@pytest.mark.parametrize("closed", ["file", "folder"])
+async def test_what_was_closed_to_writing_is_written_by_nobody_any_more(
+    store: SqliteStore, path: Path, closed: str
+) -> None:
+    """This process could go on, since it has the file open; nobody could come in to stop it."""
+    what = path if closed == "file" else path.parent
+    before = what.stat().st_mode
+    await store.write(received)
+    what.chmod(before & ~0o222)
+    shut = await codes(store)
+    what.chmod(before)
+
+    assert shut == ["store.readonly", "done", "done"]
+    assert await codes(store) == ["done"] * 3
+
+
 async def test_no_checkpoint_is_written_of_a_file_that_is_not_there_any_more(path: Path, tmp_path: Path) -> None:
     kept = Kept(tmp_path / "checkpoint", tmp_path / "key")
     key = make_key(kept.key)
