@@ -438,7 +438,6 @@ def _fifth(connection: sqlite3.Connection) -> None:
 _SIXTH = (
     # Which alarms stand, found however long the log is: what only keeps them at hand may have lost one.
     f"CREATE INDEX event_coverage ON event (seq) WHERE {COVERAGE_EVENTS}",
-    *standing_triggers(),
     # Digests of what is kept beside a request's row, and their salt, which is no part of the row's form.
     *(
         f"ALTER TABLE request ADD COLUMN {column} TEXT {_HASH.format(column)}"
@@ -447,6 +446,8 @@ _SIXTH = (
     "ALTER TABLE request ADD COLUMN salt TEXT CHECK (length(salt) = 32)",
     # All ids that a request is found by.
     "CREATE INDEX mention_request ON mention (number)",
+    # Last, so that nothing of the above meets them.
+    *standing_triggers(),
 )
 
 

@@ -146,6 +146,7 @@ def test_no_gate_starts_in_it_and_nothing_is_restored(copy: Path, run: Run) -> N
         except RunplaneError as error:
             return error.code
 
+    run("restore", "--here", *AS_DANA, "--json", stdin="not Dana's\n")  # imports what the auditor's process needs
     with read_only(copy):
         started = as_auditor(lambda: anyio.run(start))
         restored = as_auditor(lambda: run("restore", "--here", *AS_DANA, "--json", stdin=f"{DANAS}\n").error)
