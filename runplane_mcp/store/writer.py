@@ -53,6 +53,9 @@ class Writer:
         self._closing = False
         self._patience = 0.0
         self._thread: threading.Thread | None = None
+        # The log's end as this thread last read or left it, and the version of the data by which others' commits show.
+        self._end: tuple[Frontier, int] | None = None
+        self._version = 0
 
     def submit(self, job: Job) -> None:
         with self._changed:
@@ -157,11 +160,21 @@ class Writer:
                 (frontier.size, b"".join(frontier.hashes), frontier.root(), newest_at),
             )
         self._probe("store.before_commit")
+        self._end = None  # whatever becomes of the commit
         execute("COMMIT")
+        self._end = frontier, newest_at
         self._probe("store.after_commit")
         return frontier is not before
 
     def _head(self) -> tuple[Frontier, int]:
+        """The log's end, read anew where another connection has committed since. A newer program's migration does too."""
+        version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        if self._end is None or version != self._version:
+            self._end = None
+            self._end, self._version = self._read_head(), version
+        return self._end
+
+    def _read_head(self) -> tuple[Frontier, int]:
         reader = SqliteReader(self._connection, self._path)
         outgrown = reader.outgrown()
         if outgrown is not None:

@@ -10,6 +10,7 @@ import pytest
 
 from runplane_mcp.store.base import Transaction
 from runplane_mcp.store.sqlite import open_store
+from runplane_mcp.store.verify import verify
 from tests.store.things import received
 
 SOON = 10.0
@@ -138,3 +139,28 @@ async def test_work_that_fails_alone_leaves_nothing_and_commits_nothing(tmp_path
     await store.write(received)
     assert (await store.read(lambda reader: reader.head())).size == 1
     await store.close()
+
+
+async def test_the_end_of_the_log_is_what_others_left_also_after_work_of_our_own_that_failed(tmp_path: Path) -> None:
+    """A writer remembers the end that it left. Were an old one taken, an event would be put over another's."""
+    path = tmp_path / "runplane.db"
+    ours, other = open_store(path), open_store(path)
+
+    def fails(tx: Transaction) -> None:
+        received(tx)
+        raise ValueError("in vain")
+
+    await ours.write(received)
+    await ours.write(received)
+    await other.write(received)
+    with pytest.raises(ValueError, match="in vain"):
+        await ours.write(fails)
+    await ours.write(received)
+    await other.write(received)
+    heads = [await store.read(lambda reader: reader.head()) for store in (ours, other)]
+    await ours.close()
+    await other.close()
+
+    assert heads[0] == heads[1]
+    assert heads[0].size == 5
+    assert verify(path).ok
