@@ -131,6 +131,7 @@ def test_an_operation_that_says_too_little_is_named_by_its_place() -> None:
         normal_form({}, {"operations": [{"method": "GET"}]})
 
 
+@pytest.mark.slow
 def test_the_script_finds_the_list_from_any_folder(taken: Path) -> None:
     done = subprocess.run(
         [ROOT / "scripts" / "catalog", taken.name, "--dry-run"],

@@ -98,6 +98,7 @@ def test_the_example_agent_plays_and_the_bound_holds() -> None:
     assert result["void"] == []
 
 
+@pytest.mark.slow
 def test_a_game_that_is_none_and_a_time_that_is_none_are_refused(tmp_path: Path) -> None:
     refused = subprocess.run(
         [HEIST, "forward", str(tmp_path), "1h"], capture_output=True, text=True, timeout=60, check=False

@@ -36,7 +36,16 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported("--help") & {*HEAVY, "pydantic_settings", "aiosqlite", "cryptography", "yaml"}
 
 
-@pytest.mark.parametrize("command", ["status", "people list", "approvals list", "requests list", "backup COPY"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("people list", "approvals list", "requests list", "backup COPY")
+        ),
+    ],
+)
 def test_looking_at_a_home_imports_neither_the_protocol_nor_stripe(command: str, home: Path, tmp_path: Path) -> None:
     assert not imported(*command.replace("COPY", str(tmp_path / "copy")).split()) & HEAVY
 

@@ -147,9 +147,19 @@ def running(tx: Transaction) -> ActionRequest:
     policy = tx.enforced_version()
     assert policy is not None
     read = tx.insert_request(a_request(kind=Kind.READ), event={}, quiet=True)
-    record = a_decision(read, outcome=Outcome.ALLOW, round=0, digest=None, nonce=None)
+    record = a_decision(read, outcome=Outcome.ALLOW, round=0)
     tx.add_decision(replace(record, policy_version=policy))
-    return tx.move(read, State.EXECUTING, at=NOW, event={}, effective=read.as_asked)
+    return tx.move(
+        read,
+        State.EXECUTING,
+        at=NOW,
+        event={},
+        effective=read.as_asked,
+        digest=record.digest,
+        attempt=1,
+        stripe_key="rp_1",
+        first_attempt_at=NOW,
+    )
 
 
 def test_a_read_that_no_event_speaks_for_yet_is_to_be_asked_for_again(ask: Ask, home: Path, run: Run) -> None:
@@ -166,7 +176,7 @@ def test_a_read_that_no_event_speaks_for_yet_is_to_be_asked_for_again(ask: Ask, 
         assert (refused.code, refused.error) == (1, "request.read_pending")
         assert words in refused.json["error"]["message"]
         assert "again in a second" in refused.json["error"]["next_step"]
-    assert holds(spoken_for.json)
+    assert (spoken_for.code, spoken_for.json["request_id"]) == (0, requests[0].id)
 
 
 def test_what_was_erased_of_a_read_is_proved_to_have_been(

@@ -84,6 +84,7 @@ def test_every_step_is_as_it_should_be_and_the_next_commands_work_as_printed(tmp
     assert [look.returncode for look in looks] == [0] * len(looks), [look.stderr for look in looks]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_makes_the_demo_fail_and_say_where(tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [*WORDS, "--json"],

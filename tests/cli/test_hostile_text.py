@@ -146,7 +146,13 @@ def fenced(screen: str) -> None:
             assert line.startswith(("Agent “", "      ", "  agent", "  client")), line[:200]
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+#: The rest are other ways of the same four, and stay among the long runs.
+QUICK = {"bidirectional", "terminal", "markup", "another card"}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in QUICK else pytest.mark.slow) for kind in HOSTILE]
+)
 def test_hostile_words_are_escaped_cut_fenced_and_labelled_on_every_screen(
     kind: str, world: Callable[[str], None], ask: Ask, run: Run
 ) -> None:

@@ -111,7 +111,7 @@ def test_what_expires_by_time_alone_is_told(ask: Ask, monkeypatch: pytest.Monkey
     assert (gone["change"], gone["reference"], gone["status"]) == ("moved", held.reference, "expired")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_ends_without_a_word_when_it_is_told_to(number: signal.Signals, ask: Ask) -> None:
     ask(refund())
     with watching() as watch:
@@ -324,7 +324,9 @@ def test_a_vote_on_a_card_that_somebody_else_answered_meanwhile_is_not_given(
     assert len(run("requests", "show", held.reference, "--json").json["votes"]) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_a_signal_ends_it_and_the_terminal_is_as_it_was(
     number: signal.Signals, ask: Ask, terminal: Callable[..., Terminal]
 ) -> None:

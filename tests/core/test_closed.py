@@ -221,7 +221,7 @@ VALUES: dict[FactType, st.SearchStrategy[FactValue]] = {
 }
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), OTHERWISE, RULES)
 def test_whatever_a_request_for_a_closed_operation_turns_out_to_be_it_is_blocked(
     data: st.DataObject, otherwise: str, rules: list[str]

@@ -122,6 +122,7 @@ def test_several_currencies_fill_one_limit_and_do_not_pass_it(tmp_path: Path) ->
     assert verify(settings.database).ok
 
 
+@pytest.mark.slow
 def test_fifty_approvals_at_once_do_not_pour_out_past_a_limit_that_was_on_none_of_their_cards(tmp_path: Path) -> None:
     """The limit came after people had said yes. Eight gates run what is approved, at once (DECISIONS 22)."""
     settings = home_of(tmp_path, LOOSE)

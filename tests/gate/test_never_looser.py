@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from runplane_mcp.core.approval import Answer
 from runplane_mcp.core.request import State
 from runplane_mcp.gate.pipeline import Gate
@@ -48,6 +50,7 @@ def spellings(payment_intent: str, charge: str) -> dict[str, Submission]:
     }
 
 
+@pytest.mark.slow
 async def test_no_way_of_asking_again_moves_money_again(house: House) -> None:
     (house.home / "policies.yaml").write_text(FREE)
     await house.enrol()

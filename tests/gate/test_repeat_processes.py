@@ -121,7 +121,7 @@ def test_a_retry_with_the_same_key_after_a_crash_before_the_decision_is_done_onc
 
 
 @pytest.mark.parametrize("point", ["submit.decided", "execute.before_send", "execute.after_send"])
-@pytest.mark.parametrize("key", [None, "another"])
+@pytest.mark.parametrize("key", [None, pytest.param("another", marks=pytest.mark.slow)])
 def test_a_retry_after_a_crash_in_the_execution_is_that_request(tmp_path: Path, point: str, key: str | None) -> None:
     settings = home_of(tmp_path)
     run_and_kill(killed(settings, refund(SEED.payment_intent_120, 2000)), point)

@@ -175,6 +175,7 @@ def plain(text: str) -> str:
     return re.sub(r"(?<=runplane_request\]', ')[^']+", "…", OWN.sub("…", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orders", [ORDERS[::3], pytest.param(ORDERS, marks=pytest.mark.slow)])
 def test_a_request_and_its_repeat_are_the_same_through_either_tool(tmp_path: Path, orders: tuple[str, ...]) -> None:
     async def play_all() -> list[list[dict[str, Any]]]:
