@@ -32,7 +32,8 @@ from runplane_mcp.gate.coverage.state import (
     state_of,
     states,
 )
-from runplane_mcp.gate.coverage.watch import Watch, keep_watch
+from runplane_mcp.gate.coverage.watch import Watch
+from runplane_mcp.gate.coverage.watching import keep_watch
 from runplane_mcp.gate.people import trusted
 from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.simulator import SEED, Bypass, Fault, FaultKind, Planted

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runplane_mcp.core.coverage.accounts import Wanted
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError, StripeError
 from runplane_mcp.gate.coverage.accounts import Connected, Recorded, connected
 from runplane_mcp.gate.coverage.state import CoverageState, Found, keep, name_of, state_of, states
+from runplane_mcp.gate.coverage.watch import Watch
 from runplane_mcp.store.base import Reader, Transaction
-
-if TYPE_CHECKING:
-    from runplane_mcp.gate.coverage.watch import Watch
 
 #: Connected accounts that one turn looks at.
 PER_TURN: Final = 10

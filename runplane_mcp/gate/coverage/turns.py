@@ -19,5 +19,5 @@ FIRST_LOOK: Final = 15.0
 async def watch_later(gate: Gate, *, every: float, around: bool, accounts: Wanted) -> None:
     """Until it is canceled. The rest as `keep_watch` says."""
     await asyncio.sleep(FIRST_LOOK)
-    watching = await anyio.to_thread.run_sync(importlib.import_module, "runplane_mcp.gate.coverage.watch")
+    watching = await anyio.to_thread.run_sync(importlib.import_module, "runplane_mcp.gate.coverage.watching")
     await watching.keep_watch(gate, every=every, around=around, accounts=accounts)

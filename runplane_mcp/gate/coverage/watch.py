@@ -6,7 +6,6 @@ One process of all looks at a time. It reads a bounded number of pages, slowly, 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,17 +13,14 @@ from typing import Final
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.catalog import Catalog
-from runplane_mcp.core.coverage.accounts import NOT_MORE, Wanted
 from runplane_mcp.core.coverage.boxes import Box, Placed
 from runplane_mcp.core.coverage.listings import DAY
-from runplane_mcp.core.money import CURRENCIES, Money
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.errors import RunplaneError
 from runplane_mcp.gate.clock import Clock
 from runplane_mcp.gate.coverage.alarms import lost, put_back
 from runplane_mcp.gate.coverage.covering import placed_lines
 from runplane_mcp.gate.coverage.reading import steady_balance
-from runplane_mcp.gate.coverage.rounds import Rounds
 from runplane_mcp.gate.coverage.state import (
     BALANCE,
     EXPLAINED,
@@ -43,7 +39,6 @@ from runplane_mcp.gate.coverage.state import (
     state_of,
 )
 from runplane_mcp.gate.coverage.window import Window
-from runplane_mcp.gate.pipeline import Gate
 from runplane_mcp.store.base import Reader, Store, Transaction
 from runplane_mcp.stripe_api.client import StripeConnection
 from runplane_mcp.stripe_api.connected import Asks, OnAccount
@@ -52,8 +47,6 @@ logger = logging.getLogger(__name__)
 
 #: Days of which a report can still find the balance.
 MOST_BALANCES: Final = 100
-#: How often a gate sees whether it is its turn (seconds).
-TURN: Final = 30.0
 #: So long after a line came its event may still be missing (seconds).
 GRACE: Final = 30
 #: Pages of one list that one look reads, and the pause between them (seconds).
@@ -239,34 +232,6 @@ class Watch:
         return self.around and out and placed.box in {Box.ANOTHER_KEY, Box.DASHBOARD}
 
 
-async def keep_watch(gate: Gate, *, every: float, around: bool, accounts: Wanted = NOT_MORE) -> None:
-    """The background task of a gate: looks every `every` seconds where no other process does, until it is canceled."""
-    watch = Watch(gate.store, gate.catalog, gate.connection, gate.clock, around)
-    rounds = Rounds(watch, accounts)
-    told = ""
-    while True:
-        try:
-            identity = await gate.identity()
-            if await watch.take_turn(identity, every):
-                await watch.catch_up(identity, tell=_say)
-                await rounds.turn(identity, tell=_say)
-            told = ""
-        except (RunplaneError, OSError) as error:
-            if str(error) != told:
-                logger.warning("the account could not be looked at for what went around Runplane: %s", error)
-            told = str(error)
-        await asyncio.sleep(min(TURN, every))
-
-
-def _say(new: Sequence[Found], account: str = "") -> None:
-    for found in new:
-        about = found.object_id or found.line
-        logger.error(
-            "UNEXPLAINED money line at Stripe%s: %s %s of %s. %s See: runplane audit coverage --alarm",
-            *(f", on {account}" if account else "", found.kind, about, _worth(found), found.why),
-        )
-
-
 def _too_early(placed: Placed, now: int) -> bool:
     """Whether an event, or the end of a request, may still explain it."""
     if placed.box is not Box.UNEXPLAINED or placed.stripe_request_id is not None:
@@ -298,7 +263,3 @@ def _event(identity: StripeIdentity, placed: Placed) -> dict[str, Json]:
         "stripe_request_id": placed.stripe_request_id,
         "request": placed.made.request_id if placed.made is not None else None,
     }
-
-
-def _worth(found: Found) -> str:
-    return str(Money(found.amount, found.currency)) if found.currency in CURRENCIES else str(found.amount)
