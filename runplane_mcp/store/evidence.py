@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from runplane_mcp.core.merkle import leaf_hash
 from runplane_mcp.core.request import FINAL
 from runplane_mcp.store.beside_evidence import listed_beside, problem_beside
-from runplane_mcp.store.commitments import Commitments
+from runplane_mcp.store.commitments import Commitments, Kept
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.read_evidence import ReadEvidence
 from runplane_mcp.store.records import READS
@@ -75,7 +75,7 @@ class Evidence:
         columns = listed_as_made(connection, REQUEST_COLUMNS, "request")
         self._of_requests = _REQUESTS.format(f"{columns}, {listed_beside(connection)}")
         self._commitments = commitments
-        self._kept: Mapping[Any, bool] = {}
+        self._kept: Mapping[str, Kept] = {}
         self._requests: dict[object, Row] = {}
         self._decisions: dict[tuple[object, object], Row] = {}
         self.vouched = vouched
@@ -94,7 +94,7 @@ class Evidence:
             if not same:
                 raise Mismatch(f"Event {seq} says something else than its row.", seq)
             if "payloads" in said:
-                self._payloads(seq, said["payloads"])
+                self._payloads(seq, said["payloads"], request_id)
             if type_.startswith("request."):
                 self._request(seq, type_, request_id, said)
             elif type_ == "decision":
@@ -126,15 +126,18 @@ class Evidence:
         self._decisions = {(row[_REQUEST_ID], row[_N]): row for row in rows}
         return all_said
 
-    def _payloads(self, seq: int, payloads: object) -> None:
+    def _payloads(self, seq: int, payloads: object, request_id: str | None) -> None:
         if not isinstance(payloads, dict):
             raise Mismatch(f"Event {seq} does not name its payloads.", seq)
         for name, wanted in payloads.items():
             kept = self._kept.get(wanted) if isinstance(wanted, str) else None
             if kept is None:
                 self.vouched.missing(_plain(wanted), f"The payload `{name}` of event {seq} is missing.", seq)
-            elif not kept:
+            elif not kept[0]:
                 raise Mismatch(f"The payload `{name}` of event {seq} was changed.", seq)
+            elif kept[1] != request_id:
+                # What stands as somebody else's would be left where everything of its request is erased.
+                raise Mismatch(f"The payload `{name}` of event {seq} stands as another request's.", seq)
 
     def _request(self, seq: int, type_: str, request_id: str | None, said: _Said) -> None:
         row = self._requests.get(request_id)

@@ -128,7 +128,8 @@ class ReadEvidence:
                 contents = [decision[_CONTENT] for decision in decisions]
                 named = [request[place] for place in _PAYLOADS if request[place] is not None] + contents
                 read = n == expected and request[_KIND] == Kind.READ and request[_STATE] in _FINAL
-                whole = all(kept.get(name, True) for name in named)
+                its_own = True, request[_ID]
+                whole = all(kept.get(name, its_own) == its_own for name in named)
                 digests = read_digests(request, decisions)
                 if not read or leaf_over(str(request[_ID]), digests) != leaf or not whole:
                     raise Mismatch(f"The read {request[_ID]}, number {n}, was changed.", seq)

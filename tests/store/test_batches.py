@@ -256,6 +256,13 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         2,
         ("UPDATE payload SET body = x'7b7d' WHERE commitment = (SELECT asked FROM request WHERE number = 4)",),
     ),
+    "what a read asked for is given to another": (
+        2,
+        (
+            "UPDATE payload SET request_id = (SELECT id FROM request WHERE number = 1)"
+            " WHERE commitment = (SELECT asked FROM request WHERE number = 4)",
+        ),
+    ),
     "why a read was allowed is removed": (
         1,
         (

@@ -14,6 +14,7 @@ from runplane_mcp.store.payloads import commitment
 
 SALT = b"0" * 16
 MANY = 40
+WHOLE, CHANGED = (True, "rpr_1"), (False, "rpr_1")
 
 
 def body(number: int) -> bytes:
@@ -31,9 +32,12 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     monkeypatch.setattr(commitments, "_AHEAD", 10)
     monkeypatch.setattr(commitments, "_REMEMBERED", 10)
     with closing(sqlite3.connect(":memory:")) as made:
-        made.execute("CREATE TABLE payload (number INTEGER PRIMARY KEY, commitment TEXT UNIQUE, salt BLOB, body BLOB)")
+        made.execute(
+            "CREATE TABLE payload (number INTEGER PRIMARY KEY, commitment TEXT UNIQUE, request_id TEXT, salt BLOB,"
+            " body BLOB)"
+        )
         rows = [(number, name(number), SALT, body(number)) for number in range(1, MANY + 1)]
-        made.executemany("INSERT INTO payload VALUES (?, ?, ?, ?)", rows)
+        made.executemany("INSERT INTO payload VALUES (?, ?, 'rpr_1', ?, ?)", rows)
         yield made
 
 
@@ -48,14 +52,14 @@ def test_each_is_found_in_whatever_order_they_are_named(
 ) -> None:
     found = Commitments(connection, first, end)
 
-    assert [found.look_up([name(number)]) for number in order] == [{name(number): True} for number in order]
+    assert [found.look_up([name(number)]) for number in order] == [{name(number): WHOLE} for number in order]
     assert found.read_all() is None
 
 
 def test_many_are_found_at_once_though_few_are_remembered(connection: sqlite3.Connection) -> None:
     names = [name(number) for number in range(1, MANY + 1)]
 
-    assert Commitments(connection, 0, MANY + 1).look_up(names) == dict.fromkeys(names, True)
+    assert Commitments(connection, 0, MANY + 1).look_up(names) == dict.fromkeys(names, WHOLE)
 
 
 def test_what_was_changed_or_taken_away_is_told_apart(connection: sqlite3.Connection) -> None:
@@ -63,8 +67,8 @@ def test_what_was_changed_or_taken_away_is_told_apart(connection: sqlite3.Connec
     connection.execute("DELETE FROM payload WHERE number = 4")
     found = Commitments(connection, 0, MANY + 1)
 
-    assert found.look_up([name(2), name(3), name(4), None, 7, ["x"]]) == {name(2): True, name(3): False}
-    assert found.look_up([name(MANY), name(3)]) == {name(MANY): True, name(3): False}
+    assert found.look_up([name(2), name(3), name(4), None, 7, ["x"]]) == {name(2): WHOLE, name(3): CHANGED}
+    assert found.look_up([name(MANY), name(3)]) == {name(MANY): WHOLE, name(3): CHANGED}
 
 
 def test_what_nothing_names_is_read_at_the_end(connection: sqlite3.Connection) -> None:

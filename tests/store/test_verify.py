@@ -246,6 +246,24 @@ TAMPERINGS: dict[str, tuple[int | None, tuple[str | Callable[[sqlite3.Connection
         4,
         ("UPDATE payload SET body = x'7b7d' WHERE commitment = (SELECT content FROM decision)",),
     ),
+    "a payload of a request is given to another": (
+        3,
+        (
+            "UPDATE payload SET request_id = (SELECT id FROM request WHERE state = 'failed')"
+            " WHERE commitment = (SELECT asked FROM request WHERE state = 'succeeded')",
+        ),
+    ),
+    "a payload of a decision is nobody's": (
+        4,
+        ("UPDATE payload SET request_id = NULL WHERE commitment = (SELECT content FROM decision)",),
+    ),
+    "a freeze's words are a request's": (
+        13,
+        (
+            "UPDATE payload SET request_id = (SELECT id FROM request WHERE state = 'failed')"
+            " WHERE commitment = (SELECT told FROM freeze WHERE id = 'frz_all')",
+        ),
+    ),
     "a vote's note is removed": (6, ("DELETE FROM payload WHERE commitment = (SELECT note FROM vote)",)),
     "a result is changed": (
         9,
