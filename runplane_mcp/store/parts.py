@@ -17,7 +17,7 @@ from runplane_mcp.store.rows import Row
 from runplane_mcp.store.vouched import Vouched
 
 #: Events in a part: a power of two, so that each but the last is a whole subtree of the log's tree.
-PART: Final = 1 << 16
+PART: Final = 1 << 14
 #: How many events are read and checked together.
 AT_ONCE: Final = 500
 #: Among so many events at the beginning of a part, one that names a payload is looked for.
