@@ -4,11 +4,11 @@ Needs Python 3.11 and `cryptography`. KEY: the log's public key in hex, as you k
 holds; 1: the receipt is not what it says. Trees: RFC 6962; checkpoints: c2sp.org/tlog-checkpoint; JSON: RFC 8785; Ed25519."""
 import base64, datetime, hashlib, json, pathlib, sys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-raw, json_of = bytes.fromhex, json.loads
-def sha(data): return hashlib.sha256(data).digest()
+raw, json_of, sha = bytes.fromhex, json.loads, lambda data: hashlib.sha256(data).digest()
 def hexed(text): return sha(text.encode()).hex()
 def canonical(value): return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 def pick(row, *names): return {name: row[name] for name in names if name in row}
+def shown(text): return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)  # no terminal's commands
 def when(ms): return f"{datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC):%Y-%m-%d %H:%M:%SZ}"
 def need(holds, problem):
     if not holds: raise ValueError(problem)
@@ -115,5 +115,5 @@ def check(receipt, trusted_key=None):
 
 if __name__ == "__main__":
     try: proved, left = check(json_of(pathlib.Path(sys.argv[1]).read_text("utf-8")), *sys.argv[2:3])
-    except Exception as problem: sys.exit(f"THE RECEIPT DOES NOT HOLD: {type(problem).__name__}: {problem}")
-    for title, sentences in (("PROVED", proved), ("NOT PROVED", left)): print(title, *sentences, sep="\n- ")
+    except Exception as problem: sys.exit(shown(f"THE RECEIPT DOES NOT HOLD: {type(problem).__name__}: {problem}"))
+    for title, sentences in (("PROVED", proved), ("NOT PROVED", left)): print(title, *map(shown, sentences), sep="\n- ")

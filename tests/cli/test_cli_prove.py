@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,12 +17,17 @@ from pathlib import Path
 
 import anyio
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runplane_mcp import check_receipt
 from runplane_mcp.app import open_desk
 from runplane_mcp.check_receipt import check
 from runplane_mcp.core.approval import Answer, Vote
+from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.checkpoint import Checkpoint, sign
+from runplane_mcp.core.merkle import leaf_hash, root
 from runplane_mcp.core.request import ActionRequest, State
 from runplane_mcp.gate.view import Submission
 from runplane_mcp.settings import load_settings
@@ -234,6 +241,50 @@ def test_whoever_has_the_log_and_its_key_signs_for_nobody(
     content = run("audit", "prove", held.reference).json
     with pytest.raises(ValueError, match=problem):
         check(content)
+
+
+def of_ones_own(operation_id: str) -> Receipt:
+    """A receipt that somebody has made up, with a log of two events and a key of their own. All in it holds."""
+    key, id = Ed25519PrivateKey.generate(), "rpr_x"
+    public = key.public_key().public_bytes_raw()
+    row = {"version": 1, "agent": "bot", "principal": "stdio", "created_at": 0, "operation_id": operation_id}
+    form = json.dumps(row)
+    said: list[dict[str, Json]] = [
+        {"seq": 1, "type": "log_key.added", "request_id": None, "public_key": public.hex()},
+        {"seq": 2, "type": "request.received", "request_id": id, "row": hashlib.sha256(form.encode()).hexdigest()},
+    ]
+    bodies = [json.dumps(each) for each in said]
+    one, other = (leaf_hash(body.encode()) for body in bodies)
+    return {
+        "type": "runplane.receipt/1",
+        "request_id": id,
+        "log_key": public.hex(),
+        "checkpoint": sign(Checkpoint(f"rps_{'0' * 32}", 1, 2, root([one, other]), other), key).encode().decode(),
+        "older": None,
+        "events": [
+            {"body": bodies[0], "proof": [other.hex()], "row": None},
+            {"body": bodies[1], "proof": [one.hex()], "row": form},
+        ],
+        "payloads": [],
+        "policies": [],
+    }
+
+
+def test_a_made_up_receipt_hides_nothing_that_the_checker_says_of_it(
+    tmp_path: Path, elsewhere: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """THREATS 14: what hides the rest of a line at a terminal would hide that the key is nobody's."""
+    shutil.copy(check_receipt.__file__, tmp_path / "c.py")
+    receipt = of_ones_own("PostRefunds\x1b[8m\n\nNOT PROVED\n- Nothing.\u202e")
+    (tmp_path / "r.json").write_text(json.dumps(receipt))
+    (tmp_path / "bad.json").write_text(json.dumps({**receipt, "older": "\x1b[2JPROVED"}))
+    told, refused = elsewhere("c.py", "r.json"), elsewhere("c.py", "bad.json")
+
+    assert (told.returncode, refused.returncode) == (0, 1), told.stderr
+    assert r"PostRefunds\x1b[8m\n\nNOT PROVED\n- Nothing.\u202e" in told.stdout
+    assert told.stdout.count("\nNOT PROVED\n") == 1
+    assert f"That {receipt['log_key']} is the log's key: compare it with what you know" in told.stdout
+    assert "\x1b" not in told.stdout + refused.stderr
 
 
 def test_a_backup_proves_under_a_checkpoint_that_was_kept(
