@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from runplane_mcp.store.conditions import COVERAGE_EVENTS
 from runplane_mcp.store.policies import SELECT_EVENT
 from runplane_mcp.store.records import Event
 from runplane_mcp.store.rows import Row
-from runplane_mcp.store.schema import COVERAGE_EVENTS
 
 
 class AlarmReads(ABC):

@@ -19,8 +19,8 @@ from typing import Final
 from runplane_mcp.core.merkle import Frontier
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
+from runplane_mcp.store.conditions import UNFINISHED
 from runplane_mcp.store.files import PRIVATE, connect_for_reading, version_of
-from runplane_mcp.store.schema import UNFINISHED
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 

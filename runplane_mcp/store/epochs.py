@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from runplane_mcp.store.backup import MARK
+from runplane_mcp.store.conditions import SET_ASIDE
 from runplane_mcp.store.rows import Row
-from runplane_mcp.store.schema import SET_ASIDE
 from runplane_mcp.store.triggers import SET_ASIDE_TO
 
 # ruff: noqa: S608 - words of our own; every value is bound.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from runplane_mcp.core.request import ActionRequest, Kind
+from runplane_mcp.store.conditions import UNFINISHED
 from runplane_mcp.store.rows import Row
-from runplane_mcp.store.schema import UNFINISHED
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from runplane_mcp.core.limits import Spent
 from runplane_mcp.core.money import Money
-from runplane_mcp.store.schema import UNFINISHED
+from runplane_mcp.store.conditions import UNFINISHED
 
 # ruff: noqa: S608 - statements are put together from words of our own; every value is bound.
 

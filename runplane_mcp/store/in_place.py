@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from runplane_mcp.store.conditions import POLICY_EVENTS
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import Row
-from runplane_mcp.store.schema import POLICY_EVENTS
 
 # ruff: noqa: S608 - words of our own; every value is bound.
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from runplane_mcp.errors import StoreError
+from runplane_mcp.store.conditions import POLICY_EVENTS
 from runplane_mcp.store.records import DecisionRecord, EnforcedPolicy, Event, ProposedPolicy
 from runplane_mcp.store.rows import DECISION_COLUMNS, Row, insert, listed
-from runplane_mcp.store.schema import POLICY_EVENTS
 
 # ruff: noqa: S608 - column names of our own; every value is bound.
 

@@ -13,9 +13,9 @@ from runplane_mcp.core.request import FINAL, Kind
 from runplane_mcp.store.batches import ARRIVAL, MOST_IN_A_BATCH, batch_counts, leaf_over, read_digests
 from runplane_mcp.store.beside_evidence import listed_beside, problem_beside
 from runplane_mcp.store.commitments import Commitments
+from runplane_mcp.store.conditions import UNFINISHED
 from runplane_mcp.store.mismatch import Mismatch
 from runplane_mcp.store.rows import DECISION_COLUMNS, REQUEST_COLUMNS, Row, listed, listed_as_made
-from runplane_mcp.store.schema import UNFINISHED
 from runplane_mcp.store.vouched import Vouched
 
 # ruff: noqa: S608 - column names of our own; every value is bound.

@@ -22,6 +22,16 @@ from runplane_mcp.store import faults, fullness
 from runplane_mcp.store.alarms import AlarmReads
 from runplane_mcp.store.batches import BatchReads
 from runplane_mcp.store.borne_out import BorneOutReads
+from runplane_mcp.store.conditions import (
+    BINDING,
+    CHANGED_POLICY_AT,
+    DELIVERED,
+    REFUSED,
+    SAYS,
+    SAYS_SINCE,
+    UNDECIDED,
+    UNFINISHED,
+)
 from runplane_mcp.store.epochs import EpochReads
 from runplane_mcp.store.erasing import ErasureReads
 from runplane_mcp.store.exports import ExportReads
@@ -43,17 +53,7 @@ from runplane_mcp.store.rows import (
     request_of,
     vote_of,
 )
-from runplane_mcp.store.schema import (
-    BINDING,
-    CHANGED_POLICY_AT,
-    DELIVERED,
-    REFUSED,
-    SAYS,
-    SAYS_SINCE,
-    UNDECIDED,
-    UNFINISHED,
-    VERSION,
-)
+from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sent import SentReads
 from runplane_mcp.store.sums import count_since, usages
 from runplane_mcp.store.triggers import listed_texts
