@@ -26,11 +26,14 @@ from runplane_mcp.gate.coverage.state import (
     OVERLAP,
     UNEXPLAINED,
     WINDOW,
+    CoverageState,
+    Found,
     balances,
     keep,
     settle,
     state_of,
     states,
+    written,
 )
 from runplane_mcp.gate.coverage.watch import Watch
 from runplane_mcp.gate.coverage.watching import keep_watch
@@ -45,6 +48,7 @@ from tests.gate.conftest import SECRET, FakeClock, House, refund
 from tests.gate.rewriting import rewrite
 
 HOUR_MS = 3_600_000
+LIVES_AT = "simulator:x|acct_x|test"
 
 
 def watch_of(house: House, gate: Gate, *, around: bool = False) -> Watch:
@@ -391,6 +395,37 @@ async def test_alarms_that_were_lost_stand_again_by_the_logs_word_and_verify_hol
     assert [str(each.seq) in caplog.text for each in raised] == [each in back for each in raised]
     assert check_signatures(house.settings.database).problem is None
     assert verify(house.settings.database).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (None, None),
+        ("simulator", {}),
+        (LIVES_AT, {"until": "x"}),
+        (LIVES_AT, {"looked": 10**18}),
+        (LIVES_AT, {"turn": -1}),
+        (LIVES_AT, {"window": 0}),
+        (LIVES_AT, {"settled": {"txn_1": "x"}}),
+        (LIVES_AT, {"accounts": [1]}),
+        (LIVES_AT, {"balances": [{"at": 1, "seq": "x", "newest": "txn_1", "held": {}}]}),
+        (LIVES_AT, {"standing": {"txn_1": {**dict.fromkeys(Found.__slots__, "x"), "line": "txn_1"}}}),
+    ],
+)
+async def test_words_that_are_none_stop_nobody_from_looking(
+    house: House, name: str | None, changes: dict[str, object] | None
+) -> None:
+    """Whatever somebody writes there: `status`, `doctor` and the next look find nothing in it, and do not break over it."""
+    whole = json.loads(written({LIVES_AT: CoverageState()}))[LIVES_AT]
+    said = "[" * 100_000 if name is None else json.dumps({name: {**whole, **(changes or {})}})
+    async with house.desk() as desk:
+        await desk.store.write(lambda tx: tx.set_meta(META, written({LIVES_AT: CoverageState(until=1)})))
+        sound = await desk.store.read(states)
+        await desk.store.write(lambda tx: tx.set_meta(META, said))
+        found = await desk.store.read(states)
+
+    assert sound == {LIVES_AT: CoverageState(until=1)}
+    assert found == {}
 
 
 async def test_an_alarm_that_was_lost_and_raised_once_more_stands_once(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from runplane_mcp.core.canonical import Json
+from runplane_mcp.core.canonical import LARGEST, Json
 from runplane_mcp.core.request import StripeIdentity
 from runplane_mcp.gate.acts import said
 from runplane_mcp.store.base import Reader, Transaction
@@ -33,6 +33,8 @@ OVERLAP: Final = 1_800
 OPEN_GRACE: Final = 86_400
 #: So long before the end of what was looked at no look comes back to a line.
 KEPT_SETTLED: Final = OVERLAP + OPEN_GRACE
+#: No moment lies behind it (seconds): it could not be shown as a date.
+_LAST: Final = 253_402_300_799
 #: So much (milliseconds) a connected account's look may lie behind the account's own before it is told.
 LONG: Final = 3_600_000
 
@@ -114,8 +116,8 @@ def states(reader: Reader) -> dict[str, CoverageState]:
     """The watch over each account, by `name_of` it."""
     try:
         kept = json.loads(reader.meta(META) or "{}")
-        return {name: _state(each) for name, each in kept.items()}
-    except (ValueError, TypeError, AttributeError, KeyError):
+        return {_name(name): _state(each) for name, each in kept.items()}
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         # Somebody wrote it past us: looked at anew, since nothing but the next look hangs on it.
         return {}
 
@@ -202,7 +204,40 @@ def _state(kept: Mapping[str, Any]) -> CoverageState:
     standing = {name: Found(**each) for name, each in fields.pop("standing").items()}
     balances = tuple(Balance(**each) for each in fields.pop("balances", ()))
     accounts = tuple(fields.pop("accounts", ()))
-    return CoverageState(**fields, standing=standing, balances=balances, accounts=accounts)
+    state = CoverageState(**fields, standing=standing, balances=balances, accounts=accounts)
+    _check(state)
+    return state
+
+
+def _name(name: str) -> str:
+    target, account, mode = name.rsplit("|", 2)
+    if not target or not account or mode not in {"live", "test"}:
+        raise ValueError("not the name of an account")
+    return name
+
+
+def _check(state: CoverageState) -> None:
+    """ValueError where any of it is not what it is declared as: `status`, `doctor` and gates show it and reckon with it."""
+    found, balances = state.standing.values(), state.balances
+    noted = [(each.at, each.seq) for each in found] + [(each.at, each.seq) for each in balances]
+    seconds = (state.until or 0, *state.settled.values(), *(at for at, _ in noted))
+    milliseconds = (state.turn, state.looked or 0)
+    numbers = [state.window, *(seq for _, seq in noted), *(each.amount for each in found)]
+    numbers += [amount for each in balances for amount in each.held.values()]
+    texts: list[object] = [state.problem, *state.accounts, *(each.newest for each in balances)]
+    for each in found:
+        texts += [each.line, each.kind, each.object_id or "", each.currency, each.box, each.why]
+    wrong = (
+        not all(type(each) is int and abs(each) <= LARGEST for each in (*numbers, *seconds, *milliseconds)),
+        not all(isinstance(each, str) for each in texts),
+        not isinstance(state.behind, bool) or not isinstance(state.cut, bool),
+        any(name != each.line for name, each in state.standing.items()),
+    )
+    if any(wrong):
+        raise ValueError("something else stands in a number's, a text's or an alarm's place")
+    in_time = all(0 <= each <= _LAST for each in (*seconds, *(each // 1_000 for each in milliseconds)))
+    if not in_time or not 0 < state.window <= WINDOW:
+        raise ValueError("not a moment or a stretch of time")
 
 
 def _json(state: CoverageState) -> dict[str, Json]:
