@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 from runplane_mcp.core.approval import Person, Vote
 from runplane_mcp.core.canonical import Json
@@ -57,6 +58,8 @@ from runplane_mcp.store.schema import VERSION
 from runplane_mcp.store.sent import SentReads
 from runplane_mcp.store.sums import count_since, usages
 from runplane_mcp.store.triggers import listed_texts
+
+T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -296,16 +299,12 @@ class SqliteReader(
             "SELECT body FROM request JOIN payload ON payload.commitment = request.result WHERE request.id = ?",
             request_id,
         )
-        if found is None:
-            return None
-        result: Mapping[str, Json] = json.loads(found[0])
+        result: Mapping[str, Json] | None = None if found is None else self._made(json.loads, found[0])
         return result
 
     def payload(self, commitment: str) -> Json:
         found = self._one("SELECT body FROM payload WHERE commitment = ?", commitment)
-        if found is None:
-            return None
-        content: Json = json.loads(found[0])
+        content: Json = None if found is None else self._made(json.loads, found[0])
         return content
 
     def decisions(self, request_id: str) -> list[DecisionRecord]:
@@ -322,14 +321,14 @@ class SqliteReader(
 
     def votes(self, request_id: str, round: int) -> list[Vote]:
         rows = self._all(f"{_VOTE} WHERE vote.request_id = ? AND round = ? ORDER BY at, person", request_id, round)
-        return [vote_of(row) for row in rows]
+        return [self._made(vote_of, row) for row in rows]
 
     def people(self) -> dict[str, Person]:
-        found = [person_of(row) for row in self._all(f"SELECT {listed(PERSON_COLUMNS)} FROM person ORDER BY id")]
-        return {person.id: person for person in found}
+        rows = self._all(f"SELECT {listed(PERSON_COLUMNS)} FROM person ORDER BY id")
+        return {person.id: person for person in (self._made(person_of, row) for row in rows)}
 
     def freezes(self) -> list[Freeze]:
-        return [freeze_of(row) for row in self._all(_FREEZE)]
+        return [self._made(freeze_of, row) for row in self._all(_FREEZE)]
 
     def usages(self, buckets: Sequence[Bucket], now: int, excluding: str | None = None) -> list[Usage]:
         try:
@@ -389,16 +388,20 @@ class SqliteReader(
 
     def _request(self, where: str, *values: object) -> ActionRequest | None:
         row = self._one(f"{SELECT_REQUEST} {where}", *values)
-        return None if row is None else request_of(row)
+        return None if row is None else self._made(request_of, row)
 
     def _requests(self, where: str, *values: object) -> list[ActionRequest]:
-        return [request_of(row) for row in self._all(f"{SELECT_REQUEST} {where}", *values)]
+        return [self._made(request_of, row) for row in self._all(f"{SELECT_REQUEST} {where}", *values)]
 
     def _decision(self, row: Row) -> DecisionRecord:
+        return self._made(decision_of, row)
+
+    def _made(self, of: Callable[[Any], T], written: Any) -> T:
+        """What `of` makes of a row, or of a payload. StoreError `store.corrupt` where it is none that Runplane wrote."""
         try:
-            return decision_of(row)
-        except ValueError as error:
-            raise faults.corrupt(self._path, str(error)) from error
+            return of(written)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise faults.corrupt(self._path, f"what stands in it was changed ({error})") from error
 
     def _count(self, sql: str, *values: object) -> int:
         row = self._one(sql, *values)

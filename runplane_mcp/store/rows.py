@@ -357,7 +357,10 @@ def person_values(person: Person) -> tuple[Value, ...]:
 def person_of(row: Row) -> Person:
     fields: dict[str, Any] = dict(zip(PERSON_COLUMNS, row, strict=True))
     fields["role"] = Role(fields["role"])
-    fields["groups"] = frozenset(json.loads(fields["groups"]))
+    groups = json.loads(fields["groups"])
+    if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
+        raise ValueError("the groups of a person are no list of names")
+    fields["groups"] = frozenset(groups)
     fields["active"] = bool(fields["active"])
     return Person(**fields)
 

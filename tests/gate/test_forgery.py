@@ -79,6 +79,20 @@ async def test_a_card_made_of_other_words_than_were_decided_is_shown_to_nobody(h
     assert refused.value.code == "store.corrupt"
 
 
+@pytest.mark.parametrize("body", [b"\xff", b"[", b"3", b"{}", b"[" * 100_000])
+async def test_a_payload_that_is_none_is_damage_and_no_fault_of_ours(house: House, body: bytes) -> None:
+    """Whoever looks is told to ask `audit verify`, and to restore a backup."""
+    view = await held(house)
+    with unguarded(house.settings.database) as database:
+        [effective] = database.execute("SELECT effective FROM request").fetchone()
+        database.execute("UPDATE payload SET body = ? WHERE commitment = ?", (body, effective))
+    async with house.desk() as desk:
+        with pytest.raises(StoreError) as refused:
+            await desk.store.read(lambda reader: reader.request(view.request_id))
+
+    assert refused.value.code == "store.corrupt"
+
+
 def stranger(house: House, seq: int) -> tuple[str, bytes]:
     """A person of the forger's own key, enrolled by nobody but themselves, and the event that says so."""
     key = Ed25519PrivateKey.generate()

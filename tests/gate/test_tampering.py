@@ -147,6 +147,17 @@ def test_clumsy_hands_are_found_at_the_event(log: Log, statements: tuple[str, ..
     assert (found.ok, found.anchored, found.first_bad) == (False, False, first_bad)
 
 
+@pytest.mark.parametrize("groups", ["[", "3", '[["finance"]]', '[1, "finance"]', "[" * 100_000])
+def test_groups_that_are_none_are_found_and_stop_no_audit(log: Log, groups: str) -> None:
+    with unguarded(log.database) as database:
+        database.execute("UPDATE person SET groups = ? WHERE id = 'lee'", (groups,))
+    found = log.audit()
+
+    assert not found.ok
+    assert found.first_bad == next(s["seq"] for s in bodies(log.database) if s.get("person") == "lee")
+    assert "Who may sign" in str(found.signatures.problem)
+
+
 def test_an_inserted_event_is_found(log: Log) -> None:
     with unguarded(log.database) as database:
         last = log.events

@@ -72,7 +72,12 @@ def check_signatures(path: Path) -> Signatures:
             # Nothing of an older form is signed in a way that this one could not read; but its indexes are others.
             signed_ones = connection.execute("SELECT count(*) FROM event WHERE type = ?", (VOTE,)).fetchone()[0]
             return Signatures(0, {"of an older version's database": signed_ones})
-        return _Check(SqliteReader(connection, path)).run(_events(connection))
+        try:
+            check = _Check(SqliteReader(connection, path))
+        except StoreError as error:
+            # Whoever wrote something into the table of people that says nobody is found, and stops no audit.
+            return Signatures(0, {}, None, f"Who may sign cannot be read. {error.message}")
+        return check.run(_events(connection))
 
 
 def _events(connection: sqlite3.Connection) -> Iterator[Event]:
