@@ -18,9 +18,10 @@ from runplane_mcp.cli.coverage.standing import coverage_line
 from runplane_mcp.cli.doctor.finding import Finding, Level
 from runplane_mcp.cli.doctor.records import coverage
 from runplane_mcp.core.wire import encode
-from runplane_mcp.gate.coverage.state import CoverageState, states
+from runplane_mcp.gate.coverage.state import META, CoverageState, Found, renamed, states, written
 from runplane_mcp.settings import Settings, load_settings
 from runplane_mcp.simulator import SEED
+from runplane_mcp.store.base import Transaction
 from tests.cli.conftest import DANA, DANAS, Ask, OpenGate, Run, refund
 
 LATER = "2026-03-03T14:05"
@@ -185,6 +186,32 @@ def test_an_alarm_about_a_key_of_our_form_leads_to_another_home_on_the_account(
     assert "UNEXPLAINED: 1 line" in silent
     assert "UNEXPLAINED: 2 lines" in of_our_form
     assert ["another home work" in each for each in (silent, of_our_form)] == [False, True]
+
+
+def test_nothing_in_an_alarm_commands_the_terminal(home: Path, run: Run) -> None:
+    """Whatever somebody wrote into the file past us."""
+    run("audit", "coverage", "--alarm")
+    hostile = "\x1b[2J\u202eok"
+
+    async def write() -> None:
+        async with open_desk(load_settings()) as desk:
+
+            def work(tx: Transaction) -> None:
+                known = states(tx)
+                [own] = known
+                found = Found("txn_1", 1, 0, "refund", None, -1, hostile, "unexplained", hostile)
+                there = renamed(own, f"acct_{hostile}")
+                other = CoverageState(standing={"txn_1": found})
+                tx.set_meta(META, written({own: known[own], there: other}))
+
+            await desk.store.write(work)
+
+    anyio.run(write)
+    said = run("audit", "coverage", "--alarm").out
+
+    assert "UNEXPLAINED: 1 line" in said
+    assert "On connected account acct_" in said
+    assert not {"\x1b", "\u202e"} & set(said)
 
 
 def test_doctor_and_status_say_when_nobody_looks_or_not_all_is_looked_at() -> None:

@@ -110,18 +110,18 @@ def _json(seen: _Seen) -> dict[str, Json]:
 def _tell(seen: _Seen) -> None:
     from runplane_mcp.cli.output import moment, say
     from runplane_mcp.core.coverage.boxes import UNKNOWN_KEY_OF_OURS
+    from runplane_mcp.core.text import visible
 
+    # Whoever can write the file could have written it, and Stripe's words are in it: nothing commands the terminal.
     state, there = seen.state, seen.there
     if seen.standing:
         found = [each for _, each in seen.standing]
-        say(
-            f"UNEXPLAINED: {found_words(found)}; {sum(each.line in seen.new for each in found)} of them new.",
-            "bold red",
-        )
+        new = sum(each.line in seen.new for each in found)
+        say(f"UNEXPLAINED: {visible(found_words(found), 1_000)}; {new} of them new.", "bold red")
         for account in dict.fromkeys(account for account, _ in seen.standing):
             lines = [each for its, each in seen.standing if its == account]
             if account is not None:
-                say(f"On connected account {account}:", "bold")
+                say(f"On connected account {visible(account)}:", "bold")
             _lines(sorted(lines, key=lambda each: (each.at, each.line)))
         if any(each.why == UNKNOWN_KEY_OF_OURS for each in found):
             say("Does another home work on this account? What it made, it can explain: runplane why OBJECT, with its")
@@ -130,9 +130,9 @@ def _tell(seen: _Seen) -> None:
     elif seen.calm:
         say("Nothing is unexplained.", "bold green")
     if state.problem:
-        say(f"Not everything was looked at: {state.problem}", "bold red")
+        say(f"Not everything was looked at: {visible(state.problem, 1_000)}", "bold red")
     if there is not None and (words := beside_words(there)):
-        say(f"Not everything was looked at: {words}.", "yellow" if there.whole else "bold red")
+        say(f"Not everything was looked at: {visible(words, 1_000)}.", "yellow" if there.whole else "bold red")
     if state.until is not None:
         say(f"Looked at everything before {moment(state.until * 1000)}, by the account's clock.", "dim")
     if seen.early:
