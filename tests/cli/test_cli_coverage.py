@@ -318,6 +318,23 @@ def test_cron_hears_of_connected_accounts_and_of_those_that_it_cannot_look_at(
     assert (status["unexplained"][0]["object"], set(status["connected"]["accounts"])) == (id, {BAKERY, PRINTER})
 
 
+def test_an_account_that_a_setting_leaves_out_is_told_of_wherever_all_is_said_to_be_well(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever may set a gate's environment could go around it there, and nobody would hear of that."""
+    monkeypatch.setenv("RUNPLANE_COVERAGE_ACCOUNTS", f"all,-{PRINTER}")
+    run("simulator", "--plant", "silent", "--account", PRINTER)
+    monkeypatch.setenv("RUNPLANE_SIMULATOR_NOW", LATER)
+    calm, status = run("audit", "coverage", "--alarm"), run("status").out
+    seen, found = run("audit", "coverage", "--alarm", "--json"), anyio.run(findings, load_settings())
+
+    assert (calm.code, seen.code, seen.json["connected"]["left_out"]) == (0, 0, [PRINTER])
+    assert f"Not looked at, since a setting says so: {PRINTER}" in calm.out
+    assert "nothing unexplained at Stripe before Tue 3 Mar 2026 19:05 UTC (not looked at" in status
+    assert PRINTER in status
+    assert [(each.level, PRINTER in each.said) for each in found] == [(Level.OK, True)]
+
+
 def test_doctor_and_status_tell_of_connected_accounts_that_nobody_looks_at() -> None:
     own = CoverageState(until=1_772_564_400, turn=9_000_000, looked=9_000_000, accounts=("acct_2",))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from runplane_mcp.cli.coverage.standing import beside_json, beside_words, found_json, found_words
+from runplane_mcp.cli.coverage.standing import beside_json, beside_words, found_json, found_words, left_out_words
 from runplane_mcp.cli.examples import examples
 from runplane_mcp.cli.home import at_desk, settings_of_home
 from runplane_mcp.cli.options import AsAdmin, JsonFlag, SecretStdin
@@ -133,6 +133,8 @@ def _tell(seen: _Seen) -> None:
         say(f"Not everything was looked at: {visible(state.problem, 1_000)}", "bold red")
     if there is not None and (words := beside_words(there)):
         say(f"Not everything was looked at: {visible(words, 1_000)}.", "yellow" if there.whole else "bold red")
+    if words := left_out_words(there):
+        say(f"{visible(words[:1].upper() + words[1:], 1_000)}.", "yellow")
     if state.until is not None:
         say(f"Looked at everything before {moment(state.until * 1000)}, by the account's clock.", "dim")
     if seen.early:

@@ -22,7 +22,7 @@ def latest(states: Mapping[str, CoverageState]) -> tuple[CoverageState | None, B
     from runplane_mcp.gate.coverage.state import beside, renamed
 
     connected = beside(states)
-    there = {renamed(name, account) for name, each in connected.items() for account in each.accounts}
+    there = {renamed(name, one) for name, each in connected.items() for one in (*each.accounts, *each.left_out)}
     own = {name: each for name, each in states.items() if name not in there}
     name = max(own, key=lambda name: max(own[name].turn, own[name].looked or 0), default=None)
     return (None, None) if name is None else (own[name], connected.get(name))
@@ -44,13 +44,29 @@ def beside_words(found: Beside) -> str:
     return "; ".join(said)
 
 
+def left_out_words(found: Beside | None) -> str:
+    """Which connected accounts nobody looks at since a setting says so; empty where there are none. Whoever may set a
+    gate's environment could keep an alarm from being raised with it: so it is told wherever all is said to be well."""
+    if found is None or not found.left_out:
+        return ""
+    more = f" and {len(found.left_out) - 3:,} more" if len(found.left_out) > 3 else ""
+    return f"not looked at, since a setting says so: {', '.join(found.left_out[:3])}{more}"
+
+
 def beside_json(found: Beside | None) -> dict[str, Json]:
     """The connected accounts, for programs."""
     if found is None:
-        return {"accounts": [], "unread": [], "waiting": [], "cut": False}
+        return {"accounts": [], "unread": [], "waiting": [], "cut": False, "left_out": []}
     unread: list[Json] = [{"account": account, "why": why} for account, why in found.unread.items()]
     waiting: list[Json] = list(found.waiting)
-    return {"accounts": list(found.accounts), "unread": unread, "waiting": waiting, "cut": found.cut}
+    left_out: list[Json] = list(found.left_out)
+    return {
+        "accounts": list(found.accounts),
+        "unread": unread,
+        "waiting": waiting,
+        "cut": found.cut,
+        "left_out": left_out,
+    }
 
 
 def found_words(found: Iterable[Found]) -> str:
@@ -116,4 +132,5 @@ def coverage_line(states: Mapping[str, CoverageState]) -> tuple[str, str] | None
         return None
     if newest.behind:
         return f"behind: only what is before {moment(newest.until * 1000)} has been looked at", "yellow"
-    return f"nothing unexplained at Stripe before {moment(newest.until * 1000)}: runplane audit coverage", ""
+    left_out = f" ({words})" if (words := left_out_words(there)) else ""
+    return f"nothing unexplained at Stripe before {moment(newest.until * 1000)}{left_out}: runplane audit coverage", ""

@@ -229,7 +229,7 @@ def named(references: Sequence[str]) -> str:
 
 def coverage(states: Mapping[str, CoverageState], every: int) -> Iterator[Finding]:
     """Whether anything at Stripe stands unexplained, and whether somebody looks, every so many seconds."""
-    from runplane_mcp.cli.coverage.standing import beside_words, found_words, latest, standing
+    from runplane_mcp.cli.coverage.standing import beside_words, found_words, latest, left_out_words, standing
 
     found, (newest, there) = standing(states), latest(states)
     if there is not None and (words := beside_words(there)):
@@ -265,7 +265,8 @@ def coverage(states: Mapping[str, CoverageState], every: int) -> Iterator[Findin
     elif newest is None or newest.until is None:
         yield ok("coverage", "nobody has looked yet at what is at Stripe; gates do every few minutes")
     else:
-        yield ok("coverage", f"nothing unexplained at Stripe before {_moment(newest)}")
+        left_out = f"; {words}" if (words := left_out_words(there)) else ""
+        yield ok("coverage", f"nothing unexplained at Stripe before {_moment(newest)}{left_out}")
 
 
 def _moment(state: CoverageState) -> str:

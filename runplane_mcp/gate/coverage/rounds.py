@@ -82,7 +82,13 @@ class Rounds:
 
         def note(tx: Transaction) -> None:
             state = state_of(tx, identity)
-            kept = replace(state, accounts=there.accounts, cut=there.cut, problem=problem or state.problem)
+            kept = replace(
+                state,
+                accounts=there.accounts,
+                cut=there.cut,
+                left_out=there.left_out,
+                problem=problem or state.problem,
+            )
             if kept != state:
                 keep(tx, identity, kept)
 
@@ -92,7 +98,8 @@ class Rounds:
     async def _unlisted(self, identity: StripeIdentity, known: CoverageState) -> Connected:
         wanted = replace(self.wanted, all=False)
         named = await connected(self.watch.store, self.watch.connection, identity, wanted, self._recorded)
-        return Connected(tuple(sorted({*named.accounts, *known.accounts} - wanted.without)), known.cut)
+        all = {*named.accounts, *named.left_out, *known.accounts, *known.left_out}
+        return Connected(tuple(sorted(all - wanted.without)), known.cut, tuple(sorted(all & wanted.without)))
 
     async def _longest_ago(self, identity: StripeIdentity, accounts: Sequence[str]) -> list[str]:
         def turns(reader: Reader) -> dict[str, int]:

@@ -72,7 +72,7 @@ class CoverageState:
     there is more to read than one look takes. `standing` is what stays unexplained, `settled` the lines that were explained
     or accepted, with their time, so that they are not found once more. `balances` are a few, one a day, oldest first.
     `accounts` are the connected accounts that are looked at beside this one, each with a state of its own; `cut`: Stripe
-    has more of them."""
+    has more of them; `left_out` are those that a setting keeps from being looked at."""
 
     until: int | None = None
     window: int = WINDOW
@@ -85,6 +85,7 @@ class CoverageState:
     balances: tuple[Balance, ...] = ()
     accounts: tuple[str, ...] = ()
     cut: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 def found_from(placed: Placed, seq: int) -> Found:
@@ -125,12 +126,14 @@ def states(reader: Reader) -> dict[str, CoverageState]:
 @dataclass(frozen=True, slots=True)
 class Beside:
     """How it stands with the accounts that are connected to one. `unread`: why each could not be looked at. `waiting` are
-    those that were not looked at, or not up to the end, for more than an hour when the account itself was."""
+    those that were not looked at, or not up to the end, for more than an hour when the account itself was. `left_out` is
+    as `CoverageState` has it: a choice, and no fault."""
 
     accounts: tuple[str, ...]
     unread: Mapping[str, str]
     waiting: tuple[str, ...]
     cut: bool
+    left_out: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -142,13 +145,14 @@ def beside(states: Mapping[str, CoverageState]) -> Mapping[str, Beside]:
     """By the name of the account that they are connected to; nothing for one without any."""
     found: dict[str, Beside] = {}
     for name, state in states.items():
-        if not state.accounts and not state.cut:
+        if not state.accounts and not state.cut and not state.left_out:
             continue
         there = {each: states.get(renamed(name, each), CoverageState()) for each in state.accounts}
         unread = {each: its.problem for each, its in there.items() if its.problem}
         late = (state.looked or 0) - LONG
         waiting = [each for each, its in there.items() if its.behind or (its.looked or 0) < late]
-        found[name] = Beside(state.accounts, unread, tuple(each for each in waiting if each not in unread), state.cut)
+        late_ones = tuple(each for each in waiting if each not in unread)
+        found[name] = Beside(state.accounts, unread, late_ones, state.cut, state.left_out)
     return found
 
 
@@ -203,8 +207,8 @@ def _state(kept: Mapping[str, Any]) -> CoverageState:
     fields = dict(kept)
     standing = {name: Found(**each) for name, each in fields.pop("standing").items()}
     balances = tuple(Balance(**each) for each in fields.pop("balances", ()))
-    accounts = tuple(fields.pop("accounts", ()))
-    state = CoverageState(**fields, standing=standing, balances=balances, accounts=accounts)
+    accounts, left_out = tuple(fields.pop("accounts", ())), tuple(fields.pop("left_out", ()))
+    state = CoverageState(**fields, standing=standing, balances=balances, accounts=accounts, left_out=left_out)
     _check(state)
     return state
 
@@ -224,7 +228,7 @@ def _check(state: CoverageState) -> None:
     milliseconds = (state.turn, state.looked or 0)
     numbers = [state.window, *(seq for _, seq in noted), *(each.amount for each in found)]
     numbers += [amount for each in balances for amount in each.held.values()]
-    texts: list[object] = [state.problem, *state.accounts, *(each.newest for each in balances)]
+    texts: list[object] = [state.problem, *state.accounts, *state.left_out, *(each.newest for each in balances)]
     for each in found:
         texts += [each.line, each.kind, each.object_id or "", each.currency, each.box, each.why]
     wrong = (
@@ -259,4 +263,5 @@ def _json(state: CoverageState) -> dict[str, Json]:
         "balances": balances,
         "accounts": list(state.accounts),
         "cut": state.cut,
+        "left_out": list(state.left_out),
     }
