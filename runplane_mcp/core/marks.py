@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -24,6 +25,7 @@ from runplane_mcp.core.wire import WireRequest, parse
 from runplane_mcp.errors import ParameterError
 
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,12})?")
 _ID = re.compile(r"[a-z]{1,20}_[A-Za-z0-9_]{1,120}")
 _STATUS = re.compile(r"[a-z][a-z_]{0,39}")
 _MOST_DEPTH: Final = 3
@@ -218,8 +220,9 @@ def _alike(name: str, asked: Text, found: StripeObject, depth: int) -> bool:
         return type(held) is int and held == int(asked)
     if isinstance(held, bool):
         return asked not in {"true", "false"} or held is (asked == "true")
-    if type(held) is int:
-        return _WHOLE.fullmatch(asked) is None or held == int(asked)
+    if isinstance(held, int | float):
+        # A percentage comes back as 50.0. One that Stripe rounds proves nothing, which is the safe side.
+        return _NUMBER.fullmatch(asked) is None or Decimal(repr(held)) == Decimal(asked)
     if name in _EXCHANGED or _ID.fullmatch(asked) is None:
         return True
     return o.id_in(found, name) == asked

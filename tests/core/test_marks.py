@@ -72,6 +72,8 @@ BILL: Asked = ("PostInvoices", {"customer": "cus_1", "auto_advance": False})
 BILLED = thing("invoice", "in_1", customer="cus_1", auto_advance=False, status="draft")
 SHARE: Asked = ("PostPaymentIntents", {"amount": 5, "currency": "usd", "transfer_data": {"destination": "acct_1"}})
 SHARED = thing("payment_intent", "pi_2", amount=5, currency="usd", transfer_data={"destination": "acct_1"})
+COUPON: Asked = ("PostCoupons", {"percent_off": 50, "duration": "once"})
+HALF_OFF = thing("coupon", "co_1", percent_off=50.0, duration="once")
 DONE: list[tuple[Asked, dict[str, object]]] = [
     (REFUND, MADE),
     (("PostChargesChargeRefund", {"charge": "ch_1", "amount": 500}), MADE),
@@ -89,6 +91,7 @@ DONE: list[tuple[Asked, dict[str, object]]] = [
     (START, STARTED),
     (BILL, BILLED),
     (SHARE, SHARED),
+    (COUPON, HALF_OFF),
 ]
 
 
@@ -138,6 +141,7 @@ def test_what_a_request_left_behind_proves_it(asked: Asked, found: dict[str, obj
         (SEATS, ENDS, {"pending_update": {"expires_at": 5}}),
         *((START, STARTED, {"status": status}) for status in ("incomplete", "incomplete_expired", "canceled")),
         (SHARE, SHARED, {"transfer_data": {"destination": "acct_2"}}),
+        (COUPON, HALF_OFF, {"percent_off": 100.0}),
     ],
 )
 def test_another_object_or_one_in_another_state_proves_nothing(
