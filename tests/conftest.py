@@ -10,7 +10,14 @@ from hypothesis import settings
 # How long an example takes says nothing on a machine that is busy with other things.
 # A change is judged by the same examples each time; new ones are looked for where a person runs the tests.
 settings.register_profile("runplane", deadline=None, derandomize=bool(os.environ.get("CI")))
+#: The normal tests look at fewer examples where a property does not say how many; `scripts/test --all` looks at all.
+settings.register_profile("quick", settings.get_profile("runplane"), max_examples=50)
 settings.load_profile("runplane")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "not slow":
+        settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,7 @@ def test_the_packages_file_is_its_own_normal_form() -> None:
     assert normal_form(document()["meta"], document()) == PRESENT
 
 
+@pytest.mark.slow
 def test_hosts_and_layout_are_ours_whatever_the_list_writes(taken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published = document()
     names = {"api": "api.stripe.com", "connect": "connect.stripe.com", "meter_events": "meter-events.stripe.com"}

@@ -39,6 +39,7 @@ async def attacked(rules: str, **plan: object) -> Found:
     return await Attack(**{"horizon": "hour", "only": SOME, **plan}).on(compiled(rules))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 async def test_nothing_moves_where_people_are_asked_about_everything() -> None:
     found = await attacked("  - {id: all, when: {action: refunds}, then: require_approval}\n")
 

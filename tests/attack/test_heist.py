@@ -52,6 +52,7 @@ def game(tmp_path: Path) -> Game:
     return set_up(tmp_path / "home", default_policy_text())
 
 
+@pytest.mark.slow
 async def test_what_moved_is_counted_by_the_hour_and_the_day_and_the_bound_holds(game: Game) -> None:
     async with playing(game) as client:
         first = await refunds(client, SEED.charges_235[:5], 23_500)

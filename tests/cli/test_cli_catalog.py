@@ -256,6 +256,7 @@ def widest(operation: Operation, width: int) -> int:
     return max(map(len, printed(operation_view(CATALOG, operation), width).splitlines()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_fullest_pages_and_every_seventh_fit_the_terminal(width: int) -> None:
     for number, operation in enumerate(CATALOG.operations):

@@ -142,6 +142,7 @@ async def test_a_freeze_of_one_process_holds_the_agents_of_another_at_once(gate:
     assert after.status is not State.BLOCKED
 
 
+@pytest.mark.slow
 async def test_what_was_approved_meanwhile_runs_when_another_process_lifts(gate: OpenGate, process: Run) -> None:
     async with gate() as living:
         held = await living.submit(refund())

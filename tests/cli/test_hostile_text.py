@@ -146,8 +146,8 @@ def fenced(screen: str) -> None:
             assert line.startswith(("Agent “", "      ", "  agent", "  client")), line[:200]
 
 
-#: The rest are other ways of the same four, and stay among the long runs.
-QUICK = {"bidirectional", "terminal", "markup", "another card"}
+#: The rest stay among the long runs.
+QUICK = {"terminal", "another card"}
 
 
 @pytest.mark.parametrize(

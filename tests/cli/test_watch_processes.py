@@ -247,6 +247,7 @@ def test_a_no_with_words_reaches_the_agent(ask: Ask, run: Run, terminal: Callabl
     assert (code, life["status"], life["votes"][0]["note"]) == (0, "denied", "Ask for $450.")
 
 
+@pytest.mark.slow
 def test_a_flood_is_frozen_looked_through_and_denied_from_the_screen(
     ask: Ask, run: Run, terminal: Callable[..., Terminal]
 ) -> None:
@@ -370,6 +371,7 @@ def test_the_shell_behind_it_gets_back_its_echo_and_nothing_that_was_typed(ask: 
         shell.close(force=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 160])
 def test_narrow_and_wide_and_without_colours(columns: int, ask: Ask, terminal: Callable[..., Terminal]) -> None:
     (held,) = ask(refund(SEED.payment_intent_hostile, agent="bot\x1b]0;t\x07\u202e", words="x" * 100_000))

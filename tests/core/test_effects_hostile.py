@@ -126,7 +126,7 @@ def check(operation: Operation, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("operation", CODED, ids=lambda each: each.operation_id)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(st.data())
 def test_no_free_text_is_ever_among_what_people_decide_by(operation: Operation, data: st.DataObject) -> None:
     check(operation, data)

@@ -318,6 +318,7 @@ def no_more(after: Exposure, before: Exposure) -> bool:
     return True
 
 
+@pytest.mark.slow
 @FAST
 @given(policies(), RULES, RESTRICTING)
 def test_a_restricting_rule_never_raises_the_worst_case(

@@ -178,6 +178,7 @@ def settle_all(settings: Settings) -> int:
     return asyncio.run(work())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point",
     [

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from runplane_mcp.core.approval import Answer, Role
 from runplane_mcp.core.card import Card
 from runplane_mcp.core.request import State
@@ -60,6 +62,7 @@ async def card_of(house: House, view: RequestView) -> Card:
         return await desk.card(view.request_id)
 
 
+@pytest.mark.slow
 async def test_a_reload_of_an_equivalent_policy_voids_none_of_a_hundred_waiting_requests(house: House) -> None:
     """THREATS 20: edited while requests wait. The policy's version is evidence, never a reason to ask again."""
     await enforce(house, HEAD + ASKS)

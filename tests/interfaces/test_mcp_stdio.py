@@ -203,7 +203,7 @@ async def test_stdout_carries_protocol_only_and_a_broken_frame_costs_only_itself
     assert company.refunds()["count"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_a_signal_ends_it_also_while_somebody_waits(
     company: Company, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -315,7 +315,7 @@ anyio.run(lambda: serve_stdio(opening(), agent="bot"))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_a_signal_ends_it_also_while_its_loop_hangs(tmp_path: Path, number: signal.Signals) -> None:
     log = tmp_path / "log"
     with log.open("wb") as errors:
