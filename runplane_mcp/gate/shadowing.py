@@ -12,6 +12,7 @@ from runplane_mcp.core.policy import version_of
 from runplane_mcp.gate.cards import money_of
 from runplane_mcp.gate.desk import Desk
 from runplane_mcp.store.base import Reader, Transaction
+from runplane_mcp.store.in_place import TRIES
 from runplane_mcp.store.records import DecisionRecord
 
 TRIED: Final = "policy.tried"
@@ -59,7 +60,7 @@ async def start(desk: Desk, text: str, *, file: str) -> str:
 
     def work(tx: Transaction) -> None:
         tx.append(TRIED, {"version": version}, at=at)
-        tx.try_policy(version, text, since=at, by="command line")
+        tx.try_policy(version, text, since=at, by=TRIES)
 
     await desk.store.write(work)
     return version_of(text)

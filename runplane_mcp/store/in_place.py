@@ -22,7 +22,7 @@ from runplane_mcp.store.rows import Row
 
 #: The schema that has a candidate beside the enforced policy.
 _WITH_CANDIDATES: Final = 3
-#: Who tries a policy, as `gate/shadowing.py` writes it.
+#: Who tries a policy: whoever runs that command, which asks for nobody's secret.
 TRIES: Final = "command line"
 
 _POLICY_EVENTS = f"SELECT seq, at, type, body FROM event WHERE {POLICY_EVENTS} ORDER BY seq"

@@ -15,7 +15,6 @@ from typing import TypeVar
 from runplane_mcp.store import faults
 from runplane_mcp.store.base import Reader, Transaction
 from runplane_mcp.store.files import connect_for_reading, snapshot
-from runplane_mcp.store.jobs import Job
 from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.readers import Readers
 from runplane_mcp.store.schema import VERSION
@@ -47,11 +46,7 @@ class LookingStore:
         raise faults.read_only(self.path)
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        loop = asyncio.get_running_loop()
-        job = Job(work, loop, loop.create_future())
-        self._readers.submit(job)
-        result: T = await job.future
-        return result
+        return await self._readers.read(work)
 
     async def version(self) -> int:
         with self._watch_guard:

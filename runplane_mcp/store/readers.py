@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from runplane_mcp.errors import StoreError
 from runplane_mcp.store import faults
 from runplane_mcp.store.jobs import Job, tell_all
 from runplane_mcp.store.placed import Placed
 from runplane_mcp.store.reader import SqliteReader
+
+T = TypeVar("T")
 
 
 class Readers:
@@ -28,6 +32,14 @@ class Readers:
         self._idle = 0
         self._closing = False
         self._threads: list[threading.Thread] = []
+
+    async def read(self, work: Callable[[SqliteReader], T]) -> T:
+        """What `work` gives of one snapshot."""
+        loop = asyncio.get_running_loop()
+        job = Job(work, loop, loop.create_future())
+        self.submit(job)
+        result: T = await job.future
+        return result
 
     def submit(self, job: Job) -> None:
         with self._changed:

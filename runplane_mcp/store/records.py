@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypedDict, TypeVar
+from typing import Final, TypedDict
 
 from runplane_mcp.core.canonical import Json
 from runplane_mcp.core.decision import Outcome, RiskLevel
 from runplane_mcp.core.repeats import How
 from runplane_mcp.core.request import ActionRequest, Failure, Kind, State
 from runplane_mcp.core.wire import WireRequest
-
-T = TypeVar("T")
 
 #: The type of the event that speaks for many reads.
 READS: Final = "reads"

@@ -95,11 +95,7 @@ class SqliteStore:
             patience.cancel()
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        loop = asyncio.get_running_loop()
-        job = Job(work, loop, loop.create_future())
-        self._readers.submit(job)
-        result: T = await job.future
-        return result
+        return await self._readers.read(work)
 
     async def version(self) -> int:
         with self._watch_guard:

@@ -34,21 +34,19 @@ class Act:
 
 
 def denying(ask: Ask, run: Run) -> Act:
-    (held,) = ask(refund())
-    digest = run("approvals", "show", held.reference, "--json").json["digest"]
-    return Act(
-        ("deny", held.reference, "--digest", digest, *SIGNED),
-        lambda run: run("requests", "show", held.reference, "--json").json["status"] == "denied",
-        "approval.not_waiting",
-    )
+    return voting(ask, run, "deny", "denied")
 
 
 def approving(ask: Ask, run: Run) -> Act:
+    return voting(ask, run, "approve", "approved")
+
+
+def voting(ask: Ask, run: Run, command: str, status: str) -> Act:
     (held,) = ask(refund())
     digest = run("approvals", "show", held.reference, "--json").json["digest"]
     return Act(
-        ("approve", held.reference, "--digest", digest, *SIGNED),
-        lambda run: run("requests", "show", held.reference, "--json").json["status"] == "approved",
+        (command, held.reference, "--digest", digest, *SIGNED),
+        lambda run: run("requests", "show", held.reference, "--json").json["status"] == status,
         "approval.not_waiting",
     )
 
